@@ -1,0 +1,101 @@
+"""Generated images: seeded, image-like, all different, in the model's real input range.
+
+Constant or identical inputs can be faster than real ones: caches hit, and values near zero become
+denormals inside the network. These images have the strong low frequencies and weak texture of
+photographs and the 256 levels of decoded ones.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import numpy.typing as npt
+
+from resnet50_bench.data.profiles import IMAGE_BYTES, MLPERF
+
+if TYPE_CHECKING:
+    from resnet50_bench.engines.base import Images
+
+MIN_POOL_IMAGES = 128
+"""Distinct images in a pool at the least: 77 MB, more than the caches of most cores."""
+
+MIN_POOL_BATCHES = 4
+"""Distinct batches in a pool at the least, where `MAX_POOL_BYTES` allows."""
+
+MAX_POOL_BYTES = 512 * 1024**2
+"""Memory of one instance's pool at the most: 891 images; two batches are made in any case."""
+
+_SIDE = MLPERF.crop_side
+_WAVES = 12
+_BRIGHTNESS_STD = 38.0
+_COLOUR_STD = 12.0
+_TEXTURE_STD = 6.0
+
+
+def plan_pool_batches(batch_size: int) -> int:
+    """Return how many distinct batches a pool has.
+
+    At least `MIN_POOL_BATCHES` batches and `MIN_POOL_IMAGES` images, then as few as
+    `MAX_POOL_BYTES` demands, and never under two, so that successive queries differ: 128 batches
+    of 1, 4 of 32, 3 of 256, 2 of 448.
+
+    Args:
+        batch_size: images per batch, at least 1.
+
+    """
+    wanted = max(MIN_POOL_BATCHES, -(-MIN_POOL_IMAGES // batch_size))
+    affordable = MAX_POOL_BYTES // (batch_size * IMAGE_BYTES)
+    return max(2, min(wanted, affordable))
+
+
+def make_dummy_pool(batch_size: int, batches: int, seed: int | tuple[int, ...]) -> list[Images]:
+    """Generate batches of distinct image-like inputs.
+
+    The same seed gives the same pool with the same numpy on the same kind of CPU.
+
+    Args:
+        batch_size: images per batch.
+        batches: number of batches.
+        seed: entropy of the generator, non-negative.
+
+    Returns:
+        `batches` contiguous float32 arrays `(batch_size, 224, 224, 3)`: whole numbers from 0 to
+        255 less the channel means, so no value is zero or denormal.
+
+    """
+    generator = np.random.default_rng(seed)
+    waves = _cosine_basis()
+    means = np.array(MLPERF.means, dtype=np.float32)
+    pool: list[Images] = []
+    for _ in range(batches):
+        batch = np.empty((batch_size, _SIDE, _SIDE, 3), dtype=np.float32)
+        for image in batch:
+            np.subtract(_make_image(generator, waves), means, out=image)
+        pool.append(batch)
+    return pool
+
+
+def _cosine_basis() -> npt.NDArray[np.float32]:
+    """Return `(224, _WAVES)` cosines, one frequency a column, the constant first (DCT-II)."""
+    position = (np.arange(_SIDE)[:, None] + 0.5) / _SIDE
+    return np.cos(np.pi * position * np.arange(_WAVES)).astype(np.float32)
+
+
+def _make_image(
+    generator: np.random.Generator, waves: npt.NDArray[np.float32]
+) -> npt.NDArray[np.float32]:
+    """Return one float32 `(224, 224, 3)` image of whole numbers from 0 to 255.
+
+    Amplitudes fall with the frequency, as in natural images (Field 1987, J. Opt. Soc. Am. A 4:
+    1/f); brightness varies more than colour.
+    """
+    frequency = np.hypot(*np.meshgrid(np.arange(_WAVES), np.arange(_WAVES)))
+    amplitude = 1 / np.maximum(frequency, 1)
+    brightness = generator.standard_normal((1, _WAVES, _WAVES)) * _BRIGHTNESS_STD
+    colour = generator.standard_normal((3, _WAVES, _WAVES)) * _COLOUR_STD
+    coefficients = ((brightness + colour) * amplitude).astype(np.float32)
+    structure = np.moveaxis(waves @ coefficients @ waves.T, 0, -1)
+    texture = generator.standard_normal((_SIDE, _SIDE, 1), dtype=np.float32) * _TEXTURE_STD
+    levels = np.rint(128 + structure + texture)
+    return np.clip(levels, 0, 255)

@@ -1,0 +1,240 @@
+"""TensorFlow with oneDNN: one session, the prepared frozen graph, threads inside it.
+
+`count_fused_ops` and the graph's names need no TensorFlow; `load` imports it.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from resnet50_bench.config import Precision
+from resnet50_bench.engines.base import Evidence, Images, Loaded, LoadRequest, Scores
+from resnet50_bench.errors import ConfigError, ModelError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+    from pathlib import Path
+
+INPUT_NAME = "input_tensor"
+"""The graph's input: float32 NHWC `(N, 224, 224, 3)`."""
+
+OUTPUT_NAME = "softmax_tensor"
+"""The graph's output: float32 `(N, 1001)`."""
+
+CALLERS_OPTION = "callers"
+
+_ONEDNN_PREFIXES = ("_MklNative", "_Mkl")
+_PLUMBING = frozenset({"Const", "_Arg", "_Retval", "NoOp", "Placeholder", "Identity"})
+_FPMATH_MODE = {
+    Precision.AVX_FP32: "STRICT",
+}
+"""Whether oneDNN may compute float32 in fewer bits; `STRICT` forbids it."""
+
+
+class TensorFlowEngine:
+    """Runs the graph in one `tf.compat.v1.Session`."""
+
+    name = "tensorflow"
+    needs_model = True
+    extra: str | None = "tensorflow"
+
+    def option_problems(self, options: Mapping[str, str]) -> list[str]:
+        """Say what is wrong with the options; the only one is `callers=N`, N >= 1."""
+        problems = [
+            f"--engine-option {name}: the tensorflow engine has only {CALLERS_OPTION}=N"
+            for name in options
+            if name != CALLERS_OPTION
+        ]
+        callers = options.get(CALLERS_OPTION, "1")
+        if not (callers.isascii() and callers.isdecimal() and int(callers) >= 1):
+            problems.append(
+                f"--engine-option {CALLERS_OPTION}={callers}: it must be a whole number, 1 or more"
+            )
+        return problems
+
+    def environment(self, precision: Precision, threads: int) -> dict[str, str]:
+        """The variables TensorFlow and oneDNN read once, when they are loaded.
+
+        TensorFlow reads `TF_SET_ONEDNN_FPMATH_MODE` for its own operations,
+        `ONEDNN_DEFAULT_FPMATH_MODE` is oneDNN's default for what TensorFlow leaves open.
+        """
+        variables = {
+            "OMP_NUM_THREADS": str(threads),
+            "TF_NUM_INTRAOP_THREADS": str(threads),
+            "TF_NUM_INTEROP_THREADS": "1",
+            "TF_ENABLE_ONEDNN_OPTS": "1",
+            "TF_CPP_MIN_LOG_LEVEL": "1",
+            "CUDA_VISIBLE_DEVICES": "-1",
+        }
+        mode = _FPMATH_MODE.get(precision)
+        if mode is not None:
+            variables["ONEDNN_DEFAULT_FPMATH_MODE"] = mode
+        return variables
+
+    def load(self, request: LoadRequest) -> Loaded:
+        """Import TensorFlow and load the graph.
+
+        Raises:
+            ConfigError: the callers do not divide the threads, or exceed the batch.
+            ModelError: the file is not a graph TensorFlow can read.
+        """
+        callers = _plan_callers(request)
+        if request.model_path is None:
+            raise ModelError("the tensorflow engine needs a model", "name one with --model")
+        import tensorflow as tf  # noqa: PLC0415 - imported only by a pinned worker
+
+        graph = _read_graph(tf, request.model_path)
+        session = _open_session(tf, graph, threads=request.threads, callers=callers)
+        if callers == 1:
+            return LoadedGraph(tf, session, request.batch_size)
+        return SplitGraph(tf, session, request.batch_size, callers)
+
+
+class LoadedGraph:
+    """The graph in a session; a query is one `Session` call."""
+
+    def __init__(self, tf: Any, session: Any, batch_size: int) -> None:
+        from tensorflow.core.protobuf import config_pb2  # noqa: PLC0415 - as TensorFlow itself
+
+        self._tf = tf
+        self._session = session
+        self._batch_size = batch_size
+        self._call = session._make_callable_from_options(  # noqa: SLF001 - skips feed parsing
+            config_pb2.CallableOptions(feed=[f"{INPUT_NAME}:0"], fetch=[f"{OUTPUT_NAME}:0"])
+        )
+
+    def run(self, images: Images) -> Scores:
+        """Classify one batch. Arrays aligned to 64 bytes are read in place, others copied."""
+        scores: Scores = self._call(images)[0]
+        return scores
+
+    def evidence(self) -> Evidence:
+        """Run one batch of zeros and read the graph TensorFlow really executed.
+
+        The call is one of its own, with the session, feed and fetch of `run`: TensorFlow optimizes
+        the graph per feed and fetch, so it is the graph `run` executes.
+        """
+        metadata = self._tf.compat.v1.RunMetadata()
+        self._session.run(
+            f"{OUTPUT_NAME}:0",
+            {f"{INPUT_NAME}:0": np.zeros((self._batch_size, 224, 224, 3), np.float32)},
+            options=self._tf.compat.v1.RunOptions(output_partition_graphs=True),
+            run_metadata=metadata,
+        )
+        return Evidence(
+            runtime=f"tensorflow {self._tf.__version__}",
+            fused_ops=count_fused_ops(
+                node for graph in metadata.partition_graphs for node in graph.node
+            ),
+            notes=("no kernel times: oneDNN's trace was not taken",),
+        )
+
+    def close(self) -> None:
+        """Close the session."""
+        self._session.close()
+
+
+class SplitGraph(LoadedGraph):
+    """One session called by several threads at once, each with a part of the batch.
+
+    Splitting by image keeps every core inside its own operations: no barrier after each of them.
+    """
+
+    def __init__(self, tf: Any, session: Any, batch_size: int, callers: int) -> None:
+        super().__init__(tf, session, -(-batch_size // callers))
+        self._callers = callers
+        self._pool = ThreadPoolExecutor(callers - 1, thread_name_prefix="caller")
+
+    def run(self, images: Images) -> Scores:
+        """Classify one batch; the calling thread takes the first part itself."""
+        first, *rest = np.array_split(images, self._callers)
+        pending = [self._pool.submit(self._call, part) for part in rest]
+        scores = [self._call(first)[0], *(future.result()[0] for future in pending)]
+        return np.concatenate(scores)
+
+    def close(self) -> None:
+        """End the calling threads and close the session."""
+        self._pool.shutdown()
+        super().close()
+
+
+ENGINE = TensorFlowEngine()
+
+
+def count_fused_ops(nodes: Iterable[Any]) -> dict[str, int]:
+    """Count the operations of an executed graph by what was fused into them.
+
+    A convolution with bias and activation counts as `Conv2D[BiasAdd,Relu]`, whether or not a Pad
+    was fused in front of it; those that have one count under `Pad[Conv2D]` as well. oneDNN's
+    prefixes (`_MklNative`, `_Mkl`) and `_Fused` are left off.
+    """
+    counts: Counter[str] = Counter()
+    for node in nodes:
+        if node.op in _PLUMBING:
+            continue
+        name = node.op
+        for prefix in _ONEDNN_PREFIXES:
+            name = name.removeprefix(prefix)
+        if name.startswith("PadWith"):
+            counts["Pad[Conv2D]"] += 1
+            name = name.removeprefix("PadWith")
+        fused = [text.decode() for text in node.attr["fused_ops"].list.s]
+        name = name.removeprefix("_").removeprefix("Fused") if fused else name
+        counts[f"{name}[{','.join(fused)}]" if fused else name] += 1
+    return dict(sorted(counts.items()))
+
+
+def _plan_callers(request: LoadRequest) -> int:
+    callers = int(request.options.get(CALLERS_OPTION, "1"))
+    problems = []
+    if request.threads % callers:
+        problems.append(
+            f"--engine-option {CALLERS_OPTION}={callers}: it must divide the "
+            f"{request.threads} threads of an instance"
+        )
+    if callers > request.batch_size:
+        problems.append(
+            f"--engine-option {CALLERS_OPTION}={callers}: more callers than images in a query "
+            f"(batch size {request.batch_size})"
+        )
+    if problems:
+        raise ConfigError(problems)
+    return callers
+
+
+def _read_graph(tf: Any, path: Path) -> Any:
+    definition = tf.compat.v1.GraphDef()
+    try:
+        definition.ParseFromString(path.read_bytes())
+    except OSError as error:
+        raise ModelError(f"cannot read the model {path}: {error.strerror}") from error
+    except Exception as error:  # protobuf's DecodeError, whose module moved between releases
+        raise ModelError(f"{path} is not a TensorFlow graph: {error}") from error
+    graph = tf.Graph()
+    try:
+        with graph.as_default():
+            tf.import_graph_def(definition, name="")
+        graph.get_tensor_by_name(f"{INPUT_NAME}:0")
+        graph.get_tensor_by_name(f"{OUTPUT_NAME}:0")
+    except (KeyError, ValueError) as error:
+        raise ModelError(f"TensorFlow cannot load the graph in {path}: {error}") from error
+    return graph
+
+
+def _open_session(tf: Any, graph: Any, *, threads: int, callers: int) -> Any:
+    """Open a session whose operations share `threads` among `callers` concurrent calls.
+
+    Remapping is set to AGGRESSIVE because only then does grappler trust the fed input's shape.
+    With the default it cannot see that the two sides of the Add in the first block of stages 2-4
+    have one shape, and leaves 3 of the 16 Adds unfused.
+    """
+    config = tf.compat.v1.ConfigProto(
+        intra_op_parallelism_threads=threads // callers, inter_op_parallelism_threads=callers
+    )
+    rewrites = config.graph_options.rewrite_options
+    rewrites.remapping = type(rewrites).AGGRESSIVE
+    return tf.compat.v1.Session(graph=graph, config=config)

@@ -1,0 +1,103 @@
+"""The exceptions of this package and the exit codes they end in.
+
+    R50Error
+    ├── RequestError          exit 2: what was asked cannot be done; nothing was measured
+    │   ├── ConfigError       one or more parameters are wrong, all of them listed
+    │   ├── PlacementError    the instances do not fit the cores of this host
+    │   ├── PrecisionError    this host cannot run the precision
+    │   ├── ModelError        the model is missing, damaged or not ResNet-50 v1.5
+    │   ├── DatasetError      the images are missing or unusable
+    │   └── RecordError       a run's folder or record cannot be read
+    ├── HostError             exit 3: the host or a tool on it failed
+    │   └── InstanceError     an instance failed before anything was measured
+    └── Interrupted           exit 128 + signal number: Ctrl-C or SIGTERM
+
+An invalid *result* is not an exception: it is a verdict, and ends in exit code 1.
+"""
+
+from __future__ import annotations
+
+from enum import IntEnum
+
+
+class ExitCode(IntEnum):
+    """How `r50` ends; 128 + N stands for "ended by signal N"."""
+
+    VALID = 0
+    INVALID_RESULT = 1
+    WRONG_REQUEST = 2
+    FAILURE = 3
+
+
+class R50Error(Exception):
+    """Something the user is told about: what happened, and what to do next.
+
+    Args:
+        message: what is wrong and where, in one sentence.
+        advice: the next step, naming the flag or file; None when there is none.
+    """
+
+    exit_code: int = ExitCode.FAILURE
+
+    def __init__(self, message: str, advice: str | None = None) -> None:
+        super().__init__(message)
+        self.message = message
+        self.advice = advice
+
+
+class RequestError(R50Error):
+    """What was asked cannot be done."""
+
+    exit_code = ExitCode.WRONG_REQUEST
+
+
+class ConfigError(RequestError):
+    """One or more parameters are wrong.
+
+    Args:
+        problems: one sentence each, naming the parameter as the user wrote it.
+    """
+
+    def __init__(self, problems: list[str]) -> None:
+        super().__init__("\n".join(problems))
+        self.problems = tuple(problems)
+
+
+class PlacementError(RequestError):
+    """The instances do not fit the cores of this host."""
+
+
+class PrecisionError(RequestError):
+    """This host cannot run the precision."""
+
+
+class ModelError(RequestError):
+    """The model is missing, damaged or not ResNet-50 v1.5."""
+
+
+class DatasetError(RequestError):
+    """The images are missing or unusable."""
+
+
+class RecordError(RequestError):
+    """A run's folder or record cannot be read."""
+
+
+class HostError(R50Error):
+    """The host or a tool on it failed."""
+
+
+class InstanceError(HostError):
+    """An instance failed before anything was measured."""
+
+
+class Interrupted(R50Error):  # noqa: N818 - an ending, not an error
+    """The user or the system asked for the end.
+
+    Args:
+        signal_number: the signal that asked, e.g. `signal.SIGINT`.
+    """
+
+    def __init__(self, signal_number: int) -> None:
+        super().__init__("interrupted")
+        self.exit_code = 128 + signal_number

@@ -1,0 +1,189 @@
+"""What a worker is told and what it answers: JSON lines on a socket of its own.
+
+The order is: the parent sends a `Job`; the worker answers `Started`, then `Entered` for each phase,
+then `Ready`; the parent sends `Go` to all; the worker answers `Finished`. A `Failed` may come in
+place of any answer, and is the last.
+"""
+
+from __future__ import annotations
+
+from typing import TypeAlias
+
+import msgspec
+
+from resnet50_bench.config import Precision  # noqa: TC001 - msgspec reads the types
+from resnet50_bench.data.feed import FeedReport, RealFeedRequest  # noqa: TC001
+from resnet50_bench.memory_policy import MemoryPolicy  # noqa: TC001
+from resnet50_bench.placement import Slot  # noqa: TC001
+
+
+class DummyFeedRequest(msgspec.Struct, frozen=True):
+    """Generate the images from a seed."""
+
+    seed: int
+
+
+class Job(msgspec.Struct, frozen=True, kw_only=True):
+    """Everything a worker needs to do its part of a run.
+
+    Attributes:
+        slot: the CPUs and memory nodes to take.
+        engine, engine_options: which runtime, and its settings.
+        model_path: the prepared graph; None for engines that need none.
+        precision: to compute in.
+        batch_size, steps, warmup_steps, min_time_ns: as in `Workload`.
+        dummy, real: how to fill the feed; exactly one is set.
+    """
+
+    slot: Slot
+    engine: str
+    engine_options: dict[str, str]
+    model_path: str | None
+    precision: Precision
+    batch_size: int
+    steps: int
+    warmup_steps: int
+    min_time_ns: int
+    dummy: DummyFeedRequest | None = None
+    real: RealFeedRequest | None = None
+
+
+class Go(msgspec.Struct, frozen=True, tag=True):
+    """Start measuring at `start_ns` of the host's monotonic clock."""
+
+    start_ns: int
+
+
+class PlacementSeen(msgspec.Struct, frozen=True, kw_only=True):
+    """Where a worker really was, read back from the kernel.
+
+    Attributes:
+        cpus: the union of the affinity of all its threads, ascending.
+        threads: how many threads it had.
+        memory_policy: of its main thread; None when it cannot be read.
+        memory_policy_error: why the policy could not be set or read.
+        anonymous_bytes: anonymous memory by node; None when the kernel does not tell.
+    """
+
+    cpus: tuple[int, ...]
+    threads: int
+    memory_policy: MemoryPolicy | None
+    memory_policy_error: str | None
+    anonymous_bytes: dict[int, int] | None
+
+
+class Started(msgspec.Struct, frozen=True, tag=True):
+    """The process runs, pinned; no framework is imported yet."""
+
+    pid: int
+    at_ns: int
+
+
+class Entered(msgspec.Struct, frozen=True, tag=True):
+    """A phase begins: `loading`, `filling the feed`, `warming up`."""
+
+    phase: str
+
+
+class Phases(msgspec.Struct, frozen=True, kw_only=True):
+    """How long each part of the start took, in nanoseconds."""
+
+    load_ns: int
+    feed_ns: int
+    warmup_ns: int
+
+
+class Ready(msgspec.Struct, frozen=True, tag=True, kw_only=True):
+    """Loaded, fed and warm; waits for `Go`.
+
+    Attributes:
+        phases: what the start took.
+        warmup_query_ns: the duration of every warm-up query.
+        feed: what the feed holds.
+    """
+
+    phases: Phases
+    warmup_query_ns: tuple[int, ...]
+    feed: FeedReport
+
+
+class EvidenceSeen(msgspec.Struct, frozen=True, kw_only=True):
+    """What the engine says it executed, see `engines.base.Evidence`."""
+
+    runtime: str
+    fused_ops: dict[str, int]
+    notes: tuple[str, ...]
+
+
+class Finished(msgspec.Struct, frozen=True, tag=True, kw_only=True):
+    """The raw result.
+
+    Attributes:
+        start_ns, end_ns: of every query, on the host's monotonic clock.
+        cpu_ns: processor time of the whole process between the first begin and the last end.
+        seen: where it was, read after the last query.
+        resident_bytes: resident memory after the last query.
+        peak_resident_bytes: the most there was.
+        evidence: of the engine.
+    """
+
+    start_ns: tuple[int, ...]
+    end_ns: tuple[int, ...]
+    cpu_ns: int
+    seen: PlacementSeen
+    resident_bytes: int
+    peak_resident_bytes: int
+    evidence: EvidenceSeen
+
+
+class Failed(msgspec.Struct, frozen=True, tag=True, kw_only=True):
+    """The worker gives up.
+
+    Attributes:
+        phase: what it was doing.
+        kind: the exception's class name.
+        message: one line.
+        advice: the next step; None when there is none.
+        out_of_memory: memory could not be allocated.
+        traceback: for the log.
+    """
+
+    phase: str
+    kind: str
+    message: str
+    advice: str | None
+    out_of_memory: bool
+    traceback: str
+
+
+Answer: TypeAlias = Started | Entered | Ready | Finished | Failed
+
+_answers: msgspec.json.Decoder[Answer] = msgspec.json.Decoder(
+    Started | Entered | Ready | Finished | Failed
+)
+_jobs: msgspec.json.Decoder[Job] = msgspec.json.Decoder(Job)
+_gos: msgspec.json.Decoder[Go] = msgspec.json.Decoder(Go)
+
+
+def encode(message: Job | Go | Answer) -> bytes:
+    """Return the message as one JSON line."""
+    return msgspec.json.encode(message) + b"\n"
+
+
+def decode_answer(line: bytes) -> Answer:
+    """Read a worker's line.
+
+    Raises:
+        msgspec.DecodeError: it is not an answer.
+    """
+    return _answers.decode(line)
+
+
+def decode_job(line: bytes) -> Job:
+    """Read the parent's first line."""
+    return _jobs.decode(line)
+
+
+def decode_go(line: bytes) -> Go:
+    """Read the parent's second line."""
+    return _gos.decode(line)

@@ -1,0 +1,177 @@
+"""Records -> KPIs and verdict. Works on records of any machine; starts and reads nothing.
+
+The common window is the time in which every instance was measuring: from the last instance's first
+query to the first finished instance's last answer. Throughput is the images whose query ended in
+the window / its length. Latency is taken over the pooled queries that lie whole inside it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from resnet50_bench import stats
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from resnet50_bench.results import InstanceRecord, Record
+
+PERCENTILES = (50.0, 90.0, 95.0, 99.0, 99.9)
+_SLICES = 10
+_NS = 1e9
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """The time all instances shared, on the host's monotonic clock."""
+
+    begin_ns: int
+    end_ns: int
+
+    @property
+    def seconds(self) -> float:
+        """Its length."""
+        return (self.end_ns - self.begin_ns) / _NS
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Latency:
+    """Durations of the pooled queries inside the window, in nanoseconds.
+
+    Attributes:
+        queries: how many.
+        percentiles: those with at least one query expected above them, by nearest rank.
+    """
+
+    queries: int
+    mean_ns: float
+    min_ns: int
+    max_ns: int
+    percentiles: dict[float, int]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Kpis:
+    """What a set of instances did in their common window.
+
+    Attributes:
+        instances: how many are counted.
+        window: the common window.
+        images: whose query ended inside it.
+        images_per_s: images / window.
+        spread: of images per second over ten equal slices of the window, a query's images divided
+            over its duration; None with fewer than two queries in a slice on average.
+        rate_sum_images_per_s: sum of the instances' own rates, each over its own time: what adding
+            log lines would give, for comparison only.
+        latency: None when no query lies whole inside the window.
+    """
+
+    instances: int
+    window: Window
+    images: int
+    images_per_s: float
+    spread: stats.Spread | None
+    rate_sum_images_per_s: float
+    latency: Latency | None
+
+
+def compute_kpis(instances: Sequence[InstanceRecord], batch_size: int) -> Kpis | None:
+    """Return the KPIs of these instances; None when they share no time with a finished query.
+
+    Args:
+        instances: those that reported; each with at least one query.
+        batch_size: images per query.
+    """
+    measured = [instance for instance in instances if instance.end_ns]
+    window = find_window(measured)
+    if window is None:
+        return None
+    queries = sum(
+        stats.count_at_or_below(item.end_ns, window.end_ns)
+        - stats.count_at_or_below(item.end_ns, window.begin_ns)
+        for item in measured
+    )
+    images = queries * batch_size
+    return Kpis(
+        instances=len(measured),
+        window=window,
+        images=images,
+        images_per_s=images / window.seconds,
+        spread=_compute_spread(measured, window, batch_size) if queries >= 2 * _SLICES else None,
+        rate_sum_images_per_s=sum(
+            len(item.end_ns) * batch_size * _NS / (item.end_ns[-1] - item.start_ns[0])
+            for item in measured
+        ),
+        latency=_compute_latency(measured, window),
+    )
+
+
+def find_window(measured: Sequence[InstanceRecord]) -> Window | None:
+    """Return the time all instances were measuring; None when there is no such time."""
+    if not measured:
+        return None
+    begin_ns = max(item.start_ns[0] for item in measured)
+    end_ns = min(item.end_ns[-1] for item in measured)
+    return Window(begin_ns, end_ns) if end_ns > begin_ns else None
+
+
+def _compute_latency(measured: Sequence[InstanceRecord], window: Window) -> Latency | None:
+    durations = sorted(
+        end - begin
+        for item in measured
+        for begin, end in zip(item.start_ns, item.end_ns, strict=True)
+        if begin >= window.begin_ns and end <= window.end_ns
+    )
+    if not durations:
+        return None
+    count = len(durations)
+    return Latency(
+        queries=count,
+        mean_ns=sum(durations) / count,
+        min_ns=durations[0],
+        max_ns=durations[-1],
+        percentiles={
+            percent: stats.nearest_rank(durations, percent)
+            for percent in PERCENTILES
+            if stats.is_percentile_supported(count, percent)
+        },
+    )
+
+
+def _compute_spread(
+    measured: Sequence[InstanceRecord], window: Window, batch_size: int
+) -> stats.Spread:
+    edges = stats.plan_slices(window.begin_ns, window.end_ns, _SLICES)
+    images = [0.0] * _SLICES
+    length = window.end_ns - window.begin_ns
+    for item in measured:
+        for begin, end in zip(item.start_ns, item.end_ns, strict=True):
+            first = max(0, (begin - window.begin_ns) * _SLICES // length - 1)
+            last = min(_SLICES - 1, (end - window.begin_ns) * _SLICES // length + 1)
+            for index in range(first, last + 1):
+                images[index] += batch_size * stats.overlap_share(begin, end, *edges[index])
+    return stats.describe_spread(
+        [count * _NS / (high - low) for count, (low, high) in zip(images, edges, strict=True)]
+    )
+
+
+def reported(record: Record) -> list[InstanceRecord]:
+    """The instances whose result arrived."""
+    return [instance for instance in record.instances if instance.reported]
+
+
+def run_kpis(record: Record) -> Kpis | None:
+    """Return the run's KPIs: only of a run in which every instance reported."""
+    instances = reported(record)
+    if record.status != "completed" or len(instances) != len(record.instances):
+        return None
+    return compute_kpis(instances, record.workload.batch_size)
+
+
+def survivors_kpis(record: Record) -> Kpis | None:
+    """Return the subtotal of the instances that reported when others did not: never a KPI."""
+    instances = reported(record)
+    if len(instances) == len(record.instances):
+        return None
+    return compute_kpis(instances, record.workload.batch_size)

@@ -1,0 +1,124 @@
+"""The common rhythm of all workers: everyone ready, one word to all, everyone finished."""
+
+from __future__ import annotations
+
+import selectors
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from resnet50_bench.job import Go
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Sequence
+
+    from resnet50_bench.launch.local import Worker
+
+_TICK_SECONDS = 1.0
+_GO_LEAD_NS = 50_000_000
+"""Time between sending the word and its moment, so that the last worker has read it by then."""
+
+_GO_LEAD_PER_WORKER_NS = 500_000
+
+
+@dataclass(frozen=True, slots=True)
+class Deadlines:
+    """How long workers may take before they count as hung.
+
+    Attributes:
+        ready_ns: from now until all are ready.
+        measured_ns: given the workers' warm-up, from the word until all have finished.
+    """
+
+    ready_ns: int
+    measured_ns: Callable[[Sequence[Worker]], int]
+
+
+@dataclass(frozen=True, slots=True)
+class WatchCost:
+    """What the parent itself used between the word and the last result.
+
+    Attributes:
+        cpu_ns: processor time.
+        wall_ns: time passed.
+    """
+
+    cpu_ns: int
+    wall_ns: int
+
+
+def run_workers(
+    workers: Sequence[Worker],
+    deadlines: Deadlines,
+    on_wait: Callable[[Sequence[Worker], float], None],
+    on_go: Callable[[Sequence[Worker]], None],
+) -> WatchCost | None:
+    """Bring all workers to ready, send the word, and wait until each has finished or is lost.
+
+    A worker lost before the word ends the run at once: what the others would measure then is not
+    what was asked. A worker lost after it does not disturb the rest.
+
+    Args:
+        workers: just started.
+        deadlines: those still silent then are killed and marked overdue.
+        on_wait: called about once a second with the seconds since the phase began.
+        on_go: called when the word was sent.
+
+    Returns:
+        None if a worker was lost before the word was sent.
+    """
+    _wait(workers, lambda worker: worker.ready is not None, deadlines.ready_ns, on_wait)
+    if any(worker.ready is None for worker in workers):
+        return None
+    begin_cpu_ns, begin_ns = time.process_time_ns(), time.monotonic_ns()
+    start_ns = begin_ns + _GO_LEAD_NS + _GO_LEAD_PER_WORKER_NS * len(workers)
+    for worker in workers:
+        worker.phase = "measuring"
+        worker.send(Go(start_ns))
+    on_go(workers)
+    _wait(
+        workers,
+        lambda worker: worker.finished is not None,
+        deadlines.measured_ns(workers),
+        on_wait,
+        stop_at_loss=False,
+    )
+    return WatchCost(time.process_time_ns() - begin_cpu_ns, time.monotonic_ns() - begin_ns)
+
+
+def _wait(
+    workers: Sequence[Worker],
+    is_done: Callable[[Worker], bool],
+    limit_ns: int,
+    on_wait: Callable[[Sequence[Worker], float], None],
+    *,
+    stop_at_loss: bool = True,
+) -> None:
+    """Sleep until every worker is done or lost, or, with `stop_at_loss`, until one is lost."""
+    begin_ns = time.monotonic_ns()
+    with selectors.DefaultSelector() as selector:
+        for worker in workers:
+            if not is_done(worker) and not worker.lost:
+                selector.register(worker.connection, selectors.EVENT_READ, worker)
+        while selector.get_map():
+            passed_ns = time.monotonic_ns() - begin_ns
+            if passed_ns >= limit_ns:
+                _end_overdue([key.data for key in selector.get_map().values()])
+                return
+            left_seconds = (limit_ns - passed_ns) / 1e9
+            events = selector.select(min(_TICK_SECONDS, left_seconds))
+            if not events:
+                on_wait(workers, (time.monotonic_ns() - begin_ns) / 1e9)
+            for key, _ in events:
+                worker = key.data
+                worker.receive()
+                if is_done(worker) or worker.lost:
+                    selector.unregister(worker.connection)
+            if stop_at_loss and any(worker.lost for worker in workers):
+                return
+
+
+def _end_overdue(workers: Iterable[Worker]) -> None:
+    for worker in workers:
+        worker.overdue = True
+        worker.kill()

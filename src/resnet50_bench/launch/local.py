@@ -1,0 +1,181 @@
+"""Workers as processes of this host."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from resnet50_bench.errors import HostError
+from resnet50_bench.job import (
+    Answer,
+    Entered,
+    Failed,
+    Finished,
+    Go,
+    Job,
+    Ready,
+    Started,
+    decode_answer,
+    encode,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+    from pathlib import Path
+
+WORKER_MODULE = "resnet50_bench.worker"
+_READ_BYTES = 1 << 20
+_REAP_SECONDS = 10.0
+
+
+@dataclass(slots=True)
+class Worker:
+    """One child process and what it has answered so far.
+
+    Attributes:
+        job: what it was told.
+        process: the child.
+        connection: the socket to it, non-blocking.
+        log_path: where its stdout and stderr go.
+        launched_ns: when it was started.
+        phase: what it last said it was doing.
+        overdue: it was ended because it passed its deadline.
+    """
+
+    job: Job
+    process: subprocess.Popen[bytes]
+    connection: socket.socket
+    log_path: Path
+    launched_ns: int
+    phase: str = "starting"
+    started: Started | None = None
+    ready: Ready | None = None
+    finished: Finished | None = None
+    failed: Failed | None = None
+    closed: bool = False
+    overdue: bool = False
+    _pending: bytearray = field(default_factory=bytearray)
+
+    @property
+    def lost(self) -> bool:
+        """Whether it will answer nothing more, and never gave its result."""
+        return self.finished is None and (self.closed or self.failed is not None)
+
+    def receive(self) -> None:
+        """Take in what has arrived; at the end of the stream the worker counts as closed."""
+        try:
+            data = self.connection.recv(_READ_BYTES)
+        except BlockingIOError:
+            return
+        except ConnectionResetError:
+            data = b""
+        if not data:
+            self.closed = True
+        self._pending += data
+        *lines, rest = self._pending.split(b"\n")
+        self._pending = bytearray(rest)
+        for line in lines:
+            self._take(decode_answer(bytes(line)))
+
+    def send(self, message: Job | Go) -> None:
+        """Send one message; a worker that is gone is noticed by `receive`."""
+        with suppress(BrokenPipeError, ConnectionResetError):
+            self.connection.setblocking(True)
+            self.connection.sendall(encode(message))
+        self.connection.setblocking(False)
+
+    def kill(self) -> None:
+        """End the worker and whatever it started."""
+        with suppress(ProcessLookupError):
+            os.killpg(self.process.pid, signal.SIGKILL)
+
+    def reap(self) -> int:
+        """Return the exit status, negative for a signal; a worker that lingers is killed."""
+        try:
+            return self.process.wait(_REAP_SECONDS)
+        except subprocess.TimeoutExpired:
+            self.kill()
+            return self.process.wait()
+
+    def _take(self, answer: Answer) -> None:
+        if isinstance(answer, Started):
+            self.started = answer
+        elif isinstance(answer, Entered):
+            self.phase = answer.phase
+        elif isinstance(answer, Ready):
+            self.ready = answer
+            self.phase = "waiting"
+        elif isinstance(answer, Finished):
+            self.finished = answer
+        else:
+            self.failed = answer
+
+
+@contextmanager
+def start_workers(
+    jobs: Sequence[Job], environment: Mapping[str, str], log_folder: Path
+) -> Iterator[list[Worker]]:
+    """Start one process per job; whatever happens, none of them outlives the block.
+
+    Args:
+        jobs: one per instance.
+        environment: the complete environment of the workers.
+        log_folder: exists; gets `instance_000.log` and so on.
+
+    Raises:
+        HostError: a process cannot be started.
+    """
+    workers: list[Worker] = []
+    try:
+        for job in jobs:
+            workers.append(_start(job, environment, log_folder))
+        yield workers
+    finally:
+        for worker in workers:
+            worker.kill()
+        for worker in workers:
+            worker.process.wait()
+            worker.connection.close()
+
+
+def _start(job: Job, environment: Mapping[str, str], log_folder: Path) -> Worker:
+    log_path = log_folder / f"instance_{job.slot.instance:03d}.log"
+    ours, theirs = socket.socketpair()
+    try:
+        with log_path.open("wb") as log:
+            launched_ns = time.monotonic_ns()
+            process = subprocess.Popen(
+                [sys.executable, "-m", WORKER_MODULE, str(theirs.fileno())],
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                env=dict(environment),
+                pass_fds=(theirs.fileno(),),
+                start_new_session=True,  # a Ctrl-C is the parent's to deal with
+            )
+    except OSError as error:
+        ours.close()
+        raise HostError(
+            f"instance {job.slot.instance} cannot be started: {error.strerror or error}",
+            "use fewer instances (--instances or a larger --cores-per-instance)",
+        ) from error
+    finally:
+        theirs.close()
+    worker = Worker(job, process, ours, log_path, launched_ns)
+    try:
+        worker.send(job)
+    except (OSError, msgspec.EncodeError):
+        worker.kill()
+        process.wait()
+        ours.close()
+        raise
+    return worker

@@ -1,0 +1,41 @@
+"""The model: its generation, download, structure check and preparation, each done once."""
+
+from resnet50_bench.model.cache import CACHE_VARIABLE, default_cache_dir
+from resnet50_bench.model.download import PUBLISHED_URL, fetch
+from resnet50_bench.model.manifest import (
+    Agreement,
+    FileIdentity,
+    Manifest,
+    ModelSource,
+    PreparedGraph,
+    PreparedModel,
+    read_manifest,
+)
+from resnet50_bench.model.preparation import (
+    Inspection,
+    find_prepared,
+    list_prepared,
+    prepare,
+    verify,
+)
+from resnet50_bench.model.structure import Structure
+
+__all__ = [
+    "CACHE_VARIABLE",
+    "PUBLISHED_URL",
+    "Agreement",
+    "FileIdentity",
+    "Inspection",
+    "Manifest",
+    "ModelSource",
+    "PreparedGraph",
+    "PreparedModel",
+    "Structure",
+    "default_cache_dir",
+    "fetch",
+    "find_prepared",
+    "list_prepared",
+    "prepare",
+    "read_manifest",
+    "verify",
+]

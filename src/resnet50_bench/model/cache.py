@@ -1,0 +1,103 @@
+"""Where models are kept, and how two processes share the place.
+
+    <cache>/sources/<name>/      a generated graph and `source.json`, its identity
+    <cache>/prepared/<key>/      a prepared graph and `manifest.json`
+    <cache>/published/           the published file and its identity
+
+A folder is filled under another name and renamed when it is complete; whoever fills one holds
+its lock file.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import shutil
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import platformdirs
+
+from resnet50_bench.errors import ModelError
+from resnet50_bench.model.manifest import GENERATOR_VERSION, PREPARATION_VERSION
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from resnet50_bench.config import Precision
+    from resnet50_bench.model.manifest import ModelSource
+
+CACHE_VARIABLE = "R50_CACHE_DIR"
+
+MODEL_FILE = "model.pb"
+MANIFEST_FILE = "manifest.json"
+IDENTITY_FILE = "source.json"
+
+KEY_DIGITS = 32
+
+
+def default_cache_dir(environ: Mapping[str, str]) -> Path:
+    """Return where models are kept: `R50_CACHE_DIR`, or `resnet50-bench` in the user's cache.
+
+    Args:
+        environ: the environment variables.
+    """
+    chosen = environ.get(CACHE_VARIABLE)
+    base = Path(chosen) if chosen else platformdirs.user_cache_path("resnet50-bench")
+    return base / "models"
+
+
+def plan_source_folder(source: ModelSource, cache_dir: Path) -> Path:
+    """Return the folder of a generated graph."""
+    name = f"generated-v{GENERATOR_VERSION}-seed{source.seed}-width{source.base_width}"
+    return cache_dir / "sources" / name
+
+
+def plan_prepared_folder(
+    source_sha256: str, precision: Precision, tensorflow_version: str, cache_dir: Path
+) -> Path:
+    """Return the folder of a prepared graph: it changes with all that changes the graph."""
+    parts = (source_sha256, precision.value, str(PREPARATION_VERSION), tensorflow_version)
+    key = hashlib.sha256("\n".join(parts).encode()).hexdigest()[:KEY_DIGITS]
+    return cache_dir / "prepared" / f"{precision.value}-{key}"
+
+
+@contextmanager
+def lock_path(path: Path) -> Iterator[None]:
+    """Hold the lock of a file or folder; a second process waits until the first is done.
+
+    The kernel releases the lock when its holder ends, however it ends.
+
+    Raises:
+        ModelError: the cache folder cannot be written.
+    """
+    lock = path.with_name(path.name + ".lock")
+    try:
+        lock.parent.mkdir(parents=True, exist_ok=True)
+        file = lock.open("w")
+    except OSError as error:
+        raise ModelError(
+            f"cannot write to the model cache {lock.parent}: {error.strerror}",
+            f"name a writable folder in the environment variable {CACHE_VARIABLE}",
+        ) from error
+    with file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
+
+
+@contextmanager
+def fill_folder(folder: Path) -> Iterator[Path]:
+    """Yield an empty folder that replaces `folder` at the end, or vanishes on an error.
+
+    The caller holds the folder's lock, so that what an ended process left is nobody's.
+    """
+    partial = folder.with_name(folder.name + ".partial")
+    shutil.rmtree(partial, ignore_errors=True)
+    partial.mkdir(parents=True)
+    try:
+        yield partial
+        shutil.rmtree(folder, ignore_errors=True)
+        partial.rename(folder)
+    finally:
+        shutil.rmtree(partial, ignore_errors=True)

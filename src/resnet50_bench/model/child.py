@@ -1,0 +1,137 @@
+"""Starts the toolchain's child process and forwards what it says; imports no framework."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import tempfile
+from importlib import metadata
+from typing import TYPE_CHECKING, BinaryIO
+
+import msgspec
+
+from resnet50_bench.config import Precision
+from resnet50_bench.engines.tensorflow import ENGINE
+from resnet50_bench.errors import ModelError
+from resnet50_bench.model.protocol import MODULE, ToolchainAnswer, ToolchainRequest, encode
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+_DISTRIBUTIONS = ("tensorflow-cpu", "tensorflow", "tensorflow-cpu-aws", "intel-tensorflow")
+_INSTALL_ADVICE = "pip install 'resnet50-bench[tensorflow]'"
+_TAIL_BYTES = 2000
+
+
+def read_tensorflow_version() -> str:
+    """Return the installed TensorFlow's version, without importing it.
+
+    Raises:
+        ModelError: TensorFlow is not installed.
+    """
+    for name in _DISTRIBUTIONS:
+        version = _read_version(name)
+        if version is not None:
+            return version
+    raise ModelError("preparing a model needs TensorFlow, which is not installed", _INSTALL_ADVICE)
+
+
+def run_toolchain(
+    request: ToolchainRequest,
+    on_progress: Callable[[str], None],
+    command: Sequence[str] = (sys.executable, "-m", MODULE),
+) -> ToolchainAnswer:
+    """Have a child process do one task, and return its last answer.
+
+    Whatever ends this call, Ctrl-C included, ends the child too.
+
+    Args:
+        request: the task.
+        on_progress: called with one sentence for people at a time.
+        command: what to start; the answers' file descriptor is appended.
+
+    Raises:
+        ModelError: the task failed, or the child did.
+    """
+    answers_fd, child_fd = os.pipe()
+    with os.fdopen(answers_fd, "rb") as answers, tempfile.TemporaryFile() as log:
+        try:
+            child = subprocess.Popen(
+                [*command, str(child_fd)],
+                stdin=subprocess.PIPE,
+                stdout=log,
+                stderr=log,
+                pass_fds=(child_fd,),
+                env=os.environ | ENGINE.environment(Precision.AVX_FP32, _count_threads()),
+                start_new_session=True,
+            )
+        finally:
+            os.close(child_fd)
+        try:
+            _send(child, encode(request))
+            last = _forward(answers, on_progress)
+            exit_code = child.wait()
+        finally:
+            child.kill()
+            child.wait()
+        return _conclude(last, exit_code, log)
+
+
+def _read_version(distribution: str) -> str | None:
+    try:
+        return metadata.version(distribution)
+    except metadata.PackageNotFoundError:
+        return None
+
+
+def _send(child: subprocess.Popen[bytes], request: bytes) -> None:
+    assert child.stdin is not None  # noqa: S101 - it was asked for
+    try:
+        with child.stdin:
+            child.stdin.write(request)
+    except BrokenPipeError:
+        return  # the child ended early; its exit code and log tell why
+
+
+def _forward(answers: BinaryIO, on_progress: Callable[[str], None]) -> ToolchainAnswer | None:
+    last = None
+    for line in answers:
+        try:
+            answer = msgspec.json.decode(line, type=ToolchainAnswer)
+        except msgspec.DecodeError:
+            break  # the child was killed in the middle of a line
+        if answer.progress is not None:
+            on_progress(answer.progress)
+        else:
+            last = answer
+    return last
+
+
+def _conclude(last: ToolchainAnswer | None, exit_code: int, log: BinaryIO) -> ToolchainAnswer:
+    if last is not None and last.failure is not None:
+        raise ModelError(last.failure.message, last.failure.advice)
+    if last is not None and last.finished and exit_code == 0:
+        return last
+    end = (
+        f"was killed by signal {-exit_code}"
+        if exit_code < 0
+        else f"ended with exit code {exit_code}"
+    )
+    tail = _read_tail(log)
+    if "No module named 'tensorflow'" in tail:
+        raise ModelError(
+            "preparing a model needs TensorFlow, which cannot be imported",
+            _INSTALL_ADVICE,
+        )
+    raise ModelError(f"the model toolchain {end} without an answer; its last output:\n{tail}")
+
+
+def _read_tail(log: BinaryIO) -> str:
+    size = log.seek(0, os.SEEK_END)
+    log.seek(max(0, size - _TAIL_BYTES))
+    return log.read().decode(errors="replace").strip() or "(none)"
+
+
+def _count_threads() -> int:
+    return len(os.sched_getaffinity(0))

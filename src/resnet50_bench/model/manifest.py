@@ -1,0 +1,175 @@
+"""What is known about a prepared model: where it came from and what was done to it."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from pathlib import Path  # noqa: TC003 - msgspec reads it
+
+import msgspec
+
+from resnet50_bench.config import Precision  # noqa: TC001 - msgspec reads it
+from resnet50_bench.errors import ModelError
+from resnet50_bench.model.architecture import BASE_WIDTH
+from resnet50_bench.model.structure import Structure  # noqa: TC001 - msgspec reads it
+
+SCHEMA_VERSION = 1
+
+GENERATOR_VERSION = 1
+"""Raised whenever the same seed would give another generated model."""
+
+PREPARATION_VERSION = 1
+"""Raised whenever the same source would give another prepared model."""
+
+GENERATED = "generated"
+USER_FILE = "user file"
+
+
+@dataclass(frozen=True, slots=True)
+class ModelSource:
+    """The graph to prepare: a file, or the one generated from a seed.
+
+    Attributes:
+        path: the user's frozen graph; None for a generated one.
+        seed: of the generated weights; None for a file.
+        base_width: channels after the stem; 64 is ResNet-50, less is a thin one for tests.
+    """
+
+    path: str | None = None
+    seed: int | None = None
+    base_width: int = BASE_WIDTH
+
+    @classmethod
+    def file(cls, path: Path) -> ModelSource:
+        """The frozen graph in `path`."""
+        return cls(path=str(path))
+
+    @classmethod
+    def generated(cls, seed: int = 0, base_width: int = BASE_WIDTH) -> ModelSource:
+        """The model generated from `seed`."""
+        return cls(seed=seed, base_width=base_width)
+
+
+@dataclass(frozen=True, slots=True)
+class Agreement:
+    """How far the prepared graph's answers are from the source graph's, on a seeded batch.
+
+    Attributes:
+        images: images compared.
+        softmax_max_abs_difference: the largest difference of one probability.
+        logits_relative_l2: norm of the logits' difference / norm of the source's logits.
+        same_class: images whose most probable class is the same.
+    """
+
+    images: int
+    softmax_max_abs_difference: float
+    logits_relative_l2: float
+    same_class: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PreparedGraph:
+    """What the toolchain reports of a graph it prepared.
+
+    Attributes:
+        steps: what was done, in order.
+        structure: of the prepared graph.
+        fused_ops: counted in the graph TensorFlow executed on this CPU.
+        agreement: with the source graph.
+        notes: what is not as expected.
+        tools: name -> version of what took part.
+    """
+
+    steps: tuple[str, ...]
+    structure: Structure
+    fused_ops: dict[str, int]
+    agreement: Agreement
+    notes: tuple[str, ...]
+    tools: dict[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class FileIdentity:
+    """A file's name, SHA-256 and size."""
+
+    name: str
+    sha256: str
+    size_bytes: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Manifest:
+    """Everything that identifies a prepared model.
+
+    Attributes:
+        kind: `generated` or `user file`.
+        seed: of the generated weights. The same seed and generator version give the same model on
+            one machine; its statistics are computed on the CPU, so other CPUs may round otherwise,
+            and only the SHA-256 identifies it.
+        generator_version: of the generator; None for a file.
+        source: the graph it was prepared from.
+        prepared: the graph engines load.
+        precision: what it was prepared for.
+        preparation_version: of the preparation.
+        graph: what the toolchain did and found.
+        created: UTC, ISO 8601.
+    """
+
+    schema_version: int = SCHEMA_VERSION
+    kind: str
+    seed: int | None
+    generator_version: int | None
+    source: FileIdentity
+    prepared: FileIdentity
+    precision: Precision
+    preparation_version: int
+    graph: PreparedGraph
+    created: str
+
+
+@dataclass(frozen=True, slots=True)
+class PreparedModel:
+    """A prepared graph whose file was compared with its manifest's SHA-256."""
+
+    path: Path
+    manifest: Manifest
+
+
+def read_identity(path: Path) -> FileIdentity:
+    """Hash a file.
+
+    Raises:
+        ModelError: it cannot be read.
+    """
+    digest = hashlib.sha256()
+    size_bytes = 0
+    try:
+        with path.open("rb") as file:
+            while block := file.read(1 << 20):
+                digest.update(block)
+                size_bytes += len(block)
+    except OSError as error:
+        raise ModelError(
+            f"cannot read the model {path}: {error.strerror}", "check the path after --model"
+        ) from error
+    return FileIdentity(path.name, digest.hexdigest(), size_bytes)
+
+
+def read_manifest(path: Path) -> Manifest:
+    """Read a manifest.
+
+    Raises:
+        ModelError: the file is missing or is not a manifest of this schema version.
+    """
+    try:
+        manifest = msgspec.json.decode(path.read_bytes(), type=Manifest)
+    except (OSError, msgspec.DecodeError) as error:
+        raise ModelError(f"cannot read the model's manifest {path}: {error}") from error
+    if manifest.schema_version != SCHEMA_VERSION:
+        raise ModelError(f"{path} has schema version {manifest.schema_version}")
+    return manifest
+
+
+def write_json(path: Path, value: object) -> None:
+    """Write a value as indented JSON."""
+    path.write_bytes(msgspec.json.format(msgspec.json.encode(value), indent=2) + b"\n")

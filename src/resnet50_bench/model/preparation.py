@@ -1,0 +1,217 @@
+"""Prepares a model once and finds it again; the work itself is done by a child process."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from resnet50_bench.errors import ModelError
+from resnet50_bench.model.cache import (
+    IDENTITY_FILE,
+    MANIFEST_FILE,
+    MODEL_FILE,
+    fill_folder,
+    lock_path,
+    plan_prepared_folder,
+    plan_source_folder,
+)
+from resnet50_bench.model.child import read_tensorflow_version, run_toolchain
+from resnet50_bench.model.manifest import (
+    GENERATED,
+    GENERATOR_VERSION,
+    PREPARATION_VERSION,
+    USER_FILE,
+    FileIdentity,
+    Manifest,
+    ModelSource,
+    PreparedGraph,
+    PreparedModel,
+    read_identity,
+    read_manifest,
+    write_json,
+)
+from resnet50_bench.model.protocol import ToolchainRequest
+from resnet50_bench.model.recipes import find_recipe
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from resnet50_bench.config import Precision
+    from resnet50_bench.model.structure import Structure
+
+
+@dataclass(frozen=True, slots=True)
+class Inspection:
+    """What a graph file is.
+
+    Attributes:
+        path: the file.
+        identity: its name, SHA-256 and size.
+        structure: what the graph says about itself.
+        problems: what keeps it from being ResNet-50 v1.5; empty when nothing does.
+    """
+
+    path: Path
+    identity: FileIdentity
+    structure: Structure
+    problems: tuple[str, ...]
+
+
+def find_prepared(
+    source: ModelSource, precision: Precision, cache_dir: Path
+) -> PreparedModel | None:
+    """Return the prepared model if it was prepared before and its file is what it was then.
+
+    Returns:
+        None when nothing is prepared, or when the file or its manifest is damaged.
+
+    Raises:
+        ModelError: the source file cannot be read, or TensorFlow is not installed.
+    """
+    identity = _find_source(source, cache_dir)
+    if identity is None:
+        return None
+    version = read_tensorflow_version()
+    return _read_prepared(plan_prepared_folder(identity.sha256, precision, version, cache_dir))
+
+
+def prepare(
+    source: ModelSource, precision: Precision, cache_dir: Path, on_progress: Callable[[str], None]
+) -> PreparedModel:
+    """Return the model prepared for a precision, preparing it if that was not done before.
+
+    A prepared file that differs from its manifest is prepared again, and `on_progress` is told.
+
+    Raises:
+        ModelError: the source is not ResNet-50 v1.5, the precision has no recipe, TensorFlow is
+            not installed, or the prepared graph's answers differ from the source's.
+    """
+    find_recipe(precision)
+    version = read_tensorflow_version()
+    identity = _find_source(source, cache_dir)
+    if identity is None:
+        identity = _generate(source, cache_dir, on_progress)
+    folder = plan_prepared_folder(identity.sha256, precision, version, cache_dir)
+    with lock_path(folder):
+        found = _read_prepared(folder)
+        if found is not None:
+            return found
+        if folder.exists():
+            on_progress(f"the prepared model in {folder} is damaged: preparing it again")
+        graph_path = _source_path(source, cache_dir)
+        with fill_folder(folder) as partial:
+            request = ToolchainRequest(
+                source=ModelSource(path=str(graph_path), base_width=source.base_width),
+                output=str(partial / MODEL_FILE),
+                precision=precision,
+            )
+            graph = run_toolchain(request, on_progress).prepared
+            if graph is None:
+                raise ModelError(f"the model toolchain prepared nothing from {graph_path}")
+            _require_same_source(graph_path, identity)
+            prepared = read_identity(partial / MODEL_FILE)
+            manifest = _plan_manifest(source, identity, prepared, (precision, graph))
+            write_json(partial / MANIFEST_FILE, manifest)
+    return PreparedModel(folder / MODEL_FILE, manifest)
+
+
+def verify(path: Path) -> Inspection:
+    """Say what a graph file is and what keeps it from being ResNet-50 v1.5.
+
+    Raises:
+        ModelError: the file cannot be read or is no TensorFlow graph, or TensorFlow is not
+            installed.
+    """
+    identity = read_identity(path)
+    read_tensorflow_version()
+    answer = run_toolchain(ToolchainRequest(source=ModelSource.file(path)), lambda _: None)
+    if answer.structure is None:
+        raise ModelError(f"the model toolchain read nothing from {path}")
+    return Inspection(path, identity, answer.structure, answer.problems)
+
+
+def list_prepared(cache_dir: Path) -> list[PreparedModel]:
+    """Return every intact prepared model in the cache, in the order of their folders' names."""
+    folders = sorted((cache_dir / "prepared").glob("*/"))
+    found = (_read_prepared(folder) for folder in folders if not folder.name.endswith(".partial"))
+    return [prepared for prepared in found if prepared is not None]
+
+
+def _source_path(source: ModelSource, cache_dir: Path) -> Path:
+    if source.path is not None:
+        return Path(source.path)
+    return plan_source_folder(source, cache_dir) / MODEL_FILE
+
+
+def _find_source(source: ModelSource, cache_dir: Path) -> FileIdentity | None:
+    """Return the identity of a user's file, or of a generated graph that is there and intact."""
+    if source.path is not None:
+        return read_identity(Path(source.path))
+    folder = plan_source_folder(source, cache_dir)
+    try:
+        recorded = msgspec.json.decode((folder / IDENTITY_FILE).read_bytes(), type=FileIdentity)
+        found = read_identity(folder / MODEL_FILE)
+    except (OSError, msgspec.DecodeError, ModelError):
+        return None
+    return recorded if recorded == found else None
+
+
+def _generate(
+    source: ModelSource, cache_dir: Path, on_progress: Callable[[str], None]
+) -> FileIdentity:
+    folder = plan_source_folder(source, cache_dir)
+    with lock_path(folder):
+        identity = _find_source(source, cache_dir)
+        if identity is not None:
+            return identity
+        if folder.exists():
+            on_progress(f"the generated model in {folder} is damaged: generating it again")
+        with fill_folder(folder) as partial:
+            path = partial / MODEL_FILE
+            run_toolchain(ToolchainRequest(source=source, output=str(path)), on_progress)
+            identity = read_identity(path)
+            write_json(partial / IDENTITY_FILE, identity)
+    return identity
+
+
+def _read_prepared(folder: Path) -> PreparedModel | None:
+    try:
+        manifest = read_manifest(folder / MANIFEST_FILE)
+        found = read_identity(folder / MODEL_FILE)
+    except ModelError:
+        return None
+    if found != manifest.prepared:
+        return None
+    return PreparedModel(folder / MODEL_FILE, manifest)
+
+
+def _require_same_source(path: Path, identity: FileIdentity) -> None:
+    if read_identity(path) != identity:
+        raise ModelError(
+            f"the model {path} changed while it was prepared", "run the same command again"
+        )
+
+
+def _plan_manifest(
+    source: ModelSource,
+    identity: FileIdentity,
+    prepared: FileIdentity,
+    result: tuple[Precision, PreparedGraph],
+) -> Manifest:
+    precision, graph = result
+    is_generated = source.path is None
+    return Manifest(
+        kind=GENERATED if is_generated else USER_FILE,
+        seed=source.seed,
+        generator_version=GENERATOR_VERSION if is_generated else None,
+        source=identity,
+        prepared=prepared,
+        precision=precision,
+        preparation_version=PREPARATION_VERSION,
+        graph=graph,
+        created=datetime.now(timezone.utc).isoformat(timespec="seconds"),
+    )

@@ -1,0 +1,66 @@
+"""What the parent asks of the toolchain's child process, and what it answers.
+
+The request is one JSON document on the child's stdin; answers are JSON lines on a pipe of their
+own: any number of progress lines, then one result or one error.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import msgspec
+
+from resnet50_bench.config import Precision  # noqa: TC001 - msgspec reads it
+from resnet50_bench.model.manifest import ModelSource, PreparedGraph  # noqa: TC001 - msgspec reads it
+from resnet50_bench.model.structure import Structure  # noqa: TC001 - msgspec reads it
+
+MODULE = "resnet50_bench.model.toolchain"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ToolchainRequest:
+    """One task.
+
+    Attributes:
+        source: the graph to work on; a generated one is generated when it has no path.
+        output: where to write the graph; None to inspect only.
+        precision: what to prepare it for; None to write the generated graph as it is.
+    """
+
+    source: ModelSource
+    output: str | None = None
+    precision: Precision | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """Why the task failed: a `ModelError`'s message and advice."""
+
+    message: str
+    advice: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ToolchainAnswer:
+    """One line of the child's answer.
+
+    Attributes:
+        progress: one sentence for people.
+        finished: the task was done; this is the last line.
+        structure: what was inspected.
+        problems: what keeps it from being ResNet-50 v1.5.
+        prepared: what was prepared.
+        failure: the task failed; this is the last line.
+    """
+
+    progress: str | None = None
+    finished: bool = False
+    structure: Structure | None = None
+    problems: tuple[str, ...] = ()
+    prepared: PreparedGraph | None = None
+    failure: Failure | None = field(default=None)
+
+
+def encode(message: ToolchainRequest | ToolchainAnswer) -> bytes:
+    """Return the message as one line of JSON."""
+    return msgspec.json.encode(message) + b"\n"

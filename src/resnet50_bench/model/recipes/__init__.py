@@ -1,0 +1,53 @@
+"""How a graph is prepared for each precision: one file a precision."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, TypeAlias
+
+from resnet50_bench.config import Precision
+from resnet50_bench.errors import ModelError
+
+Rewrite: TypeAlias = Callable[[Any], str]
+"""Changes a GraphDef in place and says in one sentence what it did."""
+
+
+@dataclass(frozen=True, slots=True)
+class Recipe:
+    """How a source graph becomes one of a precision.
+
+    Attributes:
+        steps: the rewrites, in order.
+        expected_fused_ops: operations the executed graph must hold, and how many.
+        max_softmax_difference: largest difference of one probability from the source's.
+        max_logits_relative_l2: largest relative error of the logits.
+    """
+
+    steps: tuple[Rewrite, ...]
+    expected_fused_ops: dict[str, int]
+    max_softmax_difference: float
+    max_logits_relative_l2: float
+
+
+RECIPES: dict[Precision, str] = {
+    Precision.AVX_FP32: "resnet50_bench.model.recipes.fp32",
+}
+"""Precision -> the module whose `RECIPE` prepares a graph for it."""
+
+
+def find_recipe(precision: Precision) -> Recipe:
+    """Return the recipe of a precision.
+
+    Raises:
+        ModelError: there is none.
+    """
+    if precision not in RECIPES:
+        known = ", ".join(name.value for name in RECIPES)
+        raise ModelError(
+            f"no model can be prepared for --precision {precision.value}",
+            f"choose --precision {known}",
+        )
+    recipe: Recipe = importlib.import_module(RECIPES[precision]).RECIPE
+    return recipe

@@ -1,0 +1,242 @@
+"""The child process that generates, inspects and prepares graphs with TensorFlow.
+
+Started as `python -m resnet50_bench.model.toolchain FD`: the request comes on stdin, the answers
+go to the file descriptor FD. It ends when its parent does.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import signal
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, BinaryIO
+
+import msgspec
+import numpy as np
+
+import resnet50_bench
+from resnet50_bench.engines.base import LoadRequest
+from resnet50_bench.engines.tensorflow import ENGINE, INPUT_NAME, OUTPUT_NAME
+from resnet50_bench.errors import ModelError
+from resnet50_bench.model.architecture import plan_network
+from resnet50_bench.model.generate import GraphStyle, build_graph
+from resnet50_bench.model.manifest import Agreement, ModelSource, PreparedGraph
+from resnet50_bench.model.nodes import index_nodes, referenced_name
+from resnet50_bench.model.probe import plan_probe_images
+from resnet50_bench.model.protocol import Failure, ToolchainAnswer, ToolchainRequest, encode
+from resnet50_bench.model.recipes import Recipe, find_recipe
+from resnet50_bench.model.structure import find_problems, read_structure
+from resnet50_bench.model.weights import calibrate_weights
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from resnet50_bench.engines.base import Images
+
+PROBE_IMAGES = 8
+PROBE_SEED = 20_150_512
+"""Differs from any generator seed a user is likely to choose, so that the images do too."""
+
+_PR_SET_PDEATHSIG = 1
+"""From linux/prctl.h."""
+
+
+def main(answers_fd: int) -> None:
+    """Do the task on stdin; each answer is one line on `answers_fd`."""
+    _end_with_parent()
+    with os.fdopen(answers_fd, "wb", buffering=0) as answers:
+        try:
+            request = msgspec.json.decode(sys.stdin.buffer.read(), type=ToolchainRequest)
+            answers.write(encode(answer_request(request, _Reporter(answers))))
+        except ModelError as error:
+            failure = Failure(error.message, error.advice)
+            answers.write(encode(ToolchainAnswer(failure=failure)))
+
+
+def answer_request(
+    request: ToolchainRequest, on_progress: Callable[[str], None]
+) -> ToolchainAnswer:
+    """Inspect, generate or prepare, as asked.
+
+    Raises:
+        ModelError: the graph cannot be read, or is not what was asked for.
+    """
+    source = request.source
+    if source.path is None:
+        graph = generate_graph(source, on_progress)
+    else:
+        graph = read_graph(Path(source.path))
+    structure = read_structure(graph)
+    problems = tuple(find_problems(structure, source.base_width))
+    prepared = None
+    if request.output is not None:
+        if problems:
+            name = source.path or "the generated model"
+            raise ModelError(f"{name} is not ResNet-50 v1.5: {'; '.join(problems)}")
+        output = Path(request.output)
+        if request.precision is None:
+            write_graph(graph, output)
+        else:
+            recipe = find_recipe(request.precision)
+            load = LoadRequest(output, request.precision, _count_threads(), PROBE_IMAGES)
+            prepared = prepare_graph(graph, recipe, load, on_progress)
+    return ToolchainAnswer(finished=True, structure=structure, problems=problems, prepared=prepared)
+
+
+def generate_graph(source: ModelSource, on_progress: Callable[[str], None]) -> Any:
+    """Return the graph generated from the source's seed, in the published file's style."""
+    network = plan_network(source.base_width)
+    weights = calibrate_weights(network, source.seed or 0, on_progress)
+    return build_graph(network, weights, GraphStyle())
+
+
+def read_graph(path: Path) -> Any:
+    """Read a GraphDef from a file.
+
+    Raises:
+        ModelError: the file cannot be read, or is no GraphDef.
+    """
+    import tensorflow as tf  # noqa: PLC0415 - only this child process has it
+    from google.protobuf.message import DecodeError  # noqa: PLC0415 - comes with TensorFlow
+
+    graph = tf.compat.v1.GraphDef()
+    try:
+        graph.ParseFromString(path.read_bytes())
+    except OSError as error:
+        raise ModelError(f"cannot read the model {path}: {error.strerror}") from error
+    except DecodeError as error:
+        raise ModelError(
+            f"{path} is not a TensorFlow graph, or only a part of one",
+            "the file must be a frozen GraphDef (.pb); download it again if it was cut short",
+        ) from error
+    if not graph.node:
+        raise ModelError(f"{path} holds no graph: it has no nodes")
+    return graph
+
+
+def write_graph(graph: Any, path: Path) -> None:
+    """Write a GraphDef; the same graph gives the same bytes."""
+    path.write_bytes(graph.SerializeToString(deterministic=True))
+
+
+def prepare_graph(
+    graph: Any, recipe: Recipe, load: LoadRequest, on_progress: Callable[[str], None]
+) -> PreparedGraph:
+    """Rewrite a source graph, write it to `load.model_path` and compare the two.
+
+    Raises:
+        ModelError: the prepared graph's answers differ too much from the source's.
+    """
+    import tensorflow as tf  # noqa: PLC0415 - only this child process has it
+
+    images = plan_probe_images(PROBE_IMAGES, PROBE_SEED)
+    on_progress("running the source graph on the probe images")
+    expected = run_graph(graph, images)
+    steps = []
+    for rewrite in recipe.steps:
+        steps.append(rewrite(graph))
+        on_progress(steps[-1])
+    assert load.model_path is not None  # noqa: S101 - set by answer_request
+    write_graph(graph, load.model_path)
+    on_progress("comparing the prepared graph with the source graph")
+    agreement = _compare(expected, run_graph(graph, images))
+    _require_agreement(agreement, recipe)
+    loaded = ENGINE.load(load)
+    fused_ops = loaded.evidence().fused_ops
+    loaded.close()
+    return PreparedGraph(
+        steps=tuple(steps),
+        structure=read_structure(graph),
+        fused_ops=fused_ops,
+        agreement=agreement,
+        notes=plan_fusion_notes(fused_ops, recipe.expected_fused_ops),
+        tools={
+            "tensorflow": tf.__version__,
+            "numpy": np.__version__,
+            "resnet50-bench": resnet50_bench.__version__,
+        },
+    )
+
+
+def run_graph(graph: Any, images: Images) -> tuple[Any, Any]:
+    """Return the logits and the softmax of a graph for a batch."""
+    import tensorflow as tf  # noqa: PLC0415 - only this child process has it
+
+    logits = referenced_name(index_nodes(graph)[OUTPUT_NAME].input[0])
+    imported = tf.Graph()
+    with imported.as_default():
+        tf.import_graph_def(graph, name="")
+    with tf.compat.v1.Session(graph=imported) as session:
+        outputs = session.run([f"{logits}:0", f"{OUTPUT_NAME}:0"], {f"{INPUT_NAME}:0": images})
+    return outputs[0], outputs[1]
+
+
+def plan_fusion_notes(found: dict[str, int], expected: dict[str, int]) -> tuple[str, ...]:
+    """Say which fused operations are not as many as expected.
+
+    A note, not an error: which operations are fused depends on the CPU and on TensorFlow's
+    release, and a graph that is fused less gives right answers, later.
+    """
+    notes = [
+        f"{found.get(name, 0)} operations {name} are executed, {count} were expected"
+        for name, count in expected.items()
+        if found.get(name, 0) != count
+    ]
+    left_alone = ("Conv2D", "BiasAdd", "Add", "AddV2", "Relu", "Pad", "Transpose")
+    notes += [
+        f"{found[name]} operations {name} are fused with nothing"
+        for name in left_alone
+        if name in found
+    ]
+    return tuple(notes)
+
+
+def _compare(expected: tuple[Any, Any], found: tuple[Any, Any]) -> Agreement:
+    logits, softmax = expected
+    return Agreement(
+        images=len(softmax),
+        softmax_max_abs_difference=float(np.abs(found[1] - softmax).max()),
+        logits_relative_l2=float(np.linalg.norm(found[0] - logits) / np.linalg.norm(logits)),
+        same_class=int((found[1].argmax(axis=1) == softmax.argmax(axis=1)).sum()),
+    )
+
+
+def _require_agreement(agreement: Agreement, recipe: Recipe) -> None:
+    # Written so that a NaN fails too.
+    if not (
+        agreement.softmax_max_abs_difference <= recipe.max_softmax_difference
+        and agreement.logits_relative_l2 <= recipe.max_logits_relative_l2
+    ):
+        raise ModelError(
+            "the prepared graph does not answer as its source does: probabilities differ by up "
+            f"to {agreement.softmax_max_abs_difference:.2g}, logits by "
+            f"{agreement.logits_relative_l2:.2g} of their norm"
+        )
+
+
+def _count_threads() -> int:
+    return len(os.sched_getaffinity(0))
+
+
+def _end_with_parent() -> None:
+    """Have the kernel kill this process when its parent ends, however it ends."""
+    parent = os.getppid()
+    ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+    if os.getppid() != parent:
+        sys.exit(1)
+
+
+class _Reporter:
+    """Writes progress lines."""
+
+    def __init__(self, answers: BinaryIO) -> None:
+        self._answers = answers
+
+    def __call__(self, text: str) -> None:
+        self._answers.write(encode(ToolchainAnswer(progress=text)))
+
+
+if __name__ == "__main__":
+    main(int(sys.argv[1]))

@@ -1,0 +1,105 @@
+"""Workers -> instance records: what each answered, and how it ended."""
+
+from __future__ import annotations
+
+import signal
+from typing import TYPE_CHECKING
+
+from resnet50_bench.results import ExitCause, InstanceRecord
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from resnet50_bench.launch import Worker
+
+_TAIL_BYTES = 4000
+
+
+def describe_instances(
+    workers: Sequence[Worker], *, oom_killed: bool, stopped: bool
+) -> tuple[InstanceRecord, ...]:
+    """Return one record per worker; ends those that still run.
+
+    Args:
+        workers: finished, lost, or (when `stopped`) still at work.
+        oom_killed: the kernel killed a process of this host for want of memory meanwhile.
+        stopped: the run is being given up, so workers still at work are ended.
+    """
+    return tuple(_describe(worker, oom_killed=oom_killed, stopped=stopped) for worker in workers)
+
+
+def _describe(worker: Worker, *, oom_killed: bool, stopped: bool) -> InstanceRecord:
+    alone = stopped and worker.finished is None and not worker.lost and not worker.overdue
+    if alone:
+        worker.kill()
+    status = worker.reap()
+    cause = (
+        ExitCause("stopped", "ended by r50")
+        if alone
+        else find_cause(worker, status, oom_killed=oom_killed)
+    )
+    started, ready, finished = worker.started, worker.ready, worker.finished
+    return InstanceRecord(
+        slot=worker.job.slot,
+        pid=worker.process.pid,
+        started=started is not None,
+        reported=finished is not None and cause.kind == "ok",
+        exit=cause,
+        phase=worker.phase,
+        spawn_ns=started.at_ns - worker.launched_ns if started else None,
+        phases=ready.phases if ready else None,
+        feed=ready.feed if ready else None,
+        warmup_query_ns=ready.warmup_query_ns if ready else (),
+        start_ns=finished.start_ns if finished else (),
+        end_ns=finished.end_ns if finished else (),
+        cpu_ns=finished.cpu_ns if finished else None,
+        seen=finished.seen if finished else None,
+        resident_bytes=finished.resident_bytes if finished else None,
+        peak_resident_bytes=finished.peak_resident_bytes if finished else None,
+        evidence=finished.evidence if finished else None,
+        failure=worker.failed,
+        log_tail=None if cause.kind == "ok" else read_tail(worker.log_path),
+    )
+
+
+def find_cause(worker: Worker, status: int, *, oom_killed: bool) -> ExitCause:
+    """Say how a worker ended.
+
+    Args:
+        worker: the worker.
+        status: its exit status; negative for a signal.
+        oom_killed: see `describe_instances`.
+    """
+    if worker.overdue:
+        return ExitCause("deadline", "no answer in time, so r50 ended it")
+    failed = worker.failed
+    if failed is not None:
+        text = f"{failed.kind}: {failed.message}"
+        return ExitCause("out of memory" if failed.out_of_memory else "exception", text)
+    if status == -signal.SIGKILL and oom_killed:
+        return ExitCause("out of memory", "the kernel killed it (SIGKILL) for want of memory")
+    if status < 0:
+        return ExitCause("signal", _name_signal(-status))
+    if status > 0 or worker.finished is None:
+        return ExitCause("exit code", str(status))
+    return ExitCause("ok")
+
+
+def _name_signal(number: int) -> str:
+    try:
+        return f"{signal.Signals(number).name} ({signal.strsignal(number)})"
+    except ValueError:
+        return f"signal {number}"
+
+
+def read_tail(path: Path) -> str:
+    """Return the end of a log, from the start of a line."""
+    try:
+        with path.open("rb") as log:
+            size = log.seek(0, 2)
+            log.seek(max(0, size - _TAIL_BYTES))
+            text = log.read().decode(errors="replace")
+    except OSError:
+        return ""
+    return text if size <= _TAIL_BYTES else text.partition("\n")[2]

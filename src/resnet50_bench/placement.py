@@ -1,0 +1,399 @@
+"""Plans which instance owns which cores and memory nodes: pure, from a `Host` and a request.
+
+Instances are equal, because a sum over unequal ones says nothing about either. Each socket is
+packed by itself: first whole instances inside each memory node, then instances across the nodes'
+left-over cores, which is the fewest that can straddle nodes when as many as possible are placed.
+With fewer instances than fit, sockets (and nodes within them) take turns. Instances are numbered
+in the order of sockets and cores.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import defaultdict
+from dataclasses import dataclass
+from itertools import zip_longest
+from typing import TypeAlias
+
+from resnet50_bench.config import Mode
+from resnet50_bench.errors import PlacementError
+from resnet50_bench.host import Core, Host, format_cpu_list
+
+LATENCY_CORES_PER_INSTANCE = 4
+"""What latency mode means: 4 cores per instance, all instances together."""
+
+_LISTED_SLOTS = 32
+_LIST_CHARS = 32
+_Group: TypeAlias = tuple[Core, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class PlacementRequest:
+    """What was asked of the placement.
+
+    Attributes:
+        mode: decides the default size of an instance.
+        cores_per_instance: physical cores per instance; None for the mode's default.
+        instances: how many; None for all that fit, or one per socket of a whole socket's size.
+        use_smt: pin to every hardware thread of a core, with a compute thread on each.
+        span_sockets: let instances cross sockets where cores are left over.
+    """
+
+    mode: Mode
+    cores_per_instance: int | None = None
+    instances: int | None = None
+    use_smt: bool = False
+    span_sockets: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Slot:
+    """What one instance owns.
+
+    Attributes:
+        instance: its index, from 0.
+        cpus: the hardware threads it is pinned to, ascending.
+        cores: how many physical cores these are.
+        threads: how many compute threads it runs: one per CPU of `cpus`.
+        sockets: where the cores are, ascending.
+        nodes: the memory nodes to bind its memory to, ascending.
+    """
+
+    instance: int
+    cpus: tuple[int, ...]
+    cores: int
+    threads: int
+    sockets: tuple[int, ...]
+    nodes: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class IdleCores:
+    """Usable cores that no instance got, and why.
+
+    Attributes:
+        cores: how many physical cores.
+        cpus: the lowest hardware thread of each, ascending.
+        reason: one sentence for people, with the flag that changes it.
+    """
+
+    cores: int
+    cpus: tuple[int, ...]
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Placement:
+    """The plan: every usable core is in exactly one slot or one group of idle cores.
+
+    Attributes:
+        slots: by instance; at least one.
+        idle_cores: the rest, by socket.
+        notes: what a reader of the results has to know about the placement.
+        cores_per_instance: the same for every slot.
+    """
+
+    slots: tuple[Slot, ...]
+    idle_cores: tuple[IdleCores, ...]
+    notes: tuple[str, ...]
+    cores_per_instance: int
+
+
+@dataclass(frozen=True, slots=True)
+class _Supply:
+    """The cores there are to give out, and to whom.
+
+    Attributes:
+        request: who asks.
+        by_socket: usable cores of each socket, by node and CPU.
+        threads_per_core: hardware threads used on each core.
+        budget: how many cores the CPU quota pays for; all of them without a quota.
+        quota: the CPU quota behind the budget, for people; "" when it takes nothing away.
+    """
+
+    request: PlacementRequest
+    by_socket: dict[int, list[Core]]
+    threads_per_core: int
+    budget: int
+    quota: str
+
+    @property
+    def sizes(self) -> list[int]:
+        """The usable cores of each socket."""
+        return [len(cores) for cores in self.by_socket.values()]
+
+    @property
+    def one_per_socket(self) -> bool:
+        """Whether nobody asked for a size, and the mode's own is a whole socket."""
+        return self.request.cores_per_instance is None and self.request.mode is not Mode.LATENCY
+
+    def largest_instance(self, *, span_sockets: bool) -> int:
+        return min(sum(self.sizes) if span_sockets else max(self.sizes), self.budget)
+
+    def capacity(self, size: int) -> int:
+        """How many instances of `size` cores fit."""
+        whole = sum(self.sizes) // size
+        fitting = whole if self.request.span_sockets else sum(n // size for n in self.sizes)
+        return min(fitting, self.budget // size)
+
+
+def plan_placement(host: Host, request: PlacementRequest) -> Placement:
+    """Return which instance owns which cores and memory nodes.
+
+    Only physical cores count. A slot is pinned to the lowest hardware thread of each of its cores,
+    or to all of them with `use_smt`. A CPU quota limits the CPUs in use to its whole part.
+
+    Raises:
+        PlacementError: the instances do not fit, or fewer than one core or instance is asked for.
+    """
+    supply = _plan_supply(host, request)
+    size = _plan_size(supply)
+    count = _plan_count(supply, size)
+    groups = _plan_groups(supply, size)
+    position = {core: index for index, core in enumerate(host.cores)}
+    used = sorted(groups[:count], key=lambda group: position[group[0]])
+    return Placement(
+        slots=_plan_slots(host, used, supply.threads_per_core),
+        idle_cores=_explain_idle(supply, size, used, groups[count:]),
+        notes=(*_explain_supply(host, supply), *_explain_slots(host, used)),
+        cores_per_instance=size,
+    )
+
+
+def plan_cores_per_instance_that_fits(
+    host: Host, bytes_per_instance: int, request: PlacementRequest
+) -> int | None:
+    """Return the fewest cores per instance with which all instances' memory fits.
+
+    Larger instances are fewer instances. The memory is what is available now, or the cgroup's
+    limit if that is less. None if no size helps: not even one instance fits, or more are fixed by
+    `request.instances` than fit.
+
+    Raises:
+        PlacementError: fewer than one core or instance is asked for.
+    """
+    limit = host.memory_limit_bytes
+    available = host.memory_available_bytes
+    affordable = (available if limit is None else min(limit, available)) // bytes_per_instance
+    supply = _plan_supply(host, request)
+    for size in range(1, supply.largest_instance(span_sockets=request.span_sockets) + 1):
+        capacity = supply.capacity(size)
+        if (request.instances or capacity) <= min(affordable, capacity):
+            return size
+    return None
+
+
+def _plan_supply(host: Host, request: PlacementRequest) -> _Supply:
+    for flag, value in (
+        ("--cores-per-instance", request.cores_per_instance),
+        ("--instances", request.instances),
+    ):
+        if value is not None and value < 1:
+            raise PlacementError(f"{flag} is {value}", f"use {flag} 1 or more, or leave it out")
+    by_socket: dict[int, list[Core]] = defaultdict(list)
+    for core in host.cores:
+        by_socket[core.socket].append(core)
+    # Equal instances: a core whose sibling is not allowed sets the pace for all.
+    threads = min(len(core.cpus) for core in host.cores) if request.use_smt else 1
+    if host.quota_cpus is None or host.quota_cpus >= len(host.cores) * threads:
+        return _Supply(request, dict(by_socket), threads, len(host.cores), "")
+    budget = max(1, math.floor(host.quota_cpus) // threads)
+    quota = f"the CPU quota of {host.quota_cpus:g} CPUs pays for {_cores(budget)}"
+    return _Supply(request, dict(by_socket), threads, budget, quota)
+
+
+def _plan_size(supply: _Supply) -> int:
+    """The cores of every instance."""
+    request = supply.request
+    if supply.one_per_socket:
+        # As few sockets as the quota pays for, and all that it pays for on each of them.
+        smallest = min(supply.sizes)
+        sockets = min(len(supply.sizes), math.ceil(supply.budget / smallest))
+        return min(smallest, supply.budget // sockets)
+    size = request.cores_per_instance or LATENCY_CORES_PER_INSTANCE
+    fitting = supply.largest_instance(span_sockets=request.span_sockets)
+    if size <= fitting:
+        return size
+    if request.cores_per_instance is None:
+        what = f"latency mode uses {size} cores per instance"
+        advice = f"--cores-per-instance {fitting} runs it anyway, with smaller instances"
+    else:
+        what = f"--cores-per-instance {size} does not fit"
+        advice = f"use --cores-per-instance {fitting} or less"
+    if supply.largest_instance(span_sockets=True) >= size:
+        advice += ", or --span-sockets to let an instance cross sockets"
+    limit = f"this host has {_cores(sum(supply.sizes), 'usable physical ')}"
+    if len(supply.sizes) > 1:
+        limit += f", {max(supply.sizes)} of them on its largest socket"
+    if supply.quota:
+        limit += f", and {supply.quota}"
+    raise PlacementError(f"{what}: {limit}", advice)
+
+
+def _plan_count(supply: _Supply, size: int) -> int:
+    capacity = supply.capacity(size)
+    wanted = supply.request.instances
+    if wanted is None:
+        return min(capacity, len(supply.sizes)) if supply.one_per_socket else capacity
+    if wanted <= capacity:
+        return wanted
+    advice = f"use --instances {capacity} or less"
+    smaller = next((s for s in range(size, 0, -1) if supply.capacity(s) >= wanted), None)
+    if smaller is not None:
+        advice += f", or --cores-per-instance {smaller}"
+    room = f"this host has room for {capacity} of {_cores(size)} each"
+    raise PlacementError(f"--instances {wanted} does not fit: {room}", advice)
+
+
+def _plan_groups(supply: _Supply, size: int) -> list[_Group]:
+    """Every group of cores that could be an instance, in the order to use them."""
+    by_socket: list[list[_Group]] = []
+    left_over: list[Core] = []
+    for cores in supply.by_socket.values():
+        nodes: dict[int, list[Core]] = defaultdict(list)
+        for core in cores:
+            nodes[core.node].append(core)
+        aligned = _take_turns([_split(node_cores, size) for node_cores in nodes.values()])
+        remainder = [core for node_cores in nodes.values() for core in _rest(node_cores, size)]
+        by_socket.append(aligned + _split(remainder, size))
+        left_over += _rest(remainder, size)
+    spanning = _split(left_over, size) if supply.request.span_sockets else []
+    return _take_turns(by_socket) + spanning
+
+
+def _split(cores: list[Core], size: int) -> list[_Group]:
+    return [tuple(cores[start : start + size]) for start in range(0, len(cores) - size + 1, size)]
+
+
+def _rest(cores: list[Core], size: int) -> list[Core]:
+    return cores[len(cores) - len(cores) % size :]
+
+
+def _take_turns(rows: list[list[_Group]]) -> list[_Group]:
+    """The first of every row, then the second of every row, and so on."""
+    return [group for turn in zip_longest(*rows) for group in turn if group]
+
+
+def _plan_slots(host: Host, groups: list[_Group], threads_per_core: int) -> tuple[Slot, ...]:
+    size = len(groups[0])
+    filled = {node.id for node in host.nodes if node.memory_bytes != 0}
+    slots = []
+    for index, group in enumerate(groups):
+        cpus = tuple(sorted(cpu for core in group for cpu in core.cpus[:threads_per_core]))
+        sockets = tuple(sorted({core.socket for core in group}))
+        own = {core.node for core in group}
+        nodes = tuple(sorted(own if own <= filled or not filled else filled))
+        slot = Slot(
+            instance=index, cpus=cpus, cores=size, threads=len(cpus), sockets=sockets, nodes=nodes
+        )
+        slots.append(slot)
+    return tuple(slots)
+
+
+def _explain_idle(
+    supply: _Supply, size: int, used: list[_Group], unused: list[_Group]
+) -> tuple[IdleCores, ...]:
+    """One entry for each socket and reason."""
+    at_work = {core for group in used for core in group}
+    fitting = {core for group in unused for core in group}
+    unused_why, rest_why = _explain_reasons(supply, size, len(used))
+    idle_cores = []
+    for socket, cores in supply.by_socket.items():
+        idle: dict[str, list[int]] = defaultdict(list)
+        for core in cores:
+            if core not in at_work:
+                idle[unused_why if core in fitting else rest_why].append(core.cpus[0])
+        for why, cpus in idle.items():
+            reason = f"socket {socket}: {len(cpus)} of {_cores(len(cores))} idle: {why}"
+            idle_cores.append(IdleCores(len(cpus), tuple(sorted(cpus)), reason))
+    return tuple(idle_cores)
+
+
+def _explain_reasons(supply: _Supply, size: int, used: int) -> tuple[str, str]:
+    """Why cores that could hold an instance have none, and why other cores are left over."""
+    equal = f"equal instances, one per socket, have {_cores(min(supply.sizes))} each"
+    whole = size == min(supply.sizes) and size * len(supply.sizes) <= supply.budget
+    by_quota = supply.quota and not (supply.one_per_socket and whole)
+    default = supply.quota if by_quota else f"{equal}; --cores-per-instance changes it"
+    few = f"too few for one more instance of {_cores(size)}; --cores-per-instance changes it"
+    wanted = supply.request.instances
+    by_request = wanted is not None and used < supply.capacity(size)
+    unused = f"--instances {wanted} leaves them free" if by_request else default
+    return unused, default if supply.one_per_socket else few
+
+
+def _explain_supply(host: Host, supply: _Supply) -> list[str]:
+    notes = []
+    if len(host.cores) < host.total_cores:
+        notes.append(f"this process may use {len(host.cores)} of {_cores(host.total_cores)}")
+    if supply.quota:
+        notes.append(supply.quota)
+    if (host.quota_cpus or math.inf) < supply.threads_per_core:
+        notes.append("the CPU quota is less than one core: results will be throttled")
+    if supply.request.use_smt and supply.threads_per_core == 1:
+        notes.append("no second hardware thread is usable on every core: one thread per core")
+    return notes
+
+
+def _explain_slots(host: Host, groups: list[_Group]) -> list[str]:
+    empty = {node.id for node in host.nodes if node.memory_bytes == 0}
+    facts = (
+        ("crosses sockets", [len({core.socket for core in group}) > 1 for group in groups]),
+        ("straddles memory nodes", [len({core.node for core in group}) > 1 for group in groups]),
+        (
+            "has cores on a node without memory: bound to all nodes with memory",
+            [any(core.node in empty for core in group) for group in groups],
+        ),
+    )
+    found = ((what, tuple(i for i, hit in enumerate(hits) if hit)) for what, hits in facts)
+    return [f"instance {format_cpu_list(who)}: {what}" for what, who in found if who]
+
+
+def _cores(count: int, kind: str = "") -> str:
+    return f"{count} {kind}core" + "s" * (count != 1)
+
+
+def render_placement(host: Host, placement: Placement) -> list[str]:
+    """Return a map for people: a line per memory node, then the idle cores and the notes.
+
+    Up to 32 instances are listed with their CPUs; more are given as ranges.
+    """
+    owner = {cpu: slot.instance for slot in placement.slots for cpu in slot.cpus}
+    cores_of: dict[tuple[int, int], list[Core]] = defaultdict(list)
+    for core in host.cores:
+        cores_of[core.socket, core.node].append(core)
+    rows = []
+    for (socket, node), cores in sorted(cores_of.items()):
+        cpus = _short_list([core.cpus[0] for core in cores])
+        content = _render_node(placement, cores, owner)
+        rows.append((f"socket {socket}", f"node {node}", f"cpus {cpus}", content))
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    lines = ["  ".join(map(str.ljust, row, widths)).rstrip() for row in rows]
+    return [*lines, *(idle.reason for idle in placement.idle_cores), *placement.notes]
+
+
+def _render_node(placement: Placement, cores: list[Core], owner: dict[int, int]) -> str:
+    """What runs on the cores of one node, e.g. `instance 0 (0-3), 1 (4-7), idle (8-9)`."""
+    cpus_of: dict[int, list[int]] = defaultdict(list)
+    idle = [core.cpus[0] for core in cores if core.cpus[0] not in owner]
+    for cpu in (cpu for core in cores for cpu in core.cpus if cpu in owner):
+        cpus_of[owner[cpu]].append(cpu)
+    parts = [i for i in cpus_of if len(cpus_of[i]) < len(placement.slots[i].cpus)]
+    whole = [i for i in cpus_of if i not in parts]
+    part = "part of " if whole else "part of instance "
+    groups = [("", [i]) for i in whole] + [(part, [i]) for i in parts]
+    if len(placement.slots) > _LISTED_SLOTS:
+        groups = [("", whole), (part, parts)]
+    texts = [
+        f"{what}{format_cpu_list(tuple(who))} ({_short_list([c for i in who for c in cpus_of[i]])})"
+        for what, who in groups
+        if who
+    ]
+    texts += [f"idle ({_short_list(idle)})"] * bool(idle)
+    return ("instance " if whole else "") + ", ".join(texts)
+
+
+def _short_list(cpus: list[int]) -> str:
+    """The CPU list, or how many CPUs of which range where it would be too long to read."""
+    text = format_cpu_list(tuple(cpus))
+    return text if len(text) <= _LIST_CHARS else f"{len(cpus)} of {min(cpus)}-{max(cpus)}"

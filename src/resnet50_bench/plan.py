@@ -1,0 +1,278 @@
+"""Resolves what was asked against this host, before anything is started."""
+
+from __future__ import annotations
+
+import shlex
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from resnet50_bench.config import CaseType, DataType, Mode, RunConfig, Workload, plan_workload
+from resnet50_bench.data.feed import RealFeedRequest, plan_shards
+from resnet50_bench.data.profiles import IMAGE_BYTES, MLPERF
+from resnet50_bench.data.sources import open_source
+from resnet50_bench.engines import load_engine
+from resnet50_bench.errors import ConfigError, RequestError
+from resnet50_bench.host import read_host
+from resnet50_bench.job import DummyFeedRequest, Job
+from resnet50_bench.model import ModelSource, default_cache_dir, find_prepared
+from resnet50_bench.placement import PlacementRequest, plan_placement
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from resnet50_bench.data.sources import ImageRef, ImageSource
+    from resnet50_bench.engines import Engine
+    from resnet50_bench.host import Host
+    from resnet50_bench.model import Manifest, PreparedModel
+    from resnet50_bench.placement import Placement
+
+GIB = 1024**3
+MIB = 1024**2
+
+RUNTIME_BYTES = 700 * MIB
+"""Resident memory of a worker with TensorFlow and the model, before the first query; measured:
+docs/how-a-run-works.md."""
+
+BYTES_PER_IMAGE = 12 * MIB
+"""Activations TensorFlow holds per image of a batch; measured likewise."""
+
+NULL_ENGINE_BYTES = 100 * MIB
+MAX_POOL_BYTES = 2 * GIB
+MAX_POOL_MEMORY_SHARE = 0.25
+IMAGES_PER_CORE_S = 15.0
+"""A cautious guess for the expected duration only: an AVX-512 core was measured at 25 in fp32."""
+
+START_S = 8.0
+PREPARATION_S = 30.0
+
+SWAYING_PREFIXES = ("TF_", "ONEDNN_", "DNNL_", "OMP_", "KMP_", "MKL_", "GOMP_", "XLA_", "OPENBLAS_")
+SWAYING_NAMES = frozenset({"LD_PRELOAD", "MALLOC_CONF", "MALLOC_ARENA_MAX", "GLIBC_TUNABLES"})
+"""Variables that change how fast or in what precision a framework computes. A worker gets them
+from r50 and from CUSTOMER_ENV, where they are on record, never from the shell r50 was called in."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunPlan:
+    """Everything decided before the first process starts.
+
+    Attributes:
+        config: what was asked.
+        workload: the amounts.
+        host: the machine.
+        placement: who gets which cores.
+        engine: the runtime.
+        model_source: the graph to prepare; None when the engine needs none.
+        model: the prepared model; None when it still has to be prepared.
+        cache_dir: where prepared models are kept.
+        source: of real images.
+        refs: the images to use.
+        environment: the variables set for the workers.
+        worker_environment: the workers' complete environment.
+        left_out: variables of the calling shell that the workers do not get.
+        memory_per_instance_bytes: estimate.
+        expected_s: estimate, from the start to the result.
+    """
+
+    config: RunConfig
+    workload: Workload
+    host: Host
+    placement: Placement
+    engine: Engine
+    model_source: ModelSource | None
+    model: PreparedModel | None
+    cache_dir: Path
+    source: ImageSource | None
+    refs: tuple[ImageRef, ...]
+    environment: dict[str, str]
+    worker_environment: dict[str, str]
+    left_out: tuple[str, ...]
+    memory_per_instance_bytes: int
+    expected_s: float
+
+    def describe_host(self) -> str:
+        """The machine in one line."""
+        host = self.host
+        sockets = len(host.sockets)
+        usable = f"{host.physical_cores} core{'s' * (host.physical_cores != 1)}"
+        if host.physical_cores < host.total_cores:
+            usable += f" of {host.total_cores}"
+        memory = host.memory_total_bytes / GIB
+        return (
+            f"{host.cpu_model}: {usable}, {sockets} socket{'s' * (sockets != 1)}, "
+            f"{len(host.nodes)} memory node{'s' * (len(host.nodes) != 1)}, {memory:.0f} GiB"
+        )
+
+    @property
+    def memory_bytes(self) -> int:
+        """What this process and its children may use now."""
+        limit = self.host.memory_limit_bytes
+        available = self.host.memory_available_bytes
+        return available if limit is None else min(limit, available)
+
+    def warnings(self) -> list[str]:
+        """What a user should know before the start."""
+        needed = self.memory_per_instance_bytes * len(self.placement.slots)
+        warnings = []
+        if needed > self.memory_bytes:
+            warnings.append(
+                f"the instances may need {needed / GIB:.1f} GiB and {self.memory_bytes / GIB:.1f} "
+                "GiB is available: use a smaller --batch-size or a larger --cores-per-instance"
+            )
+        if self.left_out:
+            warnings.append(
+                f"not passed on to the instances: {', '.join(self.left_out)} "
+                "(--customer-env sets variables for them)"
+            )
+        return warnings
+
+
+def plan_run(config: RunConfig, environ: Mapping[str, str]) -> RunPlan:
+    """Resolve a config: read the host, look for the model and the images, place the instances.
+
+    Args:
+        config: what was asked.
+        environ: the environment of the calling process.
+
+    Raises:
+        ConfigError: an engine option is wrong.
+        PlacementError: the instances do not fit.
+        ModelError: the model cannot be read, or its runtime is not installed.
+        DatasetError: the images cannot be read.
+        HostError: the host cannot be read.
+    """
+    engine = load_engine(config.engine)
+    problems = engine.option_problems(config.engine_options)
+    if problems:
+        raise ConfigError(problems)
+    workload = plan_workload(config)
+    host = read_host()
+    placement = plan_placement(host, _placement_request(config))
+    source = open_source(Path(config.dataset)) if config.dataset is not None else None
+    refs = source.refs[: config.limit] if source is not None else ()
+    cache_dir = default_cache_dir(environ)
+    model_source = _find_model_source(config) if engine.needs_model else None
+    model = find_prepared(model_source, config.precision, cache_dir) if model_source else None
+    threads = placement.slots[0].threads
+    ours = engine.environment(config.precision, threads) | config.customer_env
+    inherited = {name: text for name, text in environ.items() if not _sways(name)}
+    return RunPlan(
+        config=config,
+        workload=workload,
+        host=host,
+        placement=placement,
+        engine=engine,
+        model_source=model_source,
+        model=model,
+        cache_dir=cache_dir,
+        source=source,
+        refs=refs,
+        environment=ours,
+        worker_environment=inherited | ours | {"PYTHONUNBUFFERED": "1"},
+        left_out=tuple(sorted(name for name in environ if _sways(name) and name not in ours)),
+        memory_per_instance_bytes=_estimate_memory(config, workload, engine, host),
+        expected_s=_estimate_seconds(workload, placement, needs_preparation=bool(model_source)
+                                     and model is None),
+    )  # fmt: skip
+
+
+def plan_jobs(plan: RunPlan) -> list[Job]:
+    """Return one job per instance; real images are divided among them."""
+    config, workload, slots = plan.config, plan.workload, plan.placement.slots
+    real: list[RealFeedRequest | None] = [None] * len(slots)
+    if config.data_type is DataType.REAL:
+        shards = plan_shards(plan.refs, len(slots))
+        real = [_plan_feed(plan, shard, slot.threads) for shard, slot in zip(shards, slots)]  # noqa: B905
+    return [
+        Job(
+            slot=slot,
+            engine=config.engine,
+            engine_options=config.engine_options,
+            model_path=str(plan.model.path) if plan.model is not None else None,
+            precision=config.precision,
+            batch_size=workload.batch_size,
+            steps=workload.steps,
+            warmup_steps=workload.warmup_steps,
+            min_time_ns=workload.min_time_ns,
+            dummy=DummyFeedRequest(config.seed) if feed is None else None,
+            real=feed,
+        )
+        for slot, feed in zip(slots, real)  # noqa: B905 - equal by construction
+    ]
+
+
+def describe_model(manifest: Manifest) -> str:
+    """The model in one line."""
+    origin = f"generated, seed {manifest.seed}"
+    if manifest.kind != "generated":
+        origin = manifest.source.name
+    return (
+        f"ResNet-50 v1.5 ({origin}) for {manifest.precision.value}, "
+        f"sha256 {manifest.prepared.sha256[:12]}"
+    )
+
+
+def render_command(arguments: list[str]) -> str:
+    """The command line as it could be typed again."""
+    return shlex.join([Path(sys.argv[0]).name, *arguments])
+
+
+def _placement_request(config: RunConfig) -> PlacementRequest:
+    gated = config.case_type is CaseType.GATED
+    return PlacementRequest(
+        # gated means CORES_PER_INSTANCE = cores per socket, which is throughput's own default.
+        mode=Mode.THROUGHPUT if gated else config.mode,
+        cores_per_instance=config.cores_per_instance,
+        instances=config.instances,
+        use_smt=config.smt,
+        span_sockets=config.span_sockets,
+    )
+
+
+def _find_model_source(config: RunConfig) -> ModelSource:
+    if config.model is None:
+        return ModelSource.generated()
+    path = Path(config.model)
+    if path.is_dir():
+        raise RequestError(
+            f"--model {path} is a folder", "give the frozen graph itself, a .pb file"
+        )
+    return ModelSource.file(path.absolute())
+
+
+def _plan_feed(plan: RunPlan, refs: tuple[ImageRef, ...], threads: int) -> RealFeedRequest:
+    count = len(plan.placement.slots)
+    share = int(plan.memory_bytes * MAX_POOL_MEMORY_SHARE / count)
+    return RealFeedRequest(
+        path=str(Path(plan.config.dataset or "").absolute()),
+        refs=refs,
+        batch_size=plan.workload.batch_size,
+        profile=MLPERF.name,
+        threads=threads,
+        max_pool_bytes=min(MAX_POOL_BYTES, share),
+    )
+
+
+def _sways(name: str) -> bool:
+    return name in SWAYING_NAMES or name.startswith(SWAYING_PREFIXES)
+
+
+def _estimate_memory(config: RunConfig, workload: Workload, engine: Engine, host: Host) -> int:
+    """What one instance may need: the runtime, the activations of a batch, the pool of images."""
+    pool = max(128, 4 * workload.batch_size) * IMAGE_BYTES
+    if config.data_type is DataType.REAL:
+        pool = min(MAX_POOL_BYTES, int(host.memory_available_bytes * MAX_POOL_MEMORY_SHARE))
+    if not engine.needs_model:
+        return NULL_ENGINE_BYTES + pool
+    return RUNTIME_BYTES + workload.batch_size * BYTES_PER_IMAGE + pool
+
+
+def _estimate_seconds(
+    workload: Workload, placement: Placement, *, needs_preparation: bool
+) -> float:
+    """From start to result, by a cautious guess of the speed."""
+    query_s = workload.batch_size / (IMAGES_PER_CORE_S * placement.cores_per_instance)
+    measuring_s = max(workload.steps * query_s, workload.min_time_ns / 1e9)
+    preparation_s = PREPARATION_S if needs_preparation else 0.0
+    return preparation_s + START_S + workload.warmup_steps * query_s + measuring_s

@@ -1,0 +1,68 @@
+"""The run folder's `benchmark_*.log`: `KEY: value` lines in the style of the workload's own logs.
+
+It repeats the parameters, one block per instance and the totals, so that KPI scripts written for
+the workload's logs have something to read; `record.json` beside it is the authority.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from resnet50_bench.host import format_cpu_list
+from resnet50_bench.kpi import run_kpis
+from resnet50_bench.report.kpi_text import list_kpis, list_parameters
+from resnet50_bench.results import write_atomically
+from resnet50_bench.verdict import LOST_INSTANCES_LINE, describe_loss, judge
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from resnet50_bench.results import InstanceRecord, Record
+
+
+def write_logs(folder: Path, record: Record) -> Path:
+    """Write the benchmark log of a run into its folder.
+
+    Raises:
+        OSError: the folder cannot be written.
+    """
+    config = record.config
+    path = folder / f"benchmark_{config.mode.value}_{config.precision.value}.log"
+    write_atomically(path, render_log(record).encode())
+    return path
+
+
+def render_log(record: Record) -> str:
+    """Return the log's text."""
+    lines = [f"{name}: {value}" for name, value in list_parameters(record)]
+    lines += [f"ENV {name}: {value}" for name, value in sorted(record.launch.environment.items())]
+    for item in record.instances:
+        lines += _render_instance(item, record.workload.batch_size)
+    kpis = run_kpis(record)
+    if kpis is not None:
+        totals = list_kpis(record.config.mode, kpis)
+        lines += [f"Total {line.render().lstrip('*')}" for line in totals]
+    verdict = judge(record)
+    if any(not item.reported for item in record.instances) or not record.instances:
+        lines.append(LOST_INSTANCES_LINE)
+    lines.append(f"Verdict: {'VALID' if verdict.valid else 'INVALID'}")
+    lines += [f"Failed check: {finding.message}" for finding in verdict.failures]
+    return "\n".join(lines) + "\n"
+
+
+def _render_instance(item: InstanceRecord, batch_size: int) -> list[str]:
+    name = f"Instance {item.slot.instance}"
+    lines = [
+        f"{name} cpus: {format_cpu_list(item.slot.cpus)}",
+        f"{name} memory nodes: {format_cpu_list(item.slot.nodes)}",
+    ]
+    if not item.reported:
+        return [*lines, f"{name} lost: {describe_loss(item)}"]
+    seconds = (item.end_ns[-1] - item.start_ns[0]) / 1e9
+    queries = len(item.end_ns)
+    return [
+        *lines,
+        f"{name} queries: {queries}",
+        f"{name} Throughput: {queries * batch_size / seconds:.2f} images/sec",
+        f"{name} Latency: {seconds / queries * 1000:.3f} ms",
+    ]

@@ -1,0 +1,207 @@
+"""The raw record of a run: everything that was asked, planned and seen; nothing computed from it.
+
+One JSON document a run, `record.json` in the run's folder, written atomically. It is written once
+when the workers start (status `running`) and again at the end, so that a run whose parent was
+killed is still on record.
+"""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import msgspec
+
+from resnet50_bench.config import RunConfig, Workload  # noqa: TC001 - msgspec reads the types
+from resnet50_bench.data.feed import FeedReport  # noqa: TC001
+from resnet50_bench.errors import RecordError
+from resnet50_bench.host import Host  # noqa: TC001
+from resnet50_bench.job import EvidenceSeen, Failed, Phases, PlacementSeen  # noqa: TC001
+from resnet50_bench.model import Manifest  # noqa: TC001
+from resnet50_bench.placement import Placement, Slot  # noqa: TC001
+
+SCHEMA_VERSION = 1
+RECORD_FILE = "record.json"
+
+ExitKind = Literal["ok", "signal", "exit code", "out of memory", "deadline", "exception", "stopped"]
+Status = Literal["running", "completed", "lost instances", "interrupted"]
+
+
+@dataclass(frozen=True, slots=True)
+class ExitCause:
+    """How an instance ended.
+
+    Attributes:
+        kind: `ok` is the only good one; `stopped` is "ended by r50 because of another instance".
+        detail: one line for people; "" when the kind says it all.
+    """
+
+    kind: ExitKind
+    detail: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class InstanceRecord:
+    """One instance: what it was given, what it saw, what it measured.
+
+    Attributes:
+        slot: what it was told to take.
+        pid: None when it never started.
+        started: it ran, pinned.
+        reported: its result arrived.
+        exit: how it ended.
+        phase: the last phase it was in.
+        spawn_ns: from its launch until it ran, pinned.
+        phases: the parts of its start.
+        feed: what its feed held.
+        warmup_query_ns: duration of each warm-up query.
+        start_ns, end_ns: begin and end of each query, on the host's monotonic clock.
+        cpu_ns: its processor time while it measured.
+        seen: where it really was.
+        resident_bytes, peak_resident_bytes: its memory.
+        evidence: what its engine executed.
+        failure: what it said when it gave up.
+        log_tail: the end of its output, for one that was lost.
+    """
+
+    slot: Slot
+    pid: int | None = None
+    started: bool = False
+    reported: bool = False
+    exit: ExitCause
+    phase: str
+    spawn_ns: int | None = None
+    phases: Phases | None = None
+    feed: FeedReport | None = None
+    warmup_query_ns: tuple[int, ...] = ()
+    start_ns: tuple[int, ...] = ()
+    end_ns: tuple[int, ...] = ()
+    cpu_ns: int | None = None
+    seen: PlacementSeen | None = None
+    resident_bytes: int | None = None
+    peak_resident_bytes: int | None = None
+    evidence: EvidenceSeen | None = None
+    failure: Failed | None = None
+    log_tail: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Launch:
+    """How the workers were started and watched.
+
+    Attributes:
+        environment: the variables r50 set for the workers, CUSTOMER_ENV included.
+        command: of a worker.
+        parent_cpu_ns, parent_wall_ns: processor time r50 itself used while the instances measured,
+            and how long that was; None when they never did.
+        oom_kills: processes the kernel killed for want of memory meanwhile, on the whole host.
+    """
+
+    environment: dict[str, str]
+    command: tuple[str, ...]
+    parent_cpu_ns: int | None = None
+    parent_wall_ns: int | None = None
+    oom_kills: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Dataset:
+    """Where real images came from.
+
+    Attributes:
+        path: as it was given.
+        description: the source in one line.
+        images: files that look like images.
+        skipped: files passed over while listing: name and reason.
+    """
+
+    path: str
+    description: str
+    images: int
+    skipped: tuple[tuple[str, str], ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Record:
+    """One run. See the fields' own classes for what they hold.
+
+    Attributes:
+        run_id: the name of the run's folder when it was made.
+        created: UTC, ISO 8601.
+        command: the command line.
+        duration_ns: from the start of the first worker to the end of the last; None while running.
+        memory_estimate_bytes: what one instance was expected to need.
+    """
+
+    schema_version: int = SCHEMA_VERSION
+    tool_version: str
+    run_id: str
+    created: str
+    command: tuple[str, ...]
+    status: Status
+    config: RunConfig
+    workload: Workload
+    host: Host
+    placement: Placement
+    model: Manifest | None
+    dataset: Dataset | None
+    launch: Launch
+    instances: tuple[InstanceRecord, ...]
+    duration_ns: int | None = None
+    memory_estimate_bytes: int
+
+
+def write_record(folder: Path, record: Record) -> Path:
+    """Write the record into the run's folder, whole or not at all.
+
+    Raises:
+        OSError: the folder cannot be written.
+    """
+    path = folder / RECORD_FILE
+    write_atomically(path, msgspec.json.encode(record) + b"\n")
+    return path
+
+
+def write_atomically(path: Path, content: bytes) -> None:
+    """Write a file beside `path` and put it in its place in one step."""
+    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        Path(name).chmod(0o644)
+        Path(name).replace(path)
+    except BaseException:
+        with suppress(FileNotFoundError):
+            Path(name).unlink()
+        raise
+
+
+def read_record(run: Path) -> Record:
+    """Read the record of a run, given its folder or the file itself.
+
+    Raises:
+        RecordError: there is none, it is damaged, or of another schema version.
+    """
+    path = run / RECORD_FILE if run.is_dir() else run
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise RecordError(
+            f"no run at {run}: {error.strerror}", f"give the folder that holds {RECORD_FILE}"
+        ) from error
+    try:
+        version = msgspec.json.decode(content, type=dict[str, object]).get("schema_version")
+        if version != SCHEMA_VERSION:
+            raise RecordError(
+                f"{path} has schema version {version}, this r50 reads {SCHEMA_VERSION}",
+                "read it with the r50 that wrote it",
+            )
+        return msgspec.json.decode(content, type=Record)
+    except msgspec.DecodeError as error:
+        raise RecordError(f"{path} is not the record of a run: {error}") from error

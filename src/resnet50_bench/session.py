@@ -1,0 +1,267 @@
+"""One run end to end: resolve what was asked, start the workers, keep what they answered."""
+
+from __future__ import annotations
+
+import itertools
+import os
+import signal
+import statistics
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol
+
+from resnet50_bench import __version__
+from resnet50_bench.errors import HostError, Interrupted
+from resnet50_bench.host import read_oom_kills
+from resnet50_bench.launch import Deadlines, Worker, run_workers, start_workers
+from resnet50_bench.launch.local import WORKER_MODULE
+from resnet50_bench.model import prepare
+from resnet50_bench.outcome import describe_instances
+from resnet50_bench.plan import RunPlan, describe_model, plan_jobs
+from resnet50_bench.report.logs import write_logs
+from resnet50_bench.results import Dataset, Launch, Record, Status, write_record
+
+if TYPE_CHECKING:
+    from resnet50_bench.launch.barrier import WatchCost
+
+READY_TIMEOUT_S = 600.0
+"""Importing TensorFlow from a cold network disk and decoding images take minutes, not more."""
+
+_SLOWEST = 3
+_GRACE_NS = 60_000_000_000
+_STAGES = 4
+
+
+class Observer(Protocol):
+    """Whoever shows a run's progress."""
+
+    def stage(self, number: int, total: int, text: str) -> None:
+        """A numbered stage begins."""
+
+    def note(self, text: str) -> None:
+        """Something a user should read."""
+
+    def waiting(self, text: str, share: float | None) -> None:
+        """Called about once a second while waiting; share of the expected time, if known."""
+
+
+@dataclass(frozen=True, slots=True)
+class RunResult:
+    """A finished run: its folder and its record."""
+
+    folder: Path
+    record: Record
+
+
+def execute(plan: RunPlan, observer: Observer, output: Path, command: Sequence[str]) -> RunResult:
+    """Measure what was planned; the record is written whatever happens after the start.
+
+    Args:
+        plan: made by `plan.plan_run`.
+        observer: is told what happens.
+        output: the folder in which the run's own folder is made.
+        command: the command line, for the record.
+
+    Raises:
+        ModelError: the model cannot be prepared.
+        HostError: the output folder cannot be written, or a process cannot be started.
+        Interrupted: by SIGINT or SIGTERM; every worker has ended and the record is written.
+    """
+    with _signals_raise():
+        folder = _make_run_folder(output, plan)
+        observer.stage(1, _STAGES, plan.describe_host())
+        plan = _prepare_model(plan, observer)
+        record = _begin_record(plan, folder, command)
+        write_record(folder, record)
+        run = _Run(plan, observer, folder, record)
+        try:
+            run.measure()
+        except Interrupted:
+            run.conclude("interrupted")
+            raise
+        except BaseException:
+            run.conclude("lost instances")
+            raise
+        return RunResult(folder, run.record)
+
+
+class _Run:
+    """The workers of one run, and the record that grows from them."""
+
+    def __init__(self, plan: RunPlan, observer: Observer, folder: Path, record: Record) -> None:
+        self._plan = plan
+        self._observer = observer
+        self._folder = folder
+        self._workers: list[Worker] = []
+        self._cost: WatchCost | None = None
+        self._oom_kills = read_oom_kills()
+        self._begin_ns = time.monotonic_ns()
+        self._expected_s: float | None = None
+        self.record = record
+
+    def measure(self) -> None:
+        plan, observer = self._plan, self._observer
+        jobs = plan_jobs(plan)
+        count = len(jobs)
+        cores = plan.placement.cores_per_instance
+        instances = f"{count} instance{'s' * (count != 1)} x {cores} core{'s' * (cores != 1)}"
+        observer.stage(3, _STAGES, f"start {instances}: load, fill the feed, warm up")
+        with start_workers(jobs, plan.worker_environment, self._folder) as workers:
+            self._workers = workers
+            self._cost = run_workers(
+                workers,
+                Deadlines(self._ready_limit_ns(), self._measured_limit_ns),
+                self._show_waiting,
+                self._show_go,
+            )
+            # Inside the block: afterwards every worker is dead, and how it ended is lost.
+            lost = any(worker.finished is None for worker in workers)
+            self.conclude("lost instances" if lost else "completed")
+
+    def conclude(self, status: Status) -> None:
+        """Write the record and the logs, once."""
+        if self.record.status != "running":
+            return
+        oom_kills = max(0, read_oom_kills() - self._oom_kills)
+        launch = replace(self.record.launch, oom_kills=oom_kills)
+        if self._cost is not None:
+            launch = replace(
+                launch, parent_cpu_ns=self._cost.cpu_ns, parent_wall_ns=self._cost.wall_ns
+            )
+        self.record = replace(
+            self.record,
+            status=status,
+            launch=launch,
+            instances=describe_instances(
+                self._workers, oom_killed=oom_kills > 0, stopped=status != "completed"
+            )
+            or self.record.instances,
+            duration_ns=time.monotonic_ns() - self._begin_ns,
+        )
+        write_record(self._folder, self.record)
+        write_logs(self._folder, self.record)
+
+    def _ready_limit_ns(self) -> int:
+        return round((self._plan.config.timeout_s or READY_TIMEOUT_S) * 1e9)
+
+    def _measured_limit_ns(self, workers: Sequence[Worker]) -> int:
+        if self._plan.config.timeout_s is not None:
+            return round(self._plan.config.timeout_s * 1e9)
+        return _SLOWEST * round(self._expect_s(workers) * 1e9) + _GRACE_NS
+
+    def _expect_s(self, workers: Sequence[Worker]) -> float:
+        """How long measuring should take, by the slowest worker's warm-up."""
+        workload = self._plan.workload
+        slowest_ns = max(
+            statistics.median(worker.ready.warmup_query_ns)
+            for worker in workers
+            if worker.ready is not None
+        )
+        return max(workload.steps * slowest_ns, workload.min_time_ns + slowest_ns) / 1e9
+
+    def _show_go(self, workers: Sequence[Worker]) -> None:
+        self._expected_s = self._expect_s(workers)
+        self._observer.stage(4, _STAGES, f"measure for about {self._expected_s:.0f} s")
+
+    def _show_waiting(self, workers: Sequence[Worker], seconds: float) -> None:
+        if self._expected_s is not None:
+            text = f"measuring: {seconds:.0f} of about {self._expected_s:.0f} s"
+            self._observer.waiting(text, min(1.0, seconds / self._expected_s))
+            return
+        phases = [worker.phase for worker in workers]
+        counts = ", ".join(f"{len(list(same))} {phase}" for phase, same in
+                           itertools.groupby(sorted(phases)))  # fmt: skip
+        self._observer.waiting(f"{counts} ({seconds:.0f} s)", None)
+
+
+def _prepare_model(plan: RunPlan, observer: Observer) -> RunPlan:
+    if plan.model_source is None:
+        observer.stage(2, _STAGES, f"the {plan.config.engine} engine needs no model")
+        return plan
+    if plan.model is not None:
+        observer.stage(2, _STAGES, f"model ready: {describe_model(plan.model.manifest)}")
+        return plan
+    observer.stage(2, _STAGES, "prepare the model: once, then it is cached")
+    model = prepare(plan.model_source, plan.config.precision, plan.cache_dir, observer.note)
+    observer.note(f"model ready: {describe_model(model.manifest)}")
+    return replace(plan, model=model)
+
+
+def _begin_record(plan: RunPlan, folder: Path, command: Sequence[str]) -> Record:
+    dataset = None
+    if plan.source is not None and plan.config.dataset is not None:
+        dataset = Dataset(
+            path=plan.config.dataset,
+            description=plan.source.describe(),
+            images=len(plan.source.refs),
+            skipped=tuple((item.name, item.reason) for item in plan.source.skipped),
+        )
+    return Record(
+        tool_version=__version__,
+        run_id=folder.name,
+        created=datetime.now(timezone.utc).isoformat(timespec="seconds"),
+        command=tuple(command),
+        status="running",
+        config=plan.config,
+        workload=plan.workload,
+        host=plan.host,
+        placement=plan.placement,
+        model=plan.model.manifest if plan.model is not None else None,
+        dataset=dataset,
+        launch=Launch(
+            environment=plan.environment,
+            command=(Path(sys.executable).name, "-m", WORKER_MODULE),
+        ),
+        instances=(),
+        memory_estimate_bytes=plan.memory_per_instance_bytes,
+    )
+
+
+def _make_run_folder(output: Path, plan: RunPlan) -> Path:
+    """Make a folder no other run has, named by time, mode and precision."""
+    stamp = datetime.now(timezone.utc).strftime("%Y%m%dT%H%M%SZ")
+    name = f"{stamp}-{plan.config.mode.value}-{plan.config.precision.value}"
+    try:
+        output.mkdir(parents=True, exist_ok=True)
+        for number in itertools.count(1):
+            folder = output / (name if number == 1 else f"{name}-{number}")
+            try:
+                folder.mkdir()
+            except FileExistsError:
+                continue
+            return folder
+    except OSError as error:
+        raise HostError(
+            f"cannot write results to {output}: {error.strerror}",
+            "name a folder you may write to with --output DIR",
+        ) from error
+    raise AssertionError("unreachable")
+
+
+@contextmanager
+def _signals_raise() -> Iterator[None]:
+    """Turn SIGINT and SIGTERM into `Interrupted`, once: the clean-up is not interrupted again."""
+
+    def interrupt(number: int, _frame: object) -> None:
+        for each in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(each, signal.SIG_IGN)
+        raise Interrupted(number)
+
+    before: Mapping[int, Callable[..., object] | int | None] = {
+        number: signal.signal(number, interrupt) for number in (signal.SIGINT, signal.SIGTERM)
+    }
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def default_output(environ: Mapping[str, str] = os.environ) -> Path:
+    """Where runs go unless `--output` says otherwise: `runs` in the current folder."""
+    return Path(environ.get("R50_OUTPUT", "runs"))

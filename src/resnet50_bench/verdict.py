@@ -1,0 +1,246 @@
+"""Whether a result may be believed: checks on the record alone, the failed ones with advice."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from resnet50_bench.config import CaseType
+from resnet50_bench.errors import ExitCode
+from resnet50_bench.host import format_cpu_list
+from resnet50_bench.kpi import Kpis, reported, run_kpis
+from resnet50_bench.placement import PlacementRequest, plan_cores_per_instance_that_fits
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from resnet50_bench.results import InstanceRecord, Record
+
+LOST_INSTANCES_LINE = (
+    "#INVALID RESULT: Some instances were killed during execution! See README.md for more."
+)
+"""The workload's own words, which its users search logs for."""
+
+MAX_PARENT_SHARE = 0.01
+MAX_VARIATION = 0.1
+MAX_REMOTE_SHARE = 0.05
+MIN_CPU_SHARE = 0.8
+MIN_QUERIES = 20
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing the checks found.
+
+    Attributes:
+        message: what, and where.
+        advice: the next step, with the flag; None when there is none.
+    """
+
+    message: str
+    advice: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """The outcome of all checks.
+
+    Attributes:
+        failures: each of them makes the result invalid.
+        warnings: what a reader should know about a valid result.
+        exit_code: 0 valid; 1 invalid; 3 invalid because an instance was lost.
+    """
+
+    failures: tuple[Finding, ...]
+    warnings: tuple[Finding, ...]
+    exit_code: int
+
+    @property
+    def valid(self) -> bool:
+        """Whether no check failed."""
+        return not self.failures
+
+
+def judge(record: Record) -> Verdict:
+    """Return the verdict on a run."""
+    kpis = run_kpis(record)
+    failures = (
+        *_check_status(record),
+        *_check_instances(record),
+        *_check_placement(record),
+        *_check_amounts(record, kpis),
+    )
+    if not failures:
+        code = int(ExitCode.VALID)
+    elif _lost(record) and record.status != "interrupted":
+        code = int(ExitCode.FAILURE)
+    else:
+        code = int(ExitCode.INVALID_RESULT)
+    return Verdict(failures, (*_warn_of_conditions(record, kpis), *_warn_of_kind(record)), code)
+
+
+def _lost(record: Record) -> list[InstanceRecord]:
+    return [item for item in record.instances if item.exit.kind not in {"ok", "stopped"}]
+
+
+def _check_status(record: Record) -> Iterator[Finding]:
+    if record.status == "interrupted":
+        yield Finding("the run was interrupted before it was complete", "run it again")
+    if record.status == "running":
+        yield Finding("the run never came to its end: r50 itself was killed", "run it again")
+
+
+def _check_instances(record: Record) -> Iterator[Finding]:
+    """Launched = started = reported."""
+    launched = len(record.instances)
+    started = sum(item.started for item in record.instances)
+    count = len(reported(record))
+    if record.status in {"interrupted", "running"} or launched == started == count:
+        return
+    yield Finding(f"{launched} instances launched, {started} started, {count} reported")
+    for item in _lost(record):
+        yield Finding(describe_loss(item), _advise_loss(record, item))
+
+
+def describe_loss(item: InstanceRecord) -> str:
+    """Say who was lost, when and how."""
+    detail = f": {item.exit.detail}" if item.exit.detail else ""
+    return f"instance {item.slot.instance} was lost while {item.phase}: {item.exit.kind}{detail}"
+
+
+def _advise_loss(record: Record, item: InstanceRecord) -> str | None:
+    if item.failure is not None and item.failure.advice is not None:
+        return item.failure.advice
+    if item.exit.kind == "deadline":
+        return "look at its log; --timeout SECONDS gives it longer"
+    if item.exit.kind != "out of memory":
+        return None
+    needed = max(
+        [record.memory_estimate_bytes, *(i.peak_resident_bytes or 0 for i in record.instances)]
+    )
+    request = PlacementRequest(
+        record.config.mode, use_smt=record.config.smt, span_sockets=record.config.span_sockets
+    )
+    size = plan_cores_per_instance_that_fits(record.host, needed, request)
+    if size is None or size <= record.placement.cores_per_instance:
+        return "use a smaller --batch-size, or fewer --instances"
+    return f"--cores-per-instance {size} fits: fewer instances share the memory"
+
+
+def _check_placement(record: Record) -> Iterator[Finding]:
+    for item in reported(record):
+        if item.seen is None:
+            continue
+        if item.seen.cpus != item.slot.cpus:
+            yield Finding(
+                f"instance {item.slot.instance} was told to use CPUs "
+                f"{format_cpu_list(item.slot.cpus)} and ran on {format_cpu_list(item.seen.cpus)}",
+                "something in the process changed its affinity: look at --customer-env",
+            )
+        if len(record.host.nodes) > 1:
+            yield from _check_memory(item)
+
+
+def _check_memory(item: InstanceRecord) -> Iterator[Finding]:
+    """On a host with several memory nodes the memory must be where it was bound to."""
+    seen, who = item.seen, f"instance {item.slot.instance}"
+    if seen is None:
+        return
+    if seen.memory_policy_error is not None:
+        yield Finding(
+            f"{who}: {seen.memory_policy_error}",
+            "in a container, allow the call: docker run --cap-add SYS_NICE",
+        )
+    elif seen.memory_policy is not None and seen.memory_policy.nodes != item.slot.nodes:
+        yield Finding(
+            f"{who} was told to use memory nodes {format_cpu_list(item.slot.nodes)} and was bound "
+            f"to {format_cpu_list(seen.memory_policy.nodes) or 'none'}",
+            "the container or cgroup allows fewer memory nodes than CPUs: look at cpuset.mems",
+        )
+    elif seen.anonymous_bytes:
+        total = sum(seen.anonymous_bytes.values())
+        own = sum(seen.anonymous_bytes.get(node, 0) for node in item.slot.nodes)
+        if total - own > MAX_REMOTE_SHARE * total:
+            yield Finding(
+                f"{who} has {(total - own) / total:.0%} of its memory outside memory nodes "
+                f"{format_cpu_list(item.slot.nodes)}",
+                "free memory on these nodes, or use a smaller --batch-size",
+            )
+
+
+def _check_amounts(record: Record, kpis: Kpis | None) -> Iterator[Finding]:
+    instances = reported(record)
+    if record.status != "completed" or len(instances) != len(record.instances):
+        return
+    if kpis is None:
+        yield Finding(
+            "the instances share no time in which all of them measured",
+            "measure longer: --min-time or a larger --steps",
+        )
+        return
+    for item in instances:
+        if len(item.end_ns) < record.workload.steps:
+            yield Finding(
+                f"instance {item.slot.instance} answered {len(item.end_ns)} of "
+                f"{record.workload.steps} queries"
+            )
+        if item.end_ns[-1] - item.start_ns[0] < record.workload.min_time_ns:
+            yield Finding(f"instance {item.slot.instance} measured for less than --min-time")
+        if not any(kpis.window.begin_ns < end <= kpis.window.end_ns for end in item.end_ns):
+            yield Finding(
+                f"instance {item.slot.instance} finished no query in the common window",
+                "measure longer: --min-time or a larger --steps",
+            )
+
+
+def _warn_of_conditions(record: Record, kpis: Kpis | None) -> Iterator[Finding]:
+    """What may have swayed the figure."""
+    launch = record.launch
+    if launch.parent_cpu_ns is not None and launch.parent_wall_ns:
+        share = launch.parent_cpu_ns / launch.parent_wall_ns
+        if share > MAX_PARENT_SHARE:
+            yield Finding(f"r50 itself used {share:.1%} of one core while the instances measured")
+    if kpis is None:
+        return
+    if kpis.spread is not None and kpis.spread.variation > MAX_VARIATION:
+        yield Finding(
+            f"unstable: images per second varied by {kpis.spread.variation:.0%} within the window",
+            "look for other load on this machine, or measure longer: --min-time 60",
+        )
+    queries = kpis.images // record.workload.batch_size
+    if queries < MIN_QUERIES:
+        yield Finding(
+            f"only {queries} queries were measured: too few to tell a difference by",
+            "leave out --steps, or raise it",
+        )
+    yield from _warn_of_idle_cores(record)
+
+
+def _warn_of_idle_cores(record: Record) -> Iterator[Finding]:
+    if record.model is None:  # an engine that computes nothing
+        return
+    for item in reported(record):
+        busy = (item.cpu_ns or 0) / (item.end_ns[-1] - item.start_ns[0]) / item.slot.threads
+        if busy < MIN_CPU_SHARE:
+            yield Finding(
+                f"instance {item.slot.instance} kept its {item.slot.threads} threads busy for "
+                f"{busy:.0%} of the time",
+                "try fewer cores for each instance (--cores-per-instance) or a larger --batch-size",
+            )
+
+
+def _warn_of_kind(record: Record) -> Iterator[Finding]:
+    """What the figure is not."""
+    if record.model is None:
+        yield Finding("the null engine computes nothing: this measures r50, not the CPU")
+        return
+    if record.model.kind == "generated":
+        yield Finding(
+            "generated weights: speed does not depend on weight values, accuracy does",
+            "--model FILE uses a trained graph",
+        )
+    yield from (Finding(f"the prepared model: {note}") for note in record.model.graph.notes)
+    if record.config.case_type is CaseType.GATED:
+        yield Finding("a gated case: a short check, not a performance figure")
+    if any(item.seen and item.seen.memory_policy_error for item in record.instances):
+        yield Finding("memory was not bound to its node; on a single-node host that changes little")

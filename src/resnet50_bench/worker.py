@@ -1,0 +1,229 @@
+"""The child's entry: `python -m resnet50_bench.worker FD`, one instance.
+
+It takes its slot before it imports anything large, loads, fills its feed, warms up, reports ready,
+waits for the word, measures, and reports what it saw. It never outlives its parent.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import os
+import resource
+import signal
+import socket
+import sys
+import time
+import traceback
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from resnet50_bench.engines import LoadRequest, load_engine
+from resnet50_bench.errors import R50Error
+from resnet50_bench.job import (
+    EvidenceSeen,
+    Entered,
+    Failed,
+    Finished,
+    Job,
+    Phases,
+    PlacementSeen,
+    Ready,
+    Started,
+    decode_go,
+    decode_job,
+    encode,
+)
+from resnet50_bench.measure import Samples, StopRule, measure
+from resnet50_bench.memory_policy import (
+    read_anonymous_pages_by_node,
+    read_memory_policy,
+    set_memory_policy,
+)
+
+if TYPE_CHECKING:
+    from resnet50_bench.data.feed import Feed
+    from resnet50_bench.engines import Loaded, Scores
+    from resnet50_bench.job import Answer
+    from resnet50_bench.placement import Slot
+
+_PR_SET_PDEATHSIG = 1  # include/uapi/linux/prctl.h
+_CLASSES = 1001
+_OUT_OF_MEMORY = frozenset({"MemoryError", "ResourceExhaustedError"})
+
+
+class Channel:
+    """The socket to the parent: messages out, lines in."""
+
+    def __init__(self, fd: int) -> None:
+        self._socket = socket.socket(fileno=fd)
+        self._lines = self._socket.makefile("rb")
+        self.phase = "starting"
+
+    def send(self, answer: Answer) -> None:
+        """Send one answer; the parent reads all the time, so this does not wait long."""
+        self._socket.sendall(encode(answer))
+
+    def enter(self, phase: str) -> None:
+        """Say what begins now."""
+        self.phase = phase
+        self.send(Entered(phase))
+
+    def receive(self) -> bytes:
+        """Wait for the parent's next line; end quietly when the parent is gone."""
+        line = self._lines.readline()
+        if not line.endswith(b"\n"):
+            raise SystemExit(0)
+        return line
+
+
+def main() -> None:
+    """Do one job and answer for it."""
+    _end_with_parent()
+    channel = Channel(int(sys.argv[1]))
+    try:
+        _work(channel, decode_job(channel.receive()))
+    except Exception as error:  # noqa: BLE001 - everything is the parent's to know
+        traceback.print_exc()
+        channel.send(_describe_failure(channel.phase, error))
+        sys.exit(1)
+
+
+def _work(channel: Channel, job: Job) -> None:
+    policy_error = _take_slot(job.slot)
+    channel.send(Started(os.getpid(), time.monotonic_ns()))
+
+    channel.enter("loading")
+    load_begin_ns = time.monotonic_ns()
+    loaded = _load(job)
+    feed_begin_ns = time.monotonic_ns()
+    channel.enter("filling the feed")
+    feed = _fill_feed(job)
+    warmup_begin_ns = time.monotonic_ns()
+    channel.enter("warming up")
+    warmup = measure(loaded.run, feed.batch, StopRule(job.warmup_steps, 0))
+    _require_scores(warmup.last_answer, job.batch_size)
+    phases = Phases(
+        load_ns=feed_begin_ns - load_begin_ns,
+        feed_ns=warmup_begin_ns - feed_begin_ns,
+        warmup_ns=time.monotonic_ns() - warmup_begin_ns,
+    )
+    durations = tuple(b - a for a, b in zip(warmup.start_ns, warmup.end_ns, strict=True))
+    channel.send(Ready(phases=phases, warmup_query_ns=durations, feed=feed.report))
+
+    go = decode_go(channel.receive())
+    channel.phase = "measuring"
+    time.sleep(max(0, go.start_ns - time.monotonic_ns()) / 1e9)
+    cpu_begin_ns = time.process_time_ns()
+    samples = measure(loaded.run, feed.batch, StopRule(job.steps, job.min_time_ns))
+    cpu_ns = time.process_time_ns() - cpu_begin_ns
+    channel.phase = "reporting"
+    _require_scores(samples.last_answer, job.batch_size)
+    channel.send(_report(samples, cpu_ns, loaded, policy_error))
+    loaded.close()
+
+
+def _end_with_parent() -> None:
+    """Have the kernel kill this process when its parent dies, whatever the parent dies of."""
+    parent = os.getppid()
+    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+    if os.getppid() != parent:  # it died before the call
+        sys.exit(0)
+
+
+def _take_slot(slot: Slot) -> str | None:
+    """Pin this process and bind its memory; return why the memory could not be bound."""
+    os.sched_setaffinity(0, slot.cpus)
+    try:
+        set_memory_policy(slot.nodes)
+    except OSError as error:
+        return f"binding memory to node {slot.nodes} failed: {error.strerror}"
+    return None
+
+
+def _load(job: Job) -> Loaded:
+    return load_engine(job.engine).load(
+        LoadRequest(
+            model_path=Path(job.model_path) if job.model_path else None,
+            precision=job.precision,
+            threads=job.slot.threads,
+            batch_size=job.batch_size,
+            instance=job.slot.instance,
+            options=job.engine_options,
+        )
+    )
+
+
+def _fill_feed(job: Job) -> Feed:
+    from resnet50_bench.data.feed import make_dummy_feed, make_real_feed  # noqa: PLC0415 - pinned
+
+    if job.real is not None:
+        return make_real_feed(job.real)
+    if job.dummy is None:
+        raise ValueError("the job names no images")
+    return make_dummy_feed(job.batch_size, job.dummy.seed, job.slot.instance)
+
+
+def _require_scores(scores: Scores, batch_size: int) -> None:
+    """An answer of the wrong shape, or with a value that is no number, is a failed inference."""
+    if scores.shape != (batch_size, _CLASSES):
+        raise ValueError(f"the engine answered {scores.shape}, not {(batch_size, _CLASSES)}")
+    total = float(scores.sum())
+    if not abs(total - batch_size) < 0.01 * batch_size:
+        raise ValueError(f"the scores of {batch_size} images add up to {total}")
+
+
+def _report(
+    samples: Samples[Scores], cpu_ns: int, loaded: Loaded, policy_error: str | None
+) -> Finished:
+    resident_bytes = int(Path("/proc/self/statm").read_text().split()[1]) * resource.getpagesize()
+    peak_bytes = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+    seen = _read_placement(policy_error)
+    evidence = loaded.evidence()
+    return Finished(
+        start_ns=tuple(samples.start_ns),
+        end_ns=tuple(samples.end_ns),
+        cpu_ns=cpu_ns,
+        seen=seen,
+        resident_bytes=resident_bytes,
+        peak_resident_bytes=peak_bytes,
+        evidence=EvidenceSeen(
+            runtime=evidence.runtime, fused_ops=evidence.fused_ops, notes=evidence.notes
+        ),
+    )
+
+
+def _read_placement(policy_error: str | None) -> PlacementSeen:
+    threads = [int(entry.name) for entry in Path("/proc/self/task").iterdir()]
+    cpus: set[int] = set()
+    for thread in threads:
+        with contextlib.suppress(ProcessLookupError):  # it ended meanwhile
+            cpus |= os.sched_getaffinity(thread)
+    policy = None
+    try:
+        policy = read_memory_policy()
+    except OSError as error:
+        policy_error = policy_error or f"reading the memory policy failed: {error.strerror}"
+    return PlacementSeen(
+        cpus=tuple(sorted(cpus)),
+        threads=len(threads),
+        memory_policy=policy,
+        memory_policy_error=policy_error,
+        anonymous_bytes=read_anonymous_pages_by_node(),
+    )
+
+
+def _describe_failure(phase: str, error: Exception) -> Failed:
+    kind = type(error).__name__
+    return Failed(
+        phase=phase,
+        kind=kind,
+        message=(str(error).strip().splitlines() or [kind])[0],
+        advice=error.advice if isinstance(error, R50Error) else None,
+        out_of_memory=kind in _OUT_OF_MEMORY,
+        traceback=traceback.format_exc(),
+    )
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,175 @@
+# ruff: noqa: PLC0415 - TensorFlow is imported by the tests that run it, not on collection
+
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+
+from resnet50_bench.config import Precision
+from resnet50_bench.engines.base import LoadRequest
+from resnet50_bench.engines.tensorflow import ENGINE, count_fused_ops
+from resnet50_bench.errors import ConfigError, ModelError
+from resnet50_bench.model.probe import plan_probe_images
+
+pytestmark = pytest.mark.tensorflow
+
+
+def request(path, batch_size=4, **options):
+    return LoadRequest(path, Precision.AVX_FP32, threads=2, batch_size=batch_size, options=options)
+
+
+def plain_scores(path, images):
+    import tensorflow as tf
+
+    graph = tf.Graph()
+    with graph.as_default():
+        tf.import_graph_def(tf.compat.v1.GraphDef.FromString(path.read_bytes()), name="")
+    with tf.compat.v1.Session(graph=graph) as session:
+        return session.run("softmax_tensor:0", {"input_tensor:0": images})
+
+
+def test_a_query_gives_float32_probabilities_equal_to_a_plain_sessions(thin_path):
+    images = plan_probe_images(4, seed=1)
+    loaded = ENGINE.load(request(thin_path))
+    scores = loaded.run(images)
+    assert scores.shape == (4, 1001)
+    assert scores.dtype == np.float32
+    np.testing.assert_allclose(scores.sum(axis=1), 1, atol=1e-5)
+    np.testing.assert_allclose(scores, plain_scores(thin_path, images), atol=1e-5)
+    loaded.close()
+
+
+@pytest.mark.parametrize("batch_size", [4, 3])
+def test_two_callers_give_the_scores_of_one_in_the_same_order(thin_path, batch_size):
+    images = plan_probe_images(batch_size, seed=1)
+    one = ENGINE.load(request(thin_path, batch_size))
+    two = ENGINE.load(request(thin_path, batch_size, callers="2"))
+    np.testing.assert_allclose(two.run(images), one.run(images), atol=1e-5)
+    assert two.evidence().fused_ops == one.evidence().fused_ops
+    one.close()
+    two.close()
+
+
+def test_a_wrong_batch_is_an_error_and_never_a_shorter_answer(thin_path):
+    from tensorflow.errors import InvalidArgumentError
+
+    loaded = ENGINE.load(request(thin_path))
+    with pytest.raises((InvalidArgumentError, ValueError)):
+        loaded.run(np.zeros((4, 3, 224, 224), np.float32))
+    loaded.close()
+
+
+def test_evidence_names_the_runtime_and_the_fused_operations(thin_path):
+    import tensorflow as tf
+
+    loaded = ENGINE.load(request(thin_path))
+    evidence = loaded.evidence()
+    loaded.close()
+    assert evidence.runtime == f"tensorflow {tf.__version__}"
+    assert evidence.kernels == ()
+    assert evidence.fused_ops == {
+        "Conv2D[BiasAdd,Add,Relu]": 16,
+        "Conv2D[BiasAdd,Relu]": 33,
+        "Conv2D[BiasAdd]": 4,
+        "MatMul[BiasAdd]": 1,
+        "MaxPool": 1,
+        "Mean": 1,
+        "Pad[Conv2D]": 4,
+        "Softmax": 1,
+        "Squeeze": 1,
+    }
+
+
+def test_a_closed_engine_answers_nothing(thin_path):
+    loaded = ENGINE.load(request(thin_path, callers="2"))
+    loaded.close()
+    with pytest.raises(RuntimeError):
+        loaded.run(plan_probe_images(4, seed=1))
+
+
+def test_callers_that_do_not_fit_are_all_reported(thin_path):
+    with pytest.raises(ConfigError) as caught:
+        ENGINE.load(request(thin_path, batch_size=2, callers="3"))
+    assert caught.value.problems == (
+        "--engine-option callers=3: it must divide the 2 threads of an instance",
+        "--engine-option callers=3: more callers than images in a query (batch size 2)",
+    )
+
+
+@pytest.mark.parametrize(
+    ("content", "problem"),
+    [(b"<html>", "is not a TensorFlow graph"), (b"", "TensorFlow cannot load the graph")],
+)
+def test_a_file_that_is_no_graph_is_a_model_error(tmp_path, content, problem):
+    pytest.importorskip("tensorflow")
+    path = tmp_path / "model.pb"
+    path.write_bytes(content)
+    with pytest.raises(ModelError, match=problem):
+        ENGINE.load(request(path))
+
+
+def test_a_missing_file_is_a_model_error(tmp_path):
+    pytest.importorskip("tensorflow")
+    with pytest.raises(ModelError, match="No such file"):
+        ENGINE.load(request(tmp_path / "none.pb"))
+
+
+@pytest.mark.parametrize(
+    ("options", "problems"),
+    [
+        ({}, []),
+        ({"callers": "4"}, []),
+        (
+            {"callers": "0"},
+            ["--engine-option callers=0: it must be a whole number, 1 or more"],
+        ),
+        (
+            {"callers": "two"},
+            ["--engine-option callers=two: it must be a whole number, 1 or more"],
+        ),
+        (
+            {"streams": "2"},
+            ["--engine-option streams: the tensorflow engine has only callers=N"],
+        ),
+    ],
+)
+def test_option_problems_name_the_option(options, problems):
+    assert ENGINE.option_problems(options) == problems
+
+
+def test_the_environment_fixes_threads_and_forbids_fewer_bits():
+    assert ENGINE.environment(Precision.AVX_FP32, 3) == {
+        "OMP_NUM_THREADS": "3",
+        "TF_NUM_INTRAOP_THREADS": "3",
+        "TF_NUM_INTEROP_THREADS": "1",
+        "TF_ENABLE_ONEDNN_OPTS": "1",
+        "TF_CPP_MIN_LOG_LEVEL": "1",
+        "CUDA_VISIBLE_DEVICES": "-1",
+        "ONEDNN_DEFAULT_FPMATH_MODE": "STRICT",
+    }
+
+
+def test_fused_operations_are_counted_by_what_they_hold():
+    def node(op, *fused):
+        names = SimpleNamespace(list=SimpleNamespace(s=[name.encode() for name in fused]))
+        return SimpleNamespace(op=op, attr={"fused_ops": names})
+
+    nodes = [
+        node("Const"),
+        node("_Arg"),
+        node("_MklNativeFusedConv2D", "BiasAdd", "Relu"),
+        node("_MklNativePadWithFusedConv2D", "BiasAdd", "Relu"),
+        node("_FusedConv2D", "BiasAdd"),
+        node("_MklNativeConv2D"),
+        node("_MklNativePadWithConv2D"),
+        node("_MklSoftmax"),
+        node("AddV2"),
+    ]
+    assert count_fused_ops(nodes) == {
+        "AddV2": 1,
+        "Conv2D": 2,
+        "Conv2D[BiasAdd,Relu]": 2,
+        "Conv2D[BiasAdd]": 1,
+        "Pad[Conv2D]": 2,
+        "Softmax": 1,
+    }

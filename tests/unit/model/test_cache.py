@@ -1,0 +1,86 @@
+import fcntl
+from pathlib import Path
+
+import pytest
+
+from resnet50_bench.config import Precision
+from resnet50_bench.errors import ModelError
+from resnet50_bench.model.cache import (
+    default_cache_dir,
+    fill_folder,
+    lock_path,
+    plan_prepared_folder,
+    plan_source_folder,
+)
+from resnet50_bench.model.manifest import ModelSource
+
+
+def test_the_environment_variable_chooses_the_cache(tmp_path):
+    assert default_cache_dir({"R50_CACHE_DIR": str(tmp_path)}) == tmp_path / "models"
+
+
+def test_without_it_the_cache_is_the_users():
+    assert default_cache_dir({}).parts[-2:] == ("resnet50-bench", "models")
+
+
+def test_the_key_changes_with_source_precision_and_tensorflow():
+    cache = Path("cache")
+    arguments = [
+        ("a" * 64, Precision.AVX_FP32, "2.21.0"),
+        ("b" * 64, Precision.AVX_FP32, "2.21.0"),
+        ("a" * 64, Precision.AVX_INT8, "2.21.0"),
+        ("a" * 64, Precision.AVX_FP32, "2.20.0"),
+    ]
+    folders = {plan_prepared_folder(*each, cache) for each in arguments}
+    assert len(folders) == 4
+    assert plan_prepared_folder(*arguments[0], cache) in folders
+
+
+def test_the_generated_sources_folder_changes_with_seed_and_width():
+    cache = Path("cache")
+    sources = [ModelSource.generated(0), ModelSource.generated(1), ModelSource.generated(0, 8)]
+    assert len({plan_source_folder(source, cache) for source in sources}) == 3
+
+
+def test_a_filled_folder_replaces_the_old_one_whole(tmp_path):
+    folder = tmp_path / "folder"
+    folder.mkdir()
+    (folder / "old").touch()
+    (tmp_path / "folder.partial").mkdir()
+    (tmp_path / "folder.partial" / "left by an ended process").touch()
+    with fill_folder(folder) as partial:
+        (partial / "new").touch()
+        assert (folder / "old").exists()
+    assert [path.name for path in folder.iterdir()] == ["new"]
+    assert [path.name for path in tmp_path.iterdir()] == ["folder"]
+
+
+def test_a_failure_leaves_the_old_folder_and_nothing_else(tmp_path):
+    folder = tmp_path / "folder"
+    folder.mkdir()
+
+    def fail():
+        with fill_folder(folder) as partial:
+            (partial / "new").touch()
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        fail()
+    assert [path.name for path in tmp_path.iterdir()] == ["folder"]
+    assert list(folder.iterdir()) == []
+
+
+def test_a_held_lock_keeps_others_out_until_it_is_released(tmp_path):
+    path = tmp_path / "folder"
+    with (tmp_path / "folder.lock").open("w") as other:
+        with lock_path(path), pytest.raises(BlockingIOError):
+            fcntl.flock(other, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        fcntl.flock(other, fcntl.LOCK_EX | fcntl.LOCK_NB)
+
+
+def test_a_cache_that_cannot_be_written_names_the_variable(tmp_path):
+    (tmp_path / "file").touch()
+    with pytest.raises(ModelError) as caught, lock_path(tmp_path / "file" / "folder"):
+        pass
+    assert "cannot write to the model cache" in caught.value.message
+    assert "R50_CACHE_DIR" in (caught.value.advice or "")
