@@ -31,9 +31,7 @@ _TILE_ROW_BYTES = 64
 
 # Intel SDM volume 2, LDTILECFG: palette, start row, 14 reserved bytes, the bytes per row of 16
 # tiles, the rows of 16 tiles. Tile 0 is as large as palette 1 allows, the others are not used.
-_TILE_CONFIG = struct.pack(
-    "<BB14x16H16B", 1, 0, _TILE_ROW_BYTES, *[0] * 15, _TILE_ROWS, *[0] * 15
-)
+_TILE_CONFIG = struct.pack("<BB14x16H16B", 1, 0, _TILE_ROW_BYTES, *[0] * 15, _TILE_ROWS, *[0] * 15)
 
 # void operation(const void *config, void *tile, size_t stride), System V AMD64 calling convention.
 _TILE_OPERATION = b"".join(

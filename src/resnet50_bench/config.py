@@ -10,12 +10,14 @@ from __future__ import annotations
 import difflib
 import re
 import shlex
-from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, fields
 from enum import Enum
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from resnet50_bench.errors import ConfigError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping
 
 
 class Mode(str, Enum):
@@ -144,9 +146,7 @@ class Workload:
 
 
 _DEFAULT_WORKLOADS = {
-    Mode.THROUGHPUT: Workload(
-        batch_size=32, steps=30, warmup_steps=5, min_time_ns=20_000_000_000
-    ),
+    Mode.THROUGHPUT: Workload(batch_size=32, steps=30, warmup_steps=5, min_time_ns=20_000_000_000),
     Mode.LATENCY: Workload(batch_size=1, steps=300, warmup_steps=50, min_time_ns=10_000_000_000),
     Mode.ACCURACY: Workload(batch_size=32, steps=1, warmup_steps=2, min_time_ns=0),
 }

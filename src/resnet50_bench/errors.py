@@ -18,6 +18,10 @@ An invalid *result* is not an exception: it is a verdict, and ends in exit code 
 from __future__ import annotations
 
 from enum import IntEnum
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 
 class ExitCode(IntEnum):
@@ -68,7 +72,7 @@ class PlacementError(RequestError):
 
 
 class PrecisionError(RequestError):
-    """This host cannot run the precision."""
+    """The precision cannot run on this host."""
 
 
 class ModelError(RequestError):
@@ -91,13 +95,17 @@ class InstanceError(HostError):
     """An instance failed before anything was measured."""
 
 
-class Interrupted(R50Error):  # noqa: N818 - an ending, not an error
+class Interrupted(R50Error):
     """The user or the system asked for the end.
 
     Args:
         signal_number: the signal that asked, e.g. `signal.SIGINT`.
+
+    Attributes:
+        folder: of the run that was interrupted, once it has a record.
     """
 
     def __init__(self, signal_number: int) -> None:
         super().__init__("interrupted")
         self.exit_code = 128 + signal_number
+        self.folder: Path | None = None

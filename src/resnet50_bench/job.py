@@ -11,10 +11,10 @@ from typing import TypeAlias
 
 import msgspec
 
-from resnet50_bench.config import Precision  # noqa: TC001 - msgspec reads the types
-from resnet50_bench.data.feed import FeedReport, RealFeedRequest  # noqa: TC001
-from resnet50_bench.memory_policy import MemoryPolicy  # noqa: TC001
-from resnet50_bench.placement import Slot  # noqa: TC001
+from resnet50_bench.config import Precision
+from resnet50_bench.data.feed import FeedReport, RealFeedRequest
+from resnet50_bench.memory_policy import MemoryPolicy
+from resnet50_bench.placement import Slot
 
 
 class DummyFeedRequest(msgspec.Struct, frozen=True):

@@ -47,7 +47,8 @@ IMAGES_PER_CORE_S = 15.0
 START_S = 8.0
 PREPARATION_S = 30.0
 
-SWAYING_PREFIXES = ("TF_", "ONEDNN_", "DNNL_", "OMP_", "KMP_", "MKL_", "GOMP_", "XLA_", "OPENBLAS_")
+SWAYING_PREFIXES = ("TF_", "ONEDNN_", "DNNL_", "OMP_", "KMP_", "MKL_", "GOMP_", "XLA_")
+TERRAFORM_PREFIXES = ("TF_CLI_", "TF_VAR_", "TF_LOG")
 SWAYING_NAMES = frozenset({"LD_PRELOAD", "MALLOC_CONF", "MALLOC_ARENA_MAX", "GLIBC_TUNABLES"})
 """Variables that change how fast or in what precision a framework computes. A worker gets them
 from r50 and from CUSTOMER_ENV, where they are on record, never from the shell r50 was called in."""
@@ -183,7 +184,7 @@ def plan_jobs(plan: RunPlan) -> list[Job]:
     real: list[RealFeedRequest | None] = [None] * len(slots)
     if config.data_type is DataType.REAL:
         shards = plan_shards(plan.refs, len(slots))
-        real = [_plan_feed(plan, shard, slot.threads) for shard, slot in zip(shards, slots)]  # noqa: B905
+        real = [_plan_feed(plan, shard, slot.threads) for shard, slot in zip(shards, slots)]
     return [
         Job(
             slot=slot,
@@ -198,7 +199,7 @@ def plan_jobs(plan: RunPlan) -> list[Job]:
             dummy=DummyFeedRequest(config.seed) if feed is None else None,
             real=feed,
         )
-        for slot, feed in zip(slots, real)  # noqa: B905 - equal by construction
+        for slot, feed in zip(slots, real)
     ]
 
 
@@ -255,6 +256,8 @@ def _plan_feed(plan: RunPlan, refs: tuple[ImageRef, ...], threads: int) -> RealF
 
 
 def _sways(name: str) -> bool:
+    if name.startswith(TERRAFORM_PREFIXES):
+        return False
     return name in SWAYING_NAMES or name.startswith(SWAYING_PREFIXES)
 
 

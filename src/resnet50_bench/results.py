@@ -16,13 +16,13 @@ from typing import Literal
 
 import msgspec
 
-from resnet50_bench.config import RunConfig, Workload  # noqa: TC001 - msgspec reads the types
-from resnet50_bench.data.feed import FeedReport  # noqa: TC001
+from resnet50_bench.config import RunConfig, Workload
+from resnet50_bench.data.feed import FeedReport
 from resnet50_bench.errors import RecordError
-from resnet50_bench.host import Host  # noqa: TC001
-from resnet50_bench.job import EvidenceSeen, Failed, Phases, PlacementSeen  # noqa: TC001
-from resnet50_bench.model import Manifest  # noqa: TC001
-from resnet50_bench.placement import Placement, Slot  # noqa: TC001
+from resnet50_bench.host import Host
+from resnet50_bench.job import EvidenceSeen, Failed, Phases, PlacementSeen
+from resnet50_bench.model import Manifest
+from resnet50_bench.placement import Placement, Slot
 
 SCHEMA_VERSION = 1
 RECORD_FILE = "record.json"

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import itertools
-import os
 import signal
 import statistics
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import datetime, timezone
@@ -27,6 +25,8 @@ from resnet50_bench.report.logs import write_logs
 from resnet50_bench.results import Dataset, Launch, Record, Status, write_record
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping, Sequence
+
     from resnet50_bench.launch.barrier import WatchCost
 
 READY_TIMEOUT_S = 600.0
@@ -81,8 +81,9 @@ def execute(plan: RunPlan, observer: Observer, output: Path, command: Sequence[s
         run = _Run(plan, observer, folder, record)
         try:
             run.measure()
-        except Interrupted:
+        except Interrupted as interruption:
             run.conclude("interrupted")
+            interruption.folder = folder
             raise
         except BaseException:
             run.conclude("lost instances")
@@ -260,8 +261,3 @@ def _signals_raise() -> Iterator[None]:
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
-
-
-def default_output(environ: Mapping[str, str] = os.environ) -> Path:
-    """Where runs go unless `--output` says otherwise: `runs` in the current folder."""
-    return Path(environ.get("R50_OUTPUT", "runs"))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from bisect import bisect_right
 from dataclasses import dataclass
@@ -57,7 +58,7 @@ def count_at_or_below(ordered: Sequence[int], limit: int) -> int:
 def plan_slices(begin: int, end: int, count: int) -> list[tuple[int, int]]:
     """Divide `begin`..`end` into `count` intervals that differ by at most one unit."""
     edges = [begin + (end - begin) * index // count for index in range(count + 1)]
-    return list(zip(edges, edges[1:]))  # noqa: B905 - the second is one shorter on purpose
+    return list(itertools.pairwise(edges))
 
 
 def overlap_share(start: int, end: int, low: int, high: int) -> float:

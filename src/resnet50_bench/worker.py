@@ -21,8 +21,8 @@ from typing import TYPE_CHECKING
 from resnet50_bench.engines import LoadRequest, load_engine
 from resnet50_bench.errors import R50Error
 from resnet50_bench.job import (
-    EvidenceSeen,
     Entered,
+    EvidenceSeen,
     Failed,
     Finished,
     Job,
@@ -155,7 +155,7 @@ def _load(job: Job) -> Loaded:
 
 
 def _fill_feed(job: Job) -> Feed:
-    from resnet50_bench.data.feed import make_dummy_feed, make_real_feed  # noqa: PLC0415 - pinned
+    from resnet50_bench.data.feed import make_dummy_feed, make_real_feed
 
     if job.real is not None:
         return make_real_feed(job.real)

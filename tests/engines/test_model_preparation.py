@@ -1,5 +1,3 @@
-# ruff: noqa: PLC0415 - TensorFlow is imported by the tests that run it, not on collection
-
 import numpy as np
 import pytest
 

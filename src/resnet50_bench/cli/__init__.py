@@ -1,2 +1,85 @@
+"""Flags and commands: the only place that prints and exits.
+
+Nothing here imports numpy, a framework or rich before a command needs it: `r50 --help` is quick.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import traceback
+
+import click
+
+from resnet50_bench import __version__
+from resnet50_bench.cli.model import model
+from resnet50_bench.cli.run import run
+from resnet50_bench.cli.show import kpi, show
+from resnet50_bench.errors import ConfigError, ExitCode, Interrupted, R50Error
+
+_EPILOG = """\b
+Examples:
+  r50 run                                    measure throughput, fp32, all cores
+  r50 run --mode latency --cores-per-instance 1
+  r50 run --dataset ~/photos                 real images, decoded beforehand
+  r50 run --dry-run                          what would run where
+  r50 show runs/NAME                         a result again
+\b
+Exit codes: 0 valid result, 1 invalid result, 2 wrong request, 3 an instance or the
+host failed, 128+N ended by signal N (130 is Ctrl-C)."""
+
+
+@click.group(epilog=_EPILOG, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="r50")
+@click.option("--debug", is_flag=True, help="Show the traceback of an error.")
+def r50(debug: bool) -> None:
+    """Measure, and prove, how fast this CPU runs ResNet-50 v1.5 inference."""
+    # Read by main() when something is raised.
+    click.get_current_context().ensure_object(dict)["debug"] = debug
+
+
+r50.add_command(run)
+r50.add_command(show)
+r50.add_command(kpi)
+r50.add_command(model)
+
+
 def main() -> None:
-    pass
+    """Run the command line; every error ends in one clear message and the documented code."""
+    try:
+        r50.main(standalone_mode=False)
+    except BrokenPipeError:  # the reader of a pipe went away
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(128 + signal.SIGPIPE)
+    except (click.exceptions.Abort, KeyboardInterrupt):
+        click.echo("interrupted", err=True)
+        sys.exit(128 + signal.SIGINT)
+    except click.ClickException as error:
+        error.show()
+        sys.exit(ExitCode.WRONG_REQUEST)
+    except Exception as error:  # noqa: BLE001 - the one place where errors become messages
+        if "--debug" in sys.argv[1:]:
+            traceback.print_exc()
+        sys.exit(_explain(error))
+
+
+def _explain(error: Exception) -> int:
+    """Print what went wrong and what to do; return the exit code."""
+    if isinstance(error, R50Error):
+        _print_error(error)
+        return error.exit_code
+    click.secho("internal error: ", fg="red", err=True, nl=False)
+    click.echo(f"{type(error).__name__}: {error}", err=True)
+    click.echo("  -> run it again as `r50 --debug ...` and report what it prints", err=True)
+    return ExitCode.FAILURE
+
+
+def _print_error(error: R50Error) -> None:
+    messages = error.problems if isinstance(error, ConfigError) else (error.message,)
+    label = "" if isinstance(error, Interrupted) else "error: "
+    for message in messages:
+        click.secho(label, fg="red", err=True, nl=False)
+        click.echo(message, err=True)
+    if error.advice is not None:
+        click.echo(f"  -> {error.advice}", err=True)

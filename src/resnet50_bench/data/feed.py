@@ -110,7 +110,7 @@ def plan_shards(refs: Sequence[ImageRef], instances: int) -> list[tuple[ImageRef
 
 def make_dummy_feed(batch_size: int, seed: int, instance: int) -> Feed:
     """Generate a feed; each instance gets other images from the same seed."""
-    from resnet50_bench.data.dummy import (  # noqa: PLC0415 - needs numpy
+    from resnet50_bench.data.dummy import (
         make_dummy_pool,
         plan_pool_batches,
     )
@@ -168,9 +168,9 @@ def plan_pool_images(batch_size: int, max_pool_bytes: int) -> int:
 
 def _load_pool(source: ImageSource, request: RealFeedRequest) -> tuple[Images, int, list[Skipped]]:
     """Return an array of whole batches, how many images it holds, and what was skipped."""
-    import numpy as np  # noqa: PLC0415 - the parent does without
+    import numpy as np
 
-    from resnet50_bench.data.preprocess import preprocess_all  # noqa: PLC0415 - needs OpenCV
+    from resnet50_bench.data.preprocess import preprocess_all
 
     profile = PROFILES[request.profile]
     size = request.batch_size

@@ -60,7 +60,7 @@ class Skipped:
     reason: str
 
 
-class UnreadableImage(DatasetError):  # noqa: N818 - names what was met; callers skip and count it
+class UnreadableImage(DatasetError):
     """One image that cannot be read or decoded.
 
     Attributes:

@@ -15,6 +15,7 @@ import re
 import resource
 import signal
 import time
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -54,7 +55,7 @@ class NullEngine:
                 problems.append(f"--engine-option {name}={value}: must be {_PATTERNS[name][1]}")
         return problems
 
-    def environment(self, precision: Precision, threads: int) -> dict[str, str]:  # noqa: ARG002
+    def environment(self, precision: Precision, threads: int) -> dict[str, str]:
         """Nothing but one thread for numpy."""
         return {"OMP_NUM_THREADS": "1"}
 
@@ -83,7 +84,7 @@ class ScriptedModel:
         self._calls = 0
         self._scores: Scores = np.full((batch_size, _CLASSES), 1 / _CLASSES, np.float32)
 
-    def run(self, images: Images) -> Scores:  # noqa: ARG002 - it computes nothing
+    def run(self, images: Images) -> Scores:
         """Wait, then answer with equal scores for every class."""
         call = self._calls
         self._calls += 1
@@ -119,8 +120,7 @@ def _fail(fault: str) -> None:
 
 def _exhaust_memory() -> None:
     """Allocate beyond a limit set on this process alone, so that no other process suffers."""
-    with open("/proc/self/statm", encoding="ascii") as statm:  # noqa: PTH123 - one line
-        used_bytes = int(statm.read().split()[0]) * resource.getpagesize()
+    used_bytes = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
     _, hard = resource.getrlimit(resource.RLIMIT_AS)
     resource.setrlimit(resource.RLIMIT_AS, (used_bytes + _SPARE_BYTES, hard))
     np.ones(2 * _SPARE_BYTES, np.uint8)

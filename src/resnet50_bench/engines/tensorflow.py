@@ -85,7 +85,7 @@ class TensorFlowEngine:
         callers = _plan_callers(request)
         if request.model_path is None:
             raise ModelError("the tensorflow engine needs a model", "name one with --model")
-        import tensorflow as tf  # noqa: PLC0415 - imported only by a pinned worker
+        import tensorflow as tf
 
         graph = _read_graph(tf, request.model_path)
         session = _open_session(tf, graph, threads=request.threads, callers=callers)
@@ -98,12 +98,12 @@ class LoadedGraph:
     """The graph in a session; a query is one `Session` call."""
 
     def __init__(self, tf: Any, session: Any, batch_size: int) -> None:
-        from tensorflow.core.protobuf import config_pb2  # noqa: PLC0415 - as TensorFlow itself
+        from tensorflow.core.protobuf import config_pb2
 
         self._tf = tf
         self._session = session
         self._batch_size = batch_size
-        self._call = session._make_callable_from_options(  # noqa: SLF001 - skips feed parsing
+        self._call = session._make_callable_from_options(
             config_pb2.CallableOptions(feed=[f"{INPUT_NAME}:0"], fetch=[f"{OUTPUT_NAME}:0"])
         )
 

@@ -101,21 +101,26 @@ def _wait(
             if not is_done(worker) and not worker.lost:
                 selector.register(worker.connection, selectors.EVENT_READ, worker)
         while selector.get_map():
-            passed_ns = time.monotonic_ns() - begin_ns
-            if passed_ns >= limit_ns:
+            left_ns = begin_ns + limit_ns - time.monotonic_ns()
+            if left_ns <= 0:
                 _end_overdue([key.data for key in selector.get_map().values()])
                 return
-            left_seconds = (limit_ns - passed_ns) / 1e9
-            events = selector.select(min(_TICK_SECONDS, left_seconds))
+            events = selector.select(min(_TICK_SECONDS, left_ns / 1e9))
+            for key, _ in events:
+                _receive(selector, key, is_done)
             if not events:
                 on_wait(workers, (time.monotonic_ns() - begin_ns) / 1e9)
-            for key, _ in events:
-                worker = key.data
-                worker.receive()
-                if is_done(worker) or worker.lost:
-                    selector.unregister(worker.connection)
-            if stop_at_loss and any(worker.lost for worker in workers):
+            elif stop_at_loss and any(worker.lost for worker in workers):
                 return
+
+
+def _receive(
+    selector: selectors.BaseSelector, key: selectors.SelectorKey, is_done: Callable[[Worker], bool]
+) -> None:
+    """Take in what a worker sent; stop listening to it once there is nothing to wait for."""
+    key.data.receive()
+    if is_done(key.data) or key.data.lost:
+        selector.unregister(key.fileobj)
 
 
 def _end_overdue(workers: Iterable[Worker]) -> None:

@@ -86,7 +86,7 @@ def _read_version(distribution: str) -> str | None:
 
 
 def _send(child: subprocess.Popen[bytes], request: bytes) -> None:
-    assert child.stdin is not None  # noqa: S101 - it was asked for
+    assert child.stdin is not None
     try:
         with child.stdin:
             child.stdin.write(request)

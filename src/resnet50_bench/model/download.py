@@ -105,7 +105,7 @@ class _Download:
         for attempt in range(1, _ATTEMPTS + 1):
             try:
                 self._receive_once()
-            except httpx.HTTPStatusError as error:  # noqa: PERF203 - three attempts
+            except httpx.HTTPStatusError as error:
                 status = f"{error.response.status_code} {error.response.reason_phrase}"
                 raise self._failure(f"the server answered {status}") from error
             except httpx.HTTPError as error:

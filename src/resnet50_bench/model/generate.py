@@ -45,7 +45,7 @@ class GraphStyle:
 
 def build_graph(network: Network, weights: Weights, style: GraphStyle) -> Any:
     """Return the network as a frozen `tf.compat.v1.GraphDef`."""
-    import tensorflow as tf  # noqa: PLC0415 - only the child process has it
+    import tensorflow as tf
 
     graph = tf.Graph()
     with graph.as_default():

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass
-from pathlib import Path  # noqa: TC003 - msgspec reads it
+from pathlib import Path
 
 import msgspec
 
-from resnet50_bench.config import Precision  # noqa: TC001 - msgspec reads it
+from resnet50_bench.config import Precision
 from resnet50_bench.errors import ModelError
 from resnet50_bench.model.architecture import BASE_WIDTH
-from resnet50_bench.model.structure import Structure  # noqa: TC001 - msgspec reads it
+from resnet50_bench.model.structure import Structure
 
 SCHEMA_VERSION = 1
 

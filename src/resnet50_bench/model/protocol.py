@@ -10,9 +10,9 @@ from dataclasses import dataclass, field
 
 import msgspec
 
-from resnet50_bench.config import Precision  # noqa: TC001 - msgspec reads it
-from resnet50_bench.model.manifest import ModelSource, PreparedGraph  # noqa: TC001 - msgspec reads it
-from resnet50_bench.model.structure import Structure  # noqa: TC001 - msgspec reads it
+from resnet50_bench.config import Precision
+from resnet50_bench.model.manifest import ModelSource, PreparedGraph
+from resnet50_bench.model.structure import Structure
 
 MODULE = "resnet50_bench.model.toolchain"
 

@@ -158,7 +158,7 @@ def _replace_input(graph: GraphDef, node: Node, position: int, value: npt.NDArra
 
 def _constant(nodes: dict[str, Node], reference: str) -> npt.NDArray[Any]:
     """Return the value of the Const behind a reference."""
-    from tensorflow.python.framework import tensor_util  # noqa: PLC0415 - only in the child
+    from tensorflow.python.framework import tensor_util
 
     node = find_source(nodes, reference)
     if node is None or node.op != "Const":
@@ -168,7 +168,7 @@ def _constant(nodes: dict[str, Node], reference: str) -> npt.NDArray[Any]:
 
 
 def _add_constant(graph: GraphDef, name: str, value: npt.NDArray[Any]) -> None:
-    from tensorflow.python.framework import tensor_util  # noqa: PLC0415 - only in the child
+    from tensorflow.python.framework import tensor_util
 
     tensor = tensor_util.make_tensor_proto(value)
     node = graph.node.add(name=name, op="Const")

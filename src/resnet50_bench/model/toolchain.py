@@ -98,8 +98,8 @@ def read_graph(path: Path) -> Any:
     Raises:
         ModelError: the file cannot be read, or is no GraphDef.
     """
-    import tensorflow as tf  # noqa: PLC0415 - only this child process has it
-    from google.protobuf.message import DecodeError  # noqa: PLC0415 - comes with TensorFlow
+    import tensorflow as tf
+    from google.protobuf.message import DecodeError
 
     graph = tf.compat.v1.GraphDef()
     try:
@@ -129,7 +129,7 @@ def prepare_graph(
     Raises:
         ModelError: the prepared graph's answers differ too much from the source's.
     """
-    import tensorflow as tf  # noqa: PLC0415 - only this child process has it
+    import tensorflow as tf
 
     images = plan_probe_images(PROBE_IMAGES, PROBE_SEED)
     on_progress("running the source graph on the probe images")
@@ -138,7 +138,7 @@ def prepare_graph(
     for rewrite in recipe.steps:
         steps.append(rewrite(graph))
         on_progress(steps[-1])
-    assert load.model_path is not None  # noqa: S101 - set by answer_request
+    assert load.model_path is not None
     write_graph(graph, load.model_path)
     on_progress("comparing the prepared graph with the source graph")
     agreement = _compare(expected, run_graph(graph, images))
@@ -162,7 +162,7 @@ def prepare_graph(
 
 def run_graph(graph: Any, images: Images) -> tuple[Any, Any]:
     """Return the logits and the softmax of a graph for a batch."""
-    import tensorflow as tf  # noqa: PLC0415 - only this child process has it
+    import tensorflow as tf
 
     logits = referenced_name(index_nodes(graph)[OUTPUT_NAME].input[0])
     imported = tf.Graph()

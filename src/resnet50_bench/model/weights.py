@@ -94,7 +94,7 @@ class _Calibration:
     """Draws each layer's weights in turn and runs the calibration batch through it."""
 
     def __init__(self, seed: int) -> None:
-        import tensorflow as tf  # noqa: PLC0415 - only the child process has it
+        import tensorflow as tf
 
         self._tf: Any = tf
         self._seed = seed

@@ -88,7 +88,9 @@ def list_parameters(record: Record) -> list[tuple[str, str]]:
 def list_kpis(mode: Mode, kpis: Kpis) -> list[KpiLine]:
     """Return the KPIs in a fixed order; the mode decides which one is primary."""
     spread = kpis.spread
-    range_text = f"{spread.low:.2f} .. {spread.high:.2f} over tenths of the window" if spread else ""
+    range_text = (
+        f"{spread.low:.2f} .. {spread.high:.2f} over tenths of the window" if spread else ""
+    )
     lines = [
         KpiLine(
             "Throughput",
@@ -110,7 +112,9 @@ def list_kpis(mode: Mode, kpis: Kpis) -> list[KpiLine]:
 
 def _list_latency(latency: Latency, *, primary: bool) -> Iterator[KpiLine]:
     queries = f"{latency.queries} queries of all instances"
-    yield KpiLine("Latency", "ms", _ms(latency.mean_ns), primary=primary, tooltip=f"mean; {queries}")
+    yield KpiLine(
+        "Latency", "ms", _ms(latency.mean_ns), primary=primary, tooltip=f"mean; {queries}"
+    )
     for percent, value_ns in latency.percentiles.items():
         yield KpiLine(f"Latency p{percent:g}", "ms", _ms(value_ns))
     yield KpiLine("Latency min", "ms", _ms(latency.min_ns))

@@ -1,0 +1,114 @@
+"""`r50 model`: prepare, describe, check and download models."""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from pathlib import Path
+
+import click
+
+from resnet50_bench.config import Precision, Setting, make_config
+from resnet50_bench.errors import ExitCode
+
+_PRECISIONS = "|".join(item.value for item in Precision)
+
+
+@click.group()
+def model() -> None:
+    """Prepare, describe, check and download models."""
+
+
+@model.command(epilog="\b\nExamples:\n  r50 model prepare\n  r50 model prepare --model FILE.pb")
+@click.option("--model", "path", metavar="FILE", help="A frozen graph; none: one is generated.")
+@click.option("--precision", default="avx_fp32", metavar=_PRECISIONS, show_default=True,
+              help="What to prepare it for.")  # fmt: skip
+def prepare(path: str | None, precision: str) -> None:
+    """Fold and optimise a graph for inference, once; `r50 run` does it on demand."""
+    from resnet50_bench.cli.terminal import TerminalObserver
+    from resnet50_bench.model import ModelSource, default_cache_dir, find_prepared, prepare
+    from resnet50_bench.plan import describe_model
+
+    config = make_config([Setting("PRECISION", precision, "--precision")])
+    source = ModelSource.file(Path(path).absolute()) if path else ModelSource.generated()
+    cache_dir = default_cache_dir(os.environ)
+    found = find_prepared(source, config.precision, cache_dir)
+    if found is None:
+        with TerminalObserver() as observer:
+            observer.stage(1, 1, "prepare the model: about half a minute")
+            found = prepare(source, config.precision, cache_dir, observer.note)
+    click.echo(f"{describe_model(found.manifest)}\n{found.path}")
+
+
+@model.command(epilog="\b\nExamples:\n  r50 model info\n  r50 model info --json")
+@click.option("--json", "as_json", is_flag=True, help="Print the manifests as JSON.")
+def info(*, as_json: bool) -> None:
+    """List the prepared models and what is known about them."""
+    import msgspec
+
+    from resnet50_bench.cli.terminal import print_json
+    from resnet50_bench.model import default_cache_dir, list_prepared
+    from resnet50_bench.plan import describe_model
+
+    cache_dir = default_cache_dir(os.environ)
+    found = list_prepared(cache_dir)
+    if as_json:
+        print_json([{"path": str(item.path), **msgspec.to_builtins(item.manifest)}
+                    for item in found])  # fmt: skip
+        return
+    if not found:
+        click.echo(f"no prepared models in {cache_dir}; `r50 model prepare` makes one")
+    for item in found:
+        graph = item.manifest.graph
+        click.echo(describe_model(item.manifest))
+        click.echo(f"  file       {item.path}")
+        click.echo(f"  source     sha256 {item.manifest.source.sha256}")
+        click.echo(f"  structure  {graph.structure.convolutions} convolutions, "
+                   f"{graph.structure.parameters:,} parameters")  # fmt: skip
+        click.echo(f"  steps      {'; '.join(graph.steps)}")
+        click.echo("  executes   " + ", ".join(f"{n} x {op}" for op, n in graph.fused_ops.items()))
+        click.echo(f"  agreement  logits differ from the source's by "
+                   f"{graph.agreement.logits_relative_l2:.1e} (relative L2)")  # fmt: skip
+
+
+@model.command(epilog="\b\nExample:\n  r50 model verify resnet50_v1.pb")
+@click.argument("path", type=click.Path(path_type=Path))
+def verify(path: Path) -> None:
+    """Check that the graph in PATH is ResNet-50 v1.5, and say what is wrong otherwise."""
+    from resnet50_bench.model import verify
+
+    found = verify(path)
+    click.echo(f"{path}: {found.identity.size_bytes:,} bytes, sha256 {found.identity.sha256}")
+    if not found.problems:
+        click.echo(f"ResNet-50 v1.5: {found.structure.convolutions} convolutions, "
+                   f"{found.structure.parameters:,} parameters, "
+                   f"{found.structure.classes} classes")  # fmt: skip
+        return
+    for problem in found.problems:
+        click.secho("problem: ", fg="red", nl=False)
+        click.echo(problem)
+    sys.exit(ExitCode.WRONG_REQUEST)
+
+
+@model.command(epilog="\b\nExample:\n  r50 model fetch")
+def fetch() -> None:
+    """Download the published graph, resnet50_v1.pb; an interrupted download is resumed."""
+    from resnet50_bench.cli.terminal import TerminalObserver
+    from resnet50_bench.model import PUBLISHED_URL, default_cache_dir, fetch
+
+    shown_s = 0.0
+    with TerminalObserver() as observer:
+        observer.stage(1, 1, f"download {PUBLISHED_URL}")
+
+        def show(done_bytes: int, total_bytes: int | None) -> None:
+            nonlocal shown_s
+            if time.monotonic() - shown_s < 1:
+                return
+            shown_s = time.monotonic()
+            total = f" of {total_bytes / 1e6:.0f}" if total_bytes else ""
+            share = done_bytes / total_bytes if total_bytes else None
+            observer.waiting(f"{done_bytes / 1e6:.0f}{total} MB", share)
+
+        path = fetch(default_cache_dir(os.environ), show)
+    click.echo(f"{path}\nuse it with: r50 run --model {path}")

@@ -1,0 +1,83 @@
+"""What the commands share on the terminal: a console, JSON, and the progress of a run."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import sys
+from typing import TYPE_CHECKING, Any
+
+import click
+from rich.console import Console
+from rich.text import Text
+
+if TYPE_CHECKING:
+    from types import TracebackType
+
+_MIN_WIDTH = 100
+_BAR_CELLS = 20
+
+
+def make_console(*, stderr: bool = False) -> Console:
+    """A console that colours a terminal only, and does not squeeze lines in a pipe."""
+    stream = sys.stderr if stderr else sys.stdout
+    width = None if stream.isatty() else max(_MIN_WIDTH, shutil.get_terminal_size().columns)
+    return Console(file=stream, width=width, highlight=False, soft_wrap=True)
+
+
+def print_json(value: Any) -> None:
+    """Print indented JSON on stdout."""
+    click.echo(json.dumps(value, indent=2))
+
+
+class TerminalObserver:
+    """Shows stages as lines and waiting as one line that is written over, on stderr.
+
+    Off a terminal the waiting line is left out. Redrawing once a second keeps r50's own share of
+    the processor small while it measures, which a self-refreshing bar would not.
+    """
+
+    def __init__(self) -> None:
+        self._console = make_console(stderr=True)
+        self._live = self._console.is_terminal
+        self._drawn = False
+
+    def __enter__(self) -> TerminalObserver:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._clear()
+
+    def stage(self, number: int, total: int, text: str) -> None:
+        """Print a numbered stage."""
+        self._clear()
+        self._console.print(Text(f"[{number}/{total}] ", style="bold cyan").append(text, "default"))
+
+    def note(self, text: str) -> None:
+        """Print a line below the stage."""
+        self._clear()
+        self._console.print(Text(f"      {text}"))
+
+    def waiting(self, text: str, share: float | None) -> None:
+        """Write the waiting line over the last one."""
+        if not self._live:
+            return
+        bar = ""
+        if share is not None:
+            done = round(share * _BAR_CELLS)
+            bar = "[" + "#" * done + "." * (_BAR_CELLS - done) + "] "
+        line = f"      {bar}{text}"[: self._console.width - 1]
+        sys.stderr.write(f"\r\x1b[2K{line}")
+        sys.stderr.flush()
+        self._drawn = True
+
+    def _clear(self) -> None:
+        if self._drawn:
+            sys.stderr.write("\r\x1b[2K")
+            sys.stderr.flush()
+            self._drawn = False

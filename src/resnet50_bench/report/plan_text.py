@@ -1,0 +1,74 @@
+"""A plan as a person reads it: what `--dry-run` prints."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from resnet50_bench.host import format_cpu_list
+from resnet50_bench.placement import render_placement
+from resnet50_bench.plan import GIB, RunPlan, describe_model
+from resnet50_bench.report.text import print_rows
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from resnet50_bench.placement import Slot
+
+
+def print_plan(console: Console, plan: RunPlan) -> None:
+    """Print what a run would do."""
+    slots, workload = plan.placement.slots, plan.workload
+    model = "none"
+    if plan.model is not None:
+        model = describe_model(plan.model.manifest)
+    elif plan.model_source is not None:
+        model = "will be prepared first, once: about half a minute"
+    total = plan.memory_per_instance_bytes * len(slots)
+    rows = [
+        ("Run", f"{plan.config.mode.value}, {plan.config.precision.value}, {plan.config.engine}"),
+        ("Host", plan.describe_host()),
+        ("Model", model),
+        ("Images", plan.source.describe() if plan.source else "generated"),
+        (
+            "Each instance",
+            (
+                f"{workload.steps} queries or more of batch size {workload.batch_size} after "
+                f"{workload.warmup_steps} of warm-up, for {workload.min_time_ns / 1e9:g} s or more"
+            ),
+        ),
+        *((f"Instance {slot.instance}", _describe_slot(slot)) for slot in slots),
+        ("Placement", "\n".join(render_placement(plan.host, plan.placement))),
+        ("Environment", "\n".join(f"{k}={v}" for k, v in sorted(plan.environment.items()))),
+        (
+            "Memory",
+            (
+                f"about {total / GIB:.1f} GiB for {len(slots)} x "
+                f"{plan.memory_per_instance_bytes / GIB:.1f} GiB; "
+                f"{plan.memory_bytes / GIB:.1f} GiB available"
+            ),
+        ),
+        ("Duration", f"about {plan.expected_s:.0f} s, by a cautious guess of the speed"),
+    ]
+    print_rows(console, rows)
+
+
+def _describe_slot(slot: Slot) -> str:
+    threads = f"{slot.threads} thread{'s' * (slot.threads != 1)}"
+    nodes = format_cpu_list(slot.nodes)
+    return f"cpus {format_cpu_list(slot.cpus)}, memory node {nodes}, {threads}"
+
+
+def summarize_plan(plan: RunPlan) -> dict[str, Any]:
+    """Return the plan as plain JSON types."""
+    return {
+        "config": msgspec.to_builtins(plan.config),
+        "workload": msgspec.to_builtins(plan.workload),
+        "placement": msgspec.to_builtins(plan.placement),
+        "model": msgspec.to_builtins(plan.model.manifest) if plan.model else None,
+        "environment": plan.environment,
+        "memory_per_instance_bytes": plan.memory_per_instance_bytes,
+        "expected_s": round(plan.expected_s, 1),
+        "warnings": plan.warnings(),
+    }

@@ -1,0 +1,72 @@
+"""The result for machines: what `--json` prints."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from resnet50_bench.kpi import Kpis, run_kpis, survivors_kpis
+from resnet50_bench.report.kpi_text import list_parameters
+from resnet50_bench.verdict import judge
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from resnet50_bench.results import Record
+
+
+def summarize(record: Record, folder: Path) -> dict[str, Any]:
+    """Return the run as plain JSON types; keys that do not apply are null."""
+    verdict = judge(record)
+    kpis, survivors = run_kpis(record), survivors_kpis(record)
+    return {
+        "schema_version": record.schema_version,
+        "run_id": record.run_id,
+        "folder": str(folder),
+        "status": record.status,
+        "valid": verdict.valid,
+        "failed_checks": msgspec.to_builtins(verdict.failures),
+        "warnings": msgspec.to_builtins(verdict.warnings),
+        "parameters": dict(list_parameters(record)),
+        "kpis": _summarize_kpis(kpis),
+        "survivors_subtotal": _summarize_kpis(survivors),
+        "instances": [
+            {
+                "instance": item.slot.instance,
+                "cpus": list(item.slot.cpus),
+                "memory_nodes": list(item.slot.nodes),
+                "exit": item.exit.kind,
+                "detail": item.exit.detail,
+                "queries": len(item.end_ns),
+                "resident_bytes": item.resident_bytes,
+            }
+            for item in record.instances
+        ],
+        "model": msgspec.to_builtins(record.model),
+    }
+
+
+def _summarize_kpis(kpis: Kpis | None) -> dict[str, Any] | None:
+    if kpis is None:
+        return None
+    latency = None
+    if kpis.latency is not None:
+        latency = {
+            "queries": kpis.latency.queries,
+            "mean_ms": kpis.latency.mean_ns / 1e6,
+            "min_ms": kpis.latency.min_ns / 1e6,
+            "max_ms": kpis.latency.max_ns / 1e6,
+            "percentiles_ms": {
+                f"p{percent:g}": value_ns / 1e6
+                for percent, value_ns in kpis.latency.percentiles.items()
+            },
+        }
+    return {
+        "throughput_images_per_s": kpis.images_per_s,
+        "throughput_spread": msgspec.to_builtins(kpis.spread),
+        "sum_of_instance_rates_images_per_s": kpis.rate_sum_images_per_s,
+        "images": kpis.images,
+        "window_s": kpis.window.seconds,
+        "latency": latency,
+    }

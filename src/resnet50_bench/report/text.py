@@ -1,0 +1,204 @@
+"""The result as a person reads it on a terminal."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from rich.text import Text
+
+from resnet50_bench.config import DataType, Mode
+from resnet50_bench.kpi import Kpis, Latency, reported, run_kpis, survivors_kpis
+from resnet50_bench.placement import render_placement
+from resnet50_bench.plan import describe_model
+from resnet50_bench.verdict import LOST_INSTANCES_LINE, Finding, Verdict, judge
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+    from pathlib import Path
+
+    from rich.console import Console
+
+    from resnet50_bench.job import Phases
+    from resnet50_bench.results import InstanceRecord, Record
+
+_GIB = 1024**3
+_SHOWN_TAIL_LINES = 12
+
+
+def print_result(console: Console, record: Record, folder: Path, *, verbose: bool = False) -> None:
+    """Print a run's result: the KPI first, the verdict last."""
+    print_rows(console, [*_describe_result(record, verbose=verbose), ("Record", str(folder))])
+    verdict = judge(record)
+    for item in _lost_with_output(record):
+        console.print(Text(f"last output of instance {item.slot.instance}:", style="bold"))
+        for line in (item.log_tail or "").splitlines()[-_SHOWN_TAIL_LINES:]:
+            console.print(Text(f"  {line}", style="dim"))
+    _print_verdict(console, verdict, record)
+
+
+def print_rows(console: Console, rows: Sequence[tuple[str, str]]) -> None:
+    """Print named rows; further lines of a row stand below its first."""
+    width = max(len(name) for name, _ in rows) + 2
+    for name, text in rows:
+        first, *rest = text.splitlines() or [""]
+        console.print(Text(name.ljust(width), style="bold").append(first, "not bold"))
+        for line in rest:
+            console.print(Text(" " * width + line))
+
+
+def _describe_result(record: Record, *, verbose: bool) -> Iterator[tuple[str, str]]:
+    kpis = run_kpis(record)
+    if kpis is not None:
+        yield from _describe_kpis(record, kpis)
+    else:
+        survivors = survivors_kpis(record)
+        if survivors is not None:
+            yield (
+                "Subtotal",
+                (
+                    f"{survivors.images_per_s:.2f} images/s by the {survivors.instances} of "
+                    f"{len(record.instances)} instances that survived; this is not the KPI"
+                ),
+            )
+    yield "CPU", record.host.cpu_model
+    if record.model is not None:
+        yield "Model", describe_model(record.model)
+    yield "Engine", _describe_engine(record)
+    yield "Images", _describe_images(record)
+    yield "Placement", "\n".join(render_placement(record.host, record.placement))
+    yield from _describe_instances(record)
+    if verbose:
+        yield from _describe_details(record)
+
+
+def _describe_kpis(record: Record, kpis: Kpis) -> Iterator[tuple[str, str]]:
+    rows = [("Throughput", _describe_throughput(kpis))]
+    if kpis.latency is not None:
+        row = ("Latency", _describe_latency(kpis.latency))
+        rows.insert(0 if record.config.mode is Mode.LATENCY else 1, row)
+    yield from rows
+    queries = kpis.images // record.workload.batch_size
+    yield (
+        "Window",
+        (
+            f"{kpis.window.seconds:.1f} s common to {_count(kpis.instances, 'instance')}: "
+            f"{queries} queries of {_count(record.workload.batch_size, 'image')}"
+        ),
+    )
+
+
+def _describe_throughput(kpis: Kpis) -> str:
+    text = f"{kpis.images_per_s:.2f} images/s"
+    if kpis.spread is not None:
+        spread = kpis.spread
+        text += (
+            f"   (tenths of the window: {spread.low:.2f} .. {spread.high:.2f}, "
+            f"variation {spread.variation:.1%})"
+        )
+    return text
+
+
+def _describe_latency(latency: Latency) -> str:
+    parts = [f"mean {latency.mean_ns / 1e6:.2f} ms"]
+    parts += [f"p{percent:g} {value / 1e6:.2f}" for percent, value in latency.percentiles.items()]
+    parts += [f"min {latency.min_ns / 1e6:.2f}", f"max {latency.max_ns / 1e6:.2f}"]
+    return ", ".join(parts)
+
+
+def _describe_engine(record: Record) -> str:
+    runtimes = sorted({item.evidence.runtime for item in record.instances if item.evidence})
+    return (
+        f"{', '.join(runtimes) or record.config.engine}, asked for {record.config.precision.value}"
+    )
+
+
+def _describe_images(record: Record) -> str:
+    feeds = [item.feed for item in record.instances if item.feed is not None]
+    if not feeds:
+        return f"{record.config.data_type.value}"
+    images = sum(feed.images for feed in feeds)
+    when = "decoded and preprocessed before the window, so decoding is not in the figure"
+    if record.config.data_type is DataType.DUMMY or record.dataset is None:
+        return f"{images} distinct generated images in memory before the window"
+    skipped = [(item.name, item.reason) for feed in feeds for item in feed.skipped]
+    skipped += record.dataset.skipped
+    text = f"{images} of {record.dataset.images} files of the {record.dataset.description}, {when}"
+    notes = sorted({note for feed in feeds for note in feed.notes})
+    if skipped:
+        reasons = "; ".join(f"{name}: {reason}" for name, reason in skipped[:3])
+        more = f"; and {len(skipped) - 3} more" if len(skipped) > 3 else ""
+        notes.insert(0, f"{_count(len(skipped), 'file')} skipped ({reasons}{more})")
+    return "\n".join([text, *notes])
+
+
+def _describe_instances(record: Record) -> Iterator[tuple[str, str]]:
+    instances = reported(record)
+    peaks = [item.peak_resident_bytes for item in instances if item.peak_resident_bytes]
+    resident = [item.resident_bytes for item in instances if item.resident_bytes]
+    if peaks and resident:
+        yield (
+            "Memory",
+            (
+                f"{max(resident) / _GIB:.2f} GiB resident in a warm instance, "
+                f"{max(peaks) / _GIB:.2f} GiB at its peak"
+            ),
+        )
+    starts = [(item, item.phases) for item in instances if item.phases is not None]
+    if starts:
+        item, phases = max(starts, key=lambda start: _start_ns(*start))
+        parts = [
+            ("process", item.spawn_ns or 0),
+            ("load", phases.load_ns),
+            ("images", phases.feed_ns),
+            ("warm-up", phases.warmup_ns),
+        ]
+        yield "Start", ", ".join(f"{name} {time_ns / 1e9:.1f} s" for name, time_ns in parts)
+
+
+def _start_ns(item: InstanceRecord, phases: Phases) -> int:
+    return (item.spawn_ns or 0) + phases.load_ns + phases.feed_ns + phases.warmup_ns
+
+
+def _describe_details(record: Record) -> Iterator[tuple[str, str]]:
+    yield (
+        "Environment",
+        "\n".join(f"{k}={v}" for k, v in sorted(record.launch.environment.items())) or "none set",
+    )
+    fused = next((item.evidence.fused_ops for item in record.instances if item.evidence), {})
+    if fused:
+        yield "Executed ops", "\n".join(f"{count:3d} x {name}" for name, count in fused.items())
+    launch = record.launch
+    if launch.parent_cpu_ns is not None and launch.parent_wall_ns:
+        share = launch.parent_cpu_ns / launch.parent_wall_ns
+        yield "r50 itself", f"{share:.2%} of one core while the instances measured"
+    for item in record.instances:
+        for skipped in item.feed.skipped if item.feed else ():
+            yield "Skipped", f"{skipped.name}: {skipped.reason}"
+
+
+def _lost_with_output(record: Record) -> list[InstanceRecord]:
+    lost = [item for item in record.instances if item.exit.kind not in {"ok", "stopped"}]
+    return [item for item in lost if item.log_tail]
+
+
+def _print_verdict(console: Console, verdict: Verdict, record: Record) -> None:
+    for warning in verdict.warnings:
+        _print_finding(console, "warning: ", "yellow", warning)
+    if verdict.valid:
+        console.print(Text("VALID", style="bold green"))
+        return
+    if any(not item.reported for item in record.instances):
+        console.print(Text(LOST_INSTANCES_LINE, style="bold red"))
+    console.print(Text("INVALID", style="bold white on red"))
+    for failure in verdict.failures:
+        _print_finding(console, "failed: ", "red", failure)
+
+
+def _print_finding(console: Console, label: str, style: str, finding: Finding) -> None:
+    console.print(Text(label, style=style).append(finding.message, style="default"))
+    if finding.advice is not None:
+        console.print(Text(f"  -> {finding.advice}"))
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}{'s' * (number != 1)}"
