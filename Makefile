@@ -4,7 +4,10 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/installed
 
-.PHONY: bench test lint setup clean
+.PHONY: bench test lint setup clean help
+
+help:  ## list these commands
+	@sed -n "s/^\([a-z]*\):.*## /  make \1	/p" Makefile
 
 bench: setup  ## prepare the model and run the main job
 	$(BIN)/r50 model prepare

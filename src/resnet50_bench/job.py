@@ -1,8 +1,12 @@
 """What a worker is told and what it answers: JSON lines on a socket of its own.
 
-The order is: the parent sends a `Job`; the worker answers `Started`, then `Entered` for each phase,
-then `Ready`; the parent sends `Go` to all; the worker answers `Finished`. A `Failed` may come in
-place of any answer, and is the last.
+A measuring job: the parent sends a `Job`; the worker answers `Started`, then `Entered` for each
+phase, then `Ready`; the parent sends `Go` to all; the worker answers `Finished`.
+
+A tracing job (`Job.trace`) runs one batch with the engine's trace on and measures nothing: the
+worker answers `Started`, `Entered` and `Traced`.
+
+A `Failed` may come in place of any answer, and is the last.
 """
 
 from __future__ import annotations
@@ -32,6 +36,7 @@ class Job(msgspec.Struct, frozen=True, kw_only=True):
         model_path: the prepared graph; None for engines that need none.
         precision: to compute in.
         batch_size, steps, warmup_steps, min_time_ns: as in `Workload`.
+        trace: only run one batch, with the engine's trace on.
         dummy, real: how to fill the feed; exactly one is set.
     """
 
@@ -44,6 +49,7 @@ class Job(msgspec.Struct, frozen=True, kw_only=True):
     steps: int
     warmup_steps: int
     min_time_ns: int
+    trace: bool = False
     dummy: DummyFeedRequest | None = None
     real: RealFeedRequest | None = None
 
@@ -156,10 +162,17 @@ class Failed(msgspec.Struct, frozen=True, tag=True, kw_only=True):
     traceback: str
 
 
-Answer: TypeAlias = Started | Entered | Ready | Finished | Failed
+class Traced(msgspec.Struct, frozen=True, tag=True):
+    """The traced batch ran; its trace stands in the log behind `TRACE_BEGIN`."""
+
+
+TRACE_BEGIN = "r50: the traced batch begins"
+"""The line after which a trace in a log counts; what stands before it was warm-up."""
+
+Answer: TypeAlias = Started | Entered | Ready | Finished | Traced | Failed
 
 _answers: msgspec.json.Decoder[Answer] = msgspec.json.Decoder(
-    Started | Entered | Ready | Finished | Failed
+    Started | Entered | Ready | Finished | Traced | Failed
 )
 _jobs: msgspec.json.Decoder[Job] = msgspec.json.Decoder(Job)
 _gos: msgspec.json.Decoder[Go] = msgspec.json.Decoder(Go)

@@ -52,7 +52,6 @@ def measure(
     start_ns: list[int] = []
     end_ns: list[int] = []
     index = 0
-    enough_ns = clock() + rule.min_time_ns
     while True:
         images = batch(index)
         begin = clock()
@@ -61,5 +60,5 @@ def measure(
         start_ns.append(begin)
         end_ns.append(end)
         index += 1
-        if index >= rule.steps and end >= enough_ns:
+        if index >= rule.steps and end - start_ns[0] >= rule.min_time_ns:
             return Samples(start_ns, end_ns, answer)

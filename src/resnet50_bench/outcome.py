@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import itertools
 import signal
 from typing import TYPE_CHECKING
 
+from resnet50_bench.job import TRACE_BEGIN
 from resnet50_bench.results import ExitCause, InstanceRecord
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
+    from resnet50_bench.engines.base import Engine, KernelShare
     from resnet50_bench.launch import Worker
 
 _TAIL_BYTES = 4000
@@ -63,6 +66,18 @@ def _describe(worker: Worker, *, oom_killed: bool, stopped: bool) -> InstanceRec
     )
 
 
+def read_trace(worker: Worker, engine: Engine) -> tuple[tuple[KernelShare, ...], str | None]:
+    """Return the kernels of a worker's traced batch, or none and why."""
+    if not worker.traced:
+        cause = find_cause(worker, worker.reap(), oom_killed=False)
+        return (), f"the traced batch failed while {worker.phase}: {cause.kind}: {cause.detail}"
+    worker.reap()  # so that its log is whole
+    with worker.log_path.open(encoding="utf-8", errors="replace") as log:
+        behind = itertools.dropwhile(lambda line: TRACE_BEGIN not in line, log)
+        kernels = engine.parse_trace(behind)
+    return kernels, None if kernels else "the trace holds no kernel"
+
+
 def find_cause(worker: Worker, status: int, *, oom_killed: bool) -> ExitCause:
     """Say how a worker ended.
 
@@ -102,4 +117,5 @@ def read_tail(path: Path) -> str:
             text = log.read().decode(errors="replace")
     except OSError:
         return ""
-    return text if size <= _TAIL_BYTES else text.partition("\n")[2]
+    # A last line longer than the tail has no start in it: its end is still worth reading.
+    return text if size <= _TAIL_BYTES else text.partition("\n")[2] or text

@@ -8,6 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import msgspec
+
+from resnet50_bench.amx_probe import probe_amx
 from resnet50_bench.config import CaseType, DataType, Mode, RunConfig, Workload, plan_workload
 from resnet50_bench.data.feed import RealFeedRequest, plan_shards
 from resnet50_bench.data.profiles import IMAGE_BYTES, MLPERF
@@ -15,6 +18,7 @@ from resnet50_bench.data.sources import open_source
 from resnet50_bench.engines import load_engine
 from resnet50_bench.errors import ConfigError, RequestError
 from resnet50_bench.host import read_host
+from resnet50_bench.isa import plan_meaning, require_runnable
 from resnet50_bench.job import DummyFeedRequest, Job
 from resnet50_bench.model import ModelSource, default_cache_dir, find_prepared
 from resnet50_bench.placement import PlacementRequest, plan_placement
@@ -31,11 +35,11 @@ if TYPE_CHECKING:
 GIB = 1024**3
 MIB = 1024**2
 
-RUNTIME_BYTES = 700 * MIB
+RUNTIME_BYTES = 1750 * MIB
 """Resident memory of a worker with TensorFlow and the model, before the first query; measured:
 docs/how-a-run-works.md."""
 
-BYTES_PER_IMAGE = 12 * MIB
+BYTES_PER_IMAGE = 8 * MIB
 """Activations TensorFlow holds per image of a batch; measured likewise."""
 
 NULL_ENGINE_BYTES = 100 * MIB
@@ -73,6 +77,7 @@ class RunPlan:
         worker_environment: the workers' complete environment.
         left_out: variables of the calling shell that the workers do not get.
         memory_per_instance_bytes: estimate.
+        emulated: slower instructions stand in for the ones the CPU lacks.
         expected_s: estimate, from the start to the result.
     """
 
@@ -90,6 +95,7 @@ class RunPlan:
     worker_environment: dict[str, str]
     left_out: tuple[str, ...]
     memory_per_instance_bytes: int
+    emulated: bool
     expected_s: float
 
     def describe_host(self) -> str:
@@ -138,6 +144,7 @@ def plan_run(config: RunConfig, environ: Mapping[str, str]) -> RunPlan:
 
     Raises:
         ConfigError: an engine option is wrong.
+        PrecisionError: the host cannot run the precision.
         PlacementError: the instances do not fit.
         ModelError: the model cannot be read, or its runtime is not installed.
         DatasetError: the images cannot be read.
@@ -149,6 +156,7 @@ def plan_run(config: RunConfig, environ: Mapping[str, str]) -> RunPlan:
         raise ConfigError(problems)
     workload = plan_workload(config)
     host = read_host()
+    emulated = engine.needs_model and not _require_precision(config, host)
     placement = plan_placement(host, _placement_request(config))
     source = open_source(Path(config.dataset)) if config.dataset is not None else None
     refs = source.refs[: config.limit] if source is not None else ()
@@ -156,7 +164,7 @@ def plan_run(config: RunConfig, environ: Mapping[str, str]) -> RunPlan:
     model_source = _find_model_source(config) if engine.needs_model else None
     model = find_prepared(model_source, config.precision, cache_dir) if model_source else None
     threads = placement.slots[0].threads
-    ours = engine.environment(config.precision, threads) | config.customer_env
+    ours = _plan_environment(config, host, engine, threads)
     inherited = {name: text for name, text in environ.items() if not _sways(name)}
     return RunPlan(
         config=config,
@@ -170,12 +178,21 @@ def plan_run(config: RunConfig, environ: Mapping[str, str]) -> RunPlan:
         source=source,
         refs=refs,
         environment=ours,
-        worker_environment=inherited | ours | {"PYTHONUNBUFFERED": "1"},
+        worker_environment=inherited | {"PYTHONUNBUFFERED": "1"} | ours,
         left_out=tuple(sorted(name for name in environ if _sways(name) and name not in ours)),
         memory_per_instance_bytes=_estimate_memory(config, workload, engine, host),
+        emulated=emulated,
         expected_s=_estimate_seconds(workload, placement, needs_preparation=bool(model_source)
                                      and model is None),
     )  # fmt: skip
+
+
+def plan_trace_jobs(plan: RunPlan) -> list[Job]:
+    """Return the jobs that run one traced batch of generated images in each instance's slot."""
+    dummy = DummyFeedRequest(plan.config.seed)
+    return [
+        msgspec.structs.replace(job, trace=True, dummy=dummy, real=None) for job in plan_jobs(plan)
+    ]
 
 
 def plan_jobs(plan: RunPlan) -> list[Job]:
@@ -229,6 +246,24 @@ def _placement_request(config: RunConfig) -> PlacementRequest:
         use_smt=config.smt,
         span_sockets=config.span_sockets,
     )
+
+
+def _require_precision(config: RunConfig, host: Host) -> bool:
+    """Return whether the precision runs natively; False means emulated, as was allowed."""
+    is_amx = config.precision.value.startswith("amx_")
+    amx = probe_amx() if is_amx and "amx_tile" in host.cpu_flags else None
+    runnable = require_runnable(config.precision, host.cpu_flags, amx, emulated=config.emulated)
+    return runnable.runnable
+
+
+def _plan_environment(
+    config: RunConfig, host: Host, engine: Engine, threads: int
+) -> dict[str, str]:
+    """The engine's variables, the precision's caps, and CUSTOMER_ENV, which wins."""
+    ours = engine.environment(config.precision, threads)
+    if engine.needs_model:
+        ours |= plan_meaning(config.precision, host.cpu_flags).environment
+    return ours | config.customer_env
 
 
 def _find_model_source(config: RunConfig) -> ModelSource:

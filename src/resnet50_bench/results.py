@@ -18,6 +18,7 @@ import msgspec
 
 from resnet50_bench.config import RunConfig, Workload
 from resnet50_bench.data.feed import FeedReport
+from resnet50_bench.engines.base import KernelShare
 from resnet50_bench.errors import RecordError
 from resnet50_bench.host import Host
 from resnet50_bench.job import EvidenceSeen, Failed, Phases, PlacementSeen
@@ -64,6 +65,9 @@ class InstanceRecord:
         seen: where it really was.
         resident_bytes, peak_resident_bytes: its memory.
         evidence: what its engine executed.
+        kernels: what ran in one traced batch, taken in its slot after the measurement, by a
+            process of the same environment; empty when no trace was taken.
+        trace_failure: why a trace that was to be taken is missing.
         failure: what it said when it gave up.
         log_tail: the end of its output, for one that was lost.
     """
@@ -85,6 +89,8 @@ class InstanceRecord:
     resident_bytes: int | None = None
     peak_resident_bytes: int | None = None
     evidence: EvidenceSeen | None = None
+    kernels: tuple[KernelShare, ...] = ()
+    trace_failure: str | None = None
     failure: Failed | None = None
     log_tail: str | None = None
 
@@ -133,6 +139,7 @@ class Record:
         run_id: the name of the run's folder when it was made.
         created: UTC, ISO 8601.
         command: the command line.
+        emulated: the CPU lacks the precision's instructions, and slower ones stood in.
         duration_ns: from the start of the first worker to the end of the last; None while running.
         memory_estimate_bytes: what one instance was expected to need.
     """
@@ -150,6 +157,7 @@ class Record:
     model: Manifest | None
     dataset: Dataset | None
     launch: Launch
+    emulated: bool = False
     instances: tuple[InstanceRecord, ...]
     duration_ns: int | None = None
     memory_estimate_bytes: int
@@ -188,8 +196,9 @@ def read_record(run: Path) -> Record:
     Raises:
         RecordError: there is none, it is damaged, or of another schema version.
     """
-    path = run / RECORD_FILE if run.is_dir() else run
+    path = run
     try:
+        path = run / RECORD_FILE if run.is_dir() else run
         content = path.read_bytes()
     except OSError as error:
         raise RecordError(
@@ -203,5 +212,8 @@ def read_record(run: Path) -> Record:
                 "read it with the r50 that wrote it",
             )
         return msgspec.json.decode(content, type=Record)
-    except msgspec.DecodeError as error:
-        raise RecordError(f"{path} is not the record of a run: {error}") from error
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise RecordError(
+            f"{path} is not the record of a run: {error}",
+            f"give the folder of another run; a damaged {RECORD_FILE} cannot be repaired",
+        ) from error

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import shutil
 import signal
 import statistics
 import sys
@@ -16,13 +17,26 @@ from typing import TYPE_CHECKING, Protocol
 from resnet50_bench import __version__
 from resnet50_bench.errors import HostError, Interrupted
 from resnet50_bench.host import read_oom_kills
-from resnet50_bench.launch import Deadlines, Worker, run_workers, start_workers
-from resnet50_bench.launch.local import WORKER_MODULE
+from resnet50_bench.launch import (
+    Deadlines,
+    Worker,
+    run_workers,
+    start_workers,
+    wait_for_traces,
+)
+from resnet50_bench.launch.local import WORKER_ARGUMENTS
 from resnet50_bench.model import prepare
-from resnet50_bench.outcome import describe_instances
-from resnet50_bench.plan import RunPlan, describe_model, plan_jobs
+from resnet50_bench.outcome import describe_instances, read_trace
+from resnet50_bench.plan import RunPlan, describe_model, plan_jobs, plan_trace_jobs
 from resnet50_bench.report.logs import write_logs
-from resnet50_bench.results import Dataset, Launch, Record, Status, write_record
+from resnet50_bench.results import (
+    Dataset,
+    InstanceRecord,
+    Launch,
+    Record,
+    Status,
+    write_record,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -34,7 +48,6 @@ READY_TIMEOUT_S = 600.0
 
 _SLOWEST = 3
 _GRACE_NS = 60_000_000_000
-_STAGES = 4
 
 
 class Observer(Protocol):
@@ -74,11 +87,12 @@ def execute(plan: RunPlan, observer: Observer, output: Path, command: Sequence[s
     """
     with _signals_raise():
         folder = _make_run_folder(output, plan)
-        observer.stage(1, _STAGES, plan.describe_host())
-        plan = _prepare_model(plan, observer)
-        record = _begin_record(plan, folder, command)
-        write_record(folder, record)
-        run = _Run(plan, observer, folder, record)
+        with _removed_on_failure(folder):
+            observer.stage(1, count_stages(plan), plan.describe_host())
+            plan = _prepare_model(plan, observer)
+            record = _begin_record(plan, folder, command)
+            write_record(folder, record)
+            run = _Run(plan, observer, folder, record)
         try:
             run.measure()
         except Interrupted as interruption:
@@ -99,10 +113,12 @@ class _Run:
         self._observer = observer
         self._folder = folder
         self._workers: list[Worker] = []
+        self._instances: tuple[InstanceRecord, ...] = ()
         self._cost: WatchCost | None = None
         self._oom_kills = read_oom_kills()
         self._begin_ns = time.monotonic_ns()
         self._expected_s: float | None = None
+        self._stages = count_stages(plan)
         self.record = record
 
     def measure(self) -> None:
@@ -111,7 +127,7 @@ class _Run:
         count = len(jobs)
         cores = plan.placement.cores_per_instance
         instances = f"{count} instance{'s' * (count != 1)} x {cores} core{'s' * (cores != 1)}"
-        observer.stage(3, _STAGES, f"start {instances}: load, fill the feed, warm up")
+        observer.stage(3, self._stages, f"start {instances}: load, fill the feed, warm up")
         with start_workers(jobs, plan.worker_environment, self._folder) as workers:
             self._workers = workers
             self._cost = run_workers(
@@ -122,30 +138,51 @@ class _Run:
             )
             # Inside the block: afterwards every worker is dead, and how it ended is lost.
             lost = any(worker.finished is None for worker in workers)
-            self.conclude("lost instances" if lost else "completed")
+            self._instances = describe_instances(
+                workers, oom_killed=self._count_oom_kills() > 0, stopped=lost
+            )
+        if not lost and plan.engine.trace_environment:
+            self._trace()
+        self.conclude("lost instances" if lost else "completed")
+
+    def _trace(self) -> None:
+        """Add to each instance the kernels of one traced batch, run where the instance ran."""
+        plan = self._plan
+        self._observer.stage(5, self._stages, "prove the precision: trace one batch per instance")
+        self._expected_s = None
+        environment = {**plan.worker_environment, **plan.engine.trace_environment}
+        with start_workers(plan_trace_jobs(plan), environment, self._folder) as tracers:
+            wait_for_traces(tracers, self._ready_limit_ns(), self._show_waiting)
+            traces = [read_trace(tracer, plan.engine) for tracer in tracers]
+        self._instances = tuple(
+            replace(item, kernels=kernels, trace_failure=failure)
+            for item, (kernels, failure) in zip(self._instances, traces)
+        )
 
     def conclude(self, status: Status) -> None:
         """Write the record and the logs, once."""
         if self.record.status != "running":
             return
-        oom_kills = max(0, read_oom_kills() - self._oom_kills)
+        oom_kills = self._count_oom_kills()
         launch = replace(self.record.launch, oom_kills=oom_kills)
         if self._cost is not None:
             launch = replace(
                 launch, parent_cpu_ns=self._cost.cpu_ns, parent_wall_ns=self._cost.wall_ns
             )
-        self.record = replace(
+        record = replace(
             self.record,
             status=status,
             launch=launch,
-            instances=describe_instances(
-                self._workers, oom_killed=oom_kills > 0, stopped=status != "completed"
-            )
-            or self.record.instances,
+            instances=self._instances
+            or describe_instances(self._workers, oom_killed=oom_kills > 0, stopped=True),
             duration_ns=time.monotonic_ns() - self._begin_ns,
         )
-        write_record(self._folder, self.record)
-        write_logs(self._folder, self.record)
+        write_record(self._folder, record)
+        write_logs(self._folder, record)
+        self.record = record  # last: interrupted before, it is concluded again, as interrupted
+
+    def _count_oom_kills(self) -> int:
+        return max(0, read_oom_kills() - self._oom_kills)
 
     def _ready_limit_ns(self) -> int:
         return round((self._plan.config.timeout_s or READY_TIMEOUT_S) * 1e9)
@@ -167,7 +204,7 @@ class _Run:
 
     def _show_go(self, workers: Sequence[Worker]) -> None:
         self._expected_s = self._expect_s(workers)
-        self._observer.stage(4, _STAGES, f"measure for about {self._expected_s:.0f} s")
+        self._observer.stage(4, self._stages, f"measure for about {self._expected_s:.0f} s")
 
     def _show_waiting(self, workers: Sequence[Worker], seconds: float) -> None:
         if self._expected_s is not None:
@@ -180,14 +217,20 @@ class _Run:
         self._observer.waiting(f"{counts} ({seconds:.0f} s)", None)
 
 
+def count_stages(plan: RunPlan) -> int:
+    """Return how many numbered stages a run has; without a trace there is nothing to prove."""
+    return 5 if plan.engine.trace_environment else 4
+
+
 def _prepare_model(plan: RunPlan, observer: Observer) -> RunPlan:
+    stages = count_stages(plan)
     if plan.model_source is None:
-        observer.stage(2, _STAGES, f"the {plan.config.engine} engine needs no model")
+        observer.stage(2, stages, f"the {plan.config.engine} engine needs no model")
         return plan
     if plan.model is not None:
-        observer.stage(2, _STAGES, f"model ready: {describe_model(plan.model.manifest)}")
+        observer.stage(2, stages, f"model ready: {describe_model(plan.model.manifest)}")
         return plan
-    observer.stage(2, _STAGES, "prepare the model: once, then it is cached")
+    observer.stage(2, stages, "prepare the model: once, then it is cached")
     model = prepare(plan.model_source, plan.config.precision, plan.cache_dir, observer.note)
     observer.note(f"model ready: {describe_model(model.manifest)}")
     return replace(plan, model=model)
@@ -216,8 +259,9 @@ def _begin_record(plan: RunPlan, folder: Path, command: Sequence[str]) -> Record
         dataset=dataset,
         launch=Launch(
             environment=plan.environment,
-            command=(Path(sys.executable).name, "-m", WORKER_MODULE),
+            command=(Path(sys.executable).name, *WORKER_ARGUMENTS),
         ),
+        emulated=plan.emulated,
         instances=(),
         memory_estimate_bytes=plan.memory_per_instance_bytes,
     )
@@ -242,6 +286,16 @@ def _make_run_folder(output: Path, plan: RunPlan) -> Path:
             "name a folder you may write to with --output DIR",
         ) from error
     raise AssertionError("unreachable")
+
+
+@contextmanager
+def _removed_on_failure(folder: Path) -> Iterator[None]:
+    """Keep no folder of a run that started no worker."""
+    try:
+        yield
+    except BaseException:
+        shutil.rmtree(folder, ignore_errors=True)
+        raise
 
 
 @contextmanager

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from resnet50_bench.config import CaseType
+from resnet50_bench.engines.base import KernelShare
 from resnet50_bench.errors import ExitCode
 from resnet50_bench.host import format_cpu_list
+from resnet50_bench.isa import Proof, ProofState, plan_meaning, plan_verdict
 from resnet50_bench.kpi import Kpis, reported, run_kpis
 from resnet50_bench.placement import PlacementRequest, plan_cores_per_instance_that_fits
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from resnet50_bench.results import InstanceRecord, Record
 
@@ -61,6 +64,29 @@ class Verdict:
         return not self.failures
 
 
+def prove(record: Record) -> Proof | None:
+    """Return what the kernels that ran say about the precision; None for an engine without any.
+
+    The kernels of all instances count together, those of one kind as one.
+    """
+    if record.model is None:
+        return None
+    kernels = merge_kernels([item.kernels for item in record.instances if item.kernels])
+    return plan_verdict(plan_meaning(record.config.precision, record.host.cpu_flags), kernels)
+
+
+def merge_kernels(traces: Sequence[tuple[KernelShare, ...]]) -> tuple[KernelShare, ...]:
+    """Return the kernels of several traces as one: the mean share, all calls; longest first."""
+    shares: dict[tuple[str, str, str], float] = defaultdict(float)
+    calls: dict[tuple[str, str, str], int] = defaultdict(int)
+    for kernel in (kernel for trace in traces for kernel in trace):
+        kind = kernel.primitive, kernel.dtype, kernel.isa
+        shares[kind] += kernel.time_share / len(traces)
+        calls[kind] += kernel.calls
+    by_share = sorted(shares, key=lambda kind: shares[kind], reverse=True)
+    return tuple(KernelShare(*kind, shares[kind], calls[kind]) for kind in by_share)
+
+
 def judge(record: Record) -> Verdict:
     """Return the verdict on a run."""
     kpis = run_kpis(record)
@@ -69,10 +95,11 @@ def judge(record: Record) -> Verdict:
         *_check_instances(record),
         *_check_placement(record),
         *_check_amounts(record, kpis),
+        *_check_precision(record),
     )
     if not failures:
         code = int(ExitCode.VALID)
-    elif _lost(record) and record.status != "interrupted":
+    elif record.status == "lost instances" or (_lost(record) and record.status != "interrupted"):
         code = int(ExitCode.FAILURE)
     else:
         code = int(ExitCode.INVALID_RESULT)
@@ -92,20 +119,24 @@ def _check_status(record: Record) -> Iterator[Finding]:
 
 def _check_instances(record: Record) -> Iterator[Finding]:
     """Launched = started = reported."""
-    launched = len(record.instances)
+    planned, launched = len(record.placement.slots), len(record.instances)
     started = sum(item.started for item in record.instances)
     count = len(reported(record))
-    if record.status in {"interrupted", "running"} or launched == started == count:
+    whole = record.status == "completed" and planned == launched == started == count
+    if whole or record.status in {"interrupted", "running"}:
         return
-    yield Finding(f"{launched} instances launched, {started} started, {count} reported")
+    missing = f" of {planned}" if launched < planned else ""
+    yield Finding(f"{launched}{missing} instances launched, {started} started, {count} reported")
     for item in _lost(record):
-        yield Finding(describe_loss(item), _advise_loss(record, item))
+        yield Finding(
+            f"instance {item.slot.instance} was {describe_loss(item)}", _advise_loss(record, item)
+        )
 
 
 def describe_loss(item: InstanceRecord) -> str:
-    """Say who was lost, when and how."""
+    """Say when and how an instance was lost."""
     detail = f": {item.exit.detail}" if item.exit.detail else ""
-    return f"instance {item.slot.instance} was lost while {item.phase}: {item.exit.kind}{detail}"
+    return f"lost while {item.phase}: {item.exit.kind}{detail}"
 
 
 def _advise_loss(record: Record, item: InstanceRecord) -> str | None:
@@ -119,7 +150,10 @@ def _advise_loss(record: Record, item: InstanceRecord) -> str | None:
         [record.memory_estimate_bytes, *(i.peak_resident_bytes or 0 for i in record.instances)]
     )
     request = PlacementRequest(
-        record.config.mode, use_smt=record.config.smt, span_sockets=record.config.span_sockets
+        record.config.mode,
+        instances=record.config.instances,
+        use_smt=record.config.smt,
+        span_sockets=record.config.span_sockets,
     )
     size = plan_cores_per_instance_that_fits(record.host, needed, request)
     if size is None or size <= record.placement.cores_per_instance:
@@ -193,6 +227,23 @@ def _check_amounts(record: Record, kpis: Kpis | None) -> Iterator[Finding]:
             )
 
 
+def _check_precision(record: Record) -> Iterator[Finding]:
+    """The precision that ran is the one on the label, unless the run says it is emulated."""
+    proof = prove(record)
+    if proof is None or record.emulated or proof.share is None:
+        return
+    if proof.state is ProofState.MISLABELED:
+        kernels = ", ".join(
+            f"{kernel.primitive} in {kernel.dtype} on {kernel.isa} ({kernel.time_share:.0%})"
+            for kernel in proof.offenders[:3]
+        )
+        yield Finding(
+            f"MISLABELED: {proof.share:.0%} of the convolutions' time was spent in "
+            f"{record.config.precision.value}; the rest ran as {kernels}",
+            "something excludes the instructions: look at ONEDNN_MAX_CPU_ISA in --customer-env",
+        )
+
+
 def _warn_of_conditions(record: Record, kpis: Kpis | None) -> Iterator[Finding]:
     """What may have swayed the figure."""
     launch = record.launch
@@ -234,6 +285,13 @@ def _warn_of_kind(record: Record) -> Iterator[Finding]:
     if record.model is None:
         yield Finding("the null engine computes nothing: this measures r50, not the CPU")
         return
+    if record.emulated:
+        yield Finding(
+            f"EMULATED: this CPU has no instructions for {record.config.precision.value}; slower "
+            "ones stood in"
+        )
+    failures = sorted({item.trace_failure for item in record.instances if item.trace_failure})
+    yield from (Finding(f"UNPROVEN precision: {failure}") for failure in failures)
     if record.model.kind == "generated":
         yield Finding(
             "generated weights: speed does not depend on weight values, accuracy does",
@@ -242,5 +300,6 @@ def _warn_of_kind(record: Record) -> Iterator[Finding]:
     yield from (Finding(f"the prepared model: {note}") for note in record.model.graph.notes)
     if record.config.case_type is CaseType.GATED:
         yield Finding("a gated case: a short check, not a performance figure")
-    if any(item.seen and item.seen.memory_policy_error for item in record.instances):
+    single_node = len(record.host.nodes) == 1  # with more it is a failed check
+    if single_node and any(i.seen and i.seen.memory_policy_error for i in record.instances):
         yield Finding("memory was not bound to its node; on a single-node host that changes little")

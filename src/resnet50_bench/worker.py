@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING
 from resnet50_bench.engines import LoadRequest, load_engine
 from resnet50_bench.errors import R50Error
 from resnet50_bench.job import (
+    TRACE_BEGIN,
     Entered,
     EvidenceSeen,
     Failed,
@@ -30,6 +31,7 @@ from resnet50_bench.job import (
     PlacementSeen,
     Ready,
     Started,
+    Traced,
     decode_go,
     decode_job,
     encode,
@@ -92,7 +94,13 @@ def main() -> None:
 def _work(channel: Channel, job: Job) -> None:
     policy_error = _take_slot(job.slot)
     channel.send(Started(os.getpid(), time.monotonic_ns()))
+    if job.trace:
+        _trace(channel, job)
+    else:
+        _measure(channel, job, policy_error)
 
+
+def _measure(channel: Channel, job: Job, policy_error: str | None) -> None:
     channel.enter("loading")
     load_begin_ns = time.monotonic_ns()
     loaded = _load(job)
@@ -120,6 +128,19 @@ def _work(channel: Channel, job: Job) -> None:
     channel.phase = "reporting"
     _require_scores(samples.last_answer, job.batch_size)
     channel.send(_report(samples, cpu_ns, loaded, policy_error))
+    loaded.close()
+
+
+def _trace(channel: Channel, job: Job) -> None:
+    """Run one batch with the trace on, after one that lets the engine make its kernels."""
+    channel.enter("loading")
+    loaded = _load(job)
+    channel.enter("tracing")
+    images = _fill_feed(job).batch(0)
+    loaded.run(images)
+    os.write(sys.stdout.fileno(), f"{TRACE_BEGIN}\n".encode())  # past the buffers, as a trace is
+    loaded.run(images)
+    channel.send(Traced())
     loaded.close()
 
 

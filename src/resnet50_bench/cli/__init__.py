@@ -9,10 +9,12 @@ import os
 import signal
 import sys
 import traceback
+from typing import Any
 
 import click
 
 from resnet50_bench import __version__
+from resnet50_bench.cli.doctor import doctor
 from resnet50_bench.cli.model import model
 from resnet50_bench.cli.run import run
 from resnet50_bench.cli.show import kpi, show
@@ -24,13 +26,33 @@ Examples:
   r50 run --mode latency --cores-per-instance 1
   r50 run --dataset ~/photos                 real images, decoded beforehand
   r50 run --dry-run                          what would run where
+  r50 doctor                                 what this machine can run
   r50 show runs/NAME                         a result again
 \b
 Exit codes: 0 valid result, 1 invalid result, 2 wrong request, 3 an instance or the
 host failed, 128+N ended by signal N (130 is Ctrl-C)."""
 
 
-@click.group(epilog=_EPILOG, context_settings={"help_option_names": ["-h", "--help"]})
+class _Commands(click.Group):
+    """Ends as other tools do when the reader of its output goes away, as in `r50 show RUN | head`.
+
+    click and rich make exit code 1 of it, which here means an invalid result.
+    """
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run the command that was asked for."""
+        try:
+            return super().invoke(ctx)
+        except (BrokenPipeError, SystemExit) as end:
+            if not any(isinstance(error, BrokenPipeError) for error in (end, end.__context__)):
+                raise
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            sys.exit(128 + signal.SIGPIPE)
+
+
+@click.group(
+    cls=_Commands, epilog=_EPILOG, context_settings={"help_option_names": ["-h", "--help"]}
+)
 @click.version_option(__version__, prog_name="r50")
 @click.option("--debug", is_flag=True, help="Show the traceback of an error.")
 def r50(debug: bool) -> None:
@@ -43,15 +65,13 @@ r50.add_command(run)
 r50.add_command(show)
 r50.add_command(kpi)
 r50.add_command(model)
+r50.add_command(doctor)
 
 
 def main() -> None:
     """Run the command line; every error ends in one clear message and the documented code."""
     try:
         r50.main(standalone_mode=False)
-    except BrokenPipeError:  # the reader of a pipe went away
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        sys.exit(128 + signal.SIGPIPE)
     except (click.exceptions.Abort, KeyboardInterrupt):
         click.echo("interrupted", err=True)
         sys.exit(128 + signal.SIGINT)

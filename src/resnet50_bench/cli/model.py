@@ -9,8 +9,9 @@ from pathlib import Path
 
 import click
 
-from resnet50_bench.config import Precision, Setting, make_config
+from resnet50_bench.config import Precision
 from resnet50_bench.errors import ExitCode
+from resnet50_bench.parameters import Setting, make_config
 
 _PRECISIONS = "|".join(item.value for item in Precision)
 

@@ -9,15 +9,15 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from resnet50_bench.config import (
+from resnet50_bench.config import RunConfig
+from resnet50_bench.errors import Interrupted
+from resnet50_bench.parameters import (
     PARAMETERS,
     Parameter,
-    RunConfig,
     Setting,
     find_environment_settings,
     make_config,
 )
-from resnet50_bench.errors import Interrupted
 
 if TYPE_CHECKING:
     from collections.abc import Callable

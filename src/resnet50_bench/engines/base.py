@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
     from pathlib import Path
 
     from resnet50_bench.config import Precision
@@ -53,13 +53,11 @@ class Evidence:
         runtime: the runtime's name and version, e.g. `tensorflow 2.21.0`.
         fused_ops: how often each fused operation stands in the graph as executed, e.g.
             `{"Conv2D[BiasAdd,Relu]": 33}`.
-        kernels: time shares per kernel kind; empty when no trace was taken.
         notes: what the runtime could not tell, and why.
     """
 
     runtime: str
     fused_ops: dict[str, int] = field(default_factory=dict)
-    kernels: tuple[KernelShare, ...] = ()
     notes: tuple[str, ...] = ()
 
 
@@ -103,18 +101,22 @@ class Engine(Protocol):
     Attributes:
         name: as the user writes it after `--engine`.
         needs_model: whether `load` reads a prepared graph.
-        extra: the pip extra that installs the runtime; None when nothing is needed.
+        trace_environment: the variables that make a process print a trace of its kernels on
+            stdout, which costs time; empty when the runtime has no trace.
     """
 
     name: str
     needs_model: bool
-    extra: str | None
+    trace_environment: Mapping[str, str]
 
     def option_problems(self, options: Mapping[str, str]) -> list[str]:
         """Say what is wrong with the engine options, one sentence each; imports no framework."""
 
     def environment(self, precision: Precision, threads: int) -> dict[str, str]:
         """The variables to set before the process starts; imports no framework."""
+
+    def parse_trace(self, lines: Iterable[str]) -> tuple[KernelShare, ...]:
+        """Read the kernels and their shares of time from a trace; () when it has none."""
 
     def load(self, request: LoadRequest) -> Loaded:
         """Import the framework and load the model."""

@@ -20,10 +20,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from resnet50_bench.engines.base import Evidence, Images, Loaded, LoadRequest, Scores
+from resnet50_bench.engines.base import Evidence, Images, KernelShare, Loaded, LoadRequest, Scores
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
     from resnet50_bench.config import Precision
 
@@ -42,7 +42,7 @@ class NullEngine:
 
     name = "null"
     needs_model = False
-    extra: str | None = None
+    trace_environment: Mapping[str, str] = {}
 
     def option_problems(self, options: Mapping[str, str]) -> list[str]:
         """Say what is wrong with the options; see the module for what there is."""
@@ -58,6 +58,10 @@ class NullEngine:
     def environment(self, precision: Precision, threads: int) -> dict[str, str]:
         """Nothing but one thread for numpy."""
         return {"OMP_NUM_THREADS": "1"}
+
+    def parse_trace(self, lines: Iterable[str]) -> tuple[KernelShare, ...]:
+        """No kernel ever runs."""
+        return ()
 
     def load(self, request: LoadRequest) -> Loaded:
         """Be ready at once."""

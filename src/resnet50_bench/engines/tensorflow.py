@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
@@ -12,7 +13,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from resnet50_bench.config import Precision
-from resnet50_bench.engines.base import Evidence, Images, Loaded, LoadRequest, Scores
+from resnet50_bench.engines.base import Evidence, Images, KernelShare, Loaded, LoadRequest, Scores
+from resnet50_bench.engines.onednn import TRACE_ENVIRONMENT, parse_trace
 from resnet50_bench.errors import ConfigError, ModelError
 
 if TYPE_CHECKING:
@@ -29,6 +31,8 @@ CALLERS_OPTION = "callers"
 
 _ONEDNN_PREFIXES = ("_MklNative", "_Mkl")
 _PLUMBING = frozenset({"Const", "_Arg", "_Retval", "NoOp", "Placeholder", "Identity"})
+_INT8_CONVOLUTION = "QuantizedConv2D"
+_INT8_FUSED = re.compile("Bias|Sum|Relu|Requantize")
 _FPMATH_MODE = {
     Precision.AVX_FP32: "STRICT",
 }
@@ -40,7 +44,7 @@ class TensorFlowEngine:
 
     name = "tensorflow"
     needs_model = True
-    extra: str | None = "tensorflow"
+    trace_environment = TRACE_ENVIRONMENT
 
     def option_problems(self, options: Mapping[str, str]) -> list[str]:
         """Say what is wrong with the options; the only one is `callers=N`, N >= 1."""
@@ -74,6 +78,10 @@ class TensorFlowEngine:
         if mode is not None:
             variables["ONEDNN_DEFAULT_FPMATH_MODE"] = mode
         return variables
+
+    def parse_trace(self, lines: Iterable[str]) -> tuple[KernelShare, ...]:
+        """Read oneDNN's trace."""
+        return parse_trace(lines).kernels
 
     def load(self, request: LoadRequest) -> Loaded:
         """Import TensorFlow and load the graph.
@@ -130,7 +138,6 @@ class LoadedGraph:
             fused_ops=count_fused_ops(
                 node for graph in metadata.partition_graphs for node in graph.node
             ),
-            notes=("no kernel times: oneDNN's trace was not taken",),
         )
 
     def close(self) -> None:
@@ -169,7 +176,8 @@ def count_fused_ops(nodes: Iterable[Any]) -> dict[str, int]:
     """Count the operations of an executed graph by what was fused into them.
 
     A convolution with bias and activation counts as `Conv2D[BiasAdd,Relu]`, whether or not a Pad
-    was fused in front of it; those that have one count under `Pad[Conv2D]` as well. oneDNN's
+    was fused in front of it; those that have one count under `Pad[Conv2D]` as well. 8-bit
+    convolutions count alike, e.g. `QuantizedConv2D[BiasAdd,Sum,Relu,Requantize]`. oneDNN's
     prefixes (`_MklNative`, `_Mkl`) and `_Fused` are left off.
     """
     counts: Counter[str] = Counter()
@@ -182,10 +190,20 @@ def count_fused_ops(nodes: Iterable[Any]) -> dict[str, int]:
         if name.startswith("PadWith"):
             counts["Pad[Conv2D]"] += 1
             name = name.removeprefix("PadWith")
-        fused = [text.decode() for text in node.attr["fused_ops"].list.s]
-        name = name.removeprefix("_").removeprefix("Fused") if fused else name
-        counts[f"{name}[{','.join(fused)}]" if fused else name] += 1
+        counts[_describe_operation(name, node)] += 1
     return dict(sorted(counts.items()))
+
+
+def _describe_operation(name: str, node: Any) -> str:
+    fused = [text.decode() for text in node.attr["fused_ops"].list.s]
+    if fused:
+        name = name.removeprefix("_").removeprefix("Fused")
+    elif name.startswith(_INT8_CONVOLUTION):
+        # 8-bit operations carry what they fuse in their names: ...WithBiasSumAndReluAndRequantize.
+        steps = _INT8_FUSED.findall(name)
+        fused = ["BiasAdd" if step == "Bias" else step for step in steps]
+        name = _INT8_CONVOLUTION
+    return f"{name}[{','.join(fused)}]" if fused else name
 
 
 def _plan_callers(request: LoadRequest) -> int:

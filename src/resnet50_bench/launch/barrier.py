@@ -86,6 +86,15 @@ def run_workers(
     return WatchCost(time.process_time_ns() - begin_cpu_ns, time.monotonic_ns() - begin_ns)
 
 
+def wait_for_traces(
+    workers: Sequence[Worker],
+    limit_ns: int,
+    on_wait: Callable[[Sequence[Worker], float], None],
+) -> None:
+    """Wait until each worker of a tracing job has done it or is lost."""
+    _wait(workers, lambda worker: worker.traced, limit_ns, on_wait, stop_at_loss=False)
+
+
 def _wait(
     workers: Sequence[Worker],
     is_done: Callable[[Worker], bool],

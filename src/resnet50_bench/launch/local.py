@@ -24,6 +24,7 @@ from resnet50_bench.job import (
     Job,
     Ready,
     Started,
+    Traced,
     decode_answer,
     encode,
 )
@@ -32,7 +33,14 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
     from pathlib import Path
 
-WORKER_MODULE = "resnet50_bench.worker"
+WORKER_ARGUMENTS = (
+    "-c",
+    "import sys; sys.path = [path for path in sys.path if path]; "
+    "from resnet50_bench.worker import main; main()",
+)
+"""Of the interpreter. Unlike `-m`, it leaves the working directory out of the module search, where
+a user's socket.py or numpy.py would be taken for the real one (`-P` needs Python 3.11)."""
+
 _READ_BYTES = 1 << 20
 _REAP_SECONDS = 10.0
 
@@ -60,6 +68,7 @@ class Worker:
     started: Started | None = None
     ready: Ready | None = None
     finished: Finished | None = None
+    traced: bool = False
     failed: Failed | None = None
     closed: bool = False
     overdue: bool = False
@@ -68,7 +77,8 @@ class Worker:
     @property
     def lost(self) -> bool:
         """Whether it will answer nothing more, and never gave its result."""
-        return self.finished is None and (self.closed or self.failed is not None)
+        answered = self.finished is not None or self.traced
+        return not answered and (self.closed or self.failed is not None)
 
     def receive(self) -> None:
         """Take in what has arrived; at the end of the stream the worker counts as closed."""
@@ -116,6 +126,8 @@ class Worker:
             self.phase = "waiting"
         elif isinstance(answer, Finished):
             self.finished = answer
+        elif isinstance(answer, Traced):
+            self.traced = True
         else:
             self.failed = answer
 
@@ -129,7 +141,7 @@ def start_workers(
     Args:
         jobs: one per instance.
         environment: the complete environment of the workers.
-        log_folder: exists; gets `instance_000.log` and so on.
+        log_folder: exists; gets `instance_000.log` and so on, `trace_000.log` for traces.
 
     Raises:
         HostError: a process cannot be started.
@@ -148,13 +160,14 @@ def start_workers(
 
 
 def _start(job: Job, environment: Mapping[str, str], log_folder: Path) -> Worker:
-    log_path = log_folder / f"instance_{job.slot.instance:03d}.log"
+    kind = "trace" if job.trace else "instance"
+    log_path = log_folder / f"{kind}_{job.slot.instance:03d}.log"
     ours, theirs = socket.socketpair()
     try:
         with log_path.open("wb") as log:
             launched_ns = time.monotonic_ns()
             process = subprocess.Popen(
-                [sys.executable, "-m", WORKER_MODULE, str(theirs.fileno())],
+                [sys.executable, *WORKER_ARGUMENTS, str(theirs.fileno())],
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=subprocess.STDOUT,

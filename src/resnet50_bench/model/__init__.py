@@ -1,9 +1,11 @@
 """The model: its generation, download, structure check and preparation, each done once."""
 
 from resnet50_bench.model.cache import CACHE_VARIABLE, default_cache_dir
+from resnet50_bench.model.calibration import CalibrationIdentity, CalibrationRequest
 from resnet50_bench.model.download import PUBLISHED_URL, fetch
 from resnet50_bench.model.manifest import (
     Agreement,
+    Arithmetic,
     FileIdentity,
     Manifest,
     ModelSource,
@@ -24,6 +26,9 @@ __all__ = [
     "CACHE_VARIABLE",
     "PUBLISHED_URL",
     "Agreement",
+    "Arithmetic",
+    "CalibrationIdentity",
+    "CalibrationRequest",
     "FileIdentity",
     "Inspection",
     "Manifest",

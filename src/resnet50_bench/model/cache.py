@@ -17,6 +17,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import msgspec
 import platformdirs
 
 from resnet50_bench.errors import ModelError
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from resnet50_bench.config import Precision
+    from resnet50_bench.model.calibration import CalibrationIdentity
     from resnet50_bench.model.manifest import ModelSource
 
 CACHE_VARIABLE = "R50_CACHE_DIR"
@@ -55,10 +57,16 @@ def plan_source_folder(source: ModelSource, cache_dir: Path) -> Path:
 
 
 def plan_prepared_folder(
-    source_sha256: str, precision: Precision, tensorflow_version: str, cache_dir: Path
+    source_sha256: str,
+    precision: Precision,
+    tensorflow_version: str,
+    cache_dir: Path,
+    calibration: CalibrationIdentity | None = None,
 ) -> Path:
     """Return the folder of a prepared graph: it changes with all that changes the graph."""
-    parts = (source_sha256, precision.value, str(PREPARATION_VERSION), tensorflow_version)
+    parts = [source_sha256, precision.value, str(PREPARATION_VERSION), tensorflow_version]
+    if calibration is not None:
+        parts.append(msgspec.json.encode(calibration).decode())
     key = hashlib.sha256("\n".join(parts).encode()).hexdigest()[:KEY_DIGITS]
     return cache_dir / "prepared" / f"{precision.value}-{key}"
 

@@ -11,6 +11,7 @@ import msgspec
 from resnet50_bench.config import Precision
 from resnet50_bench.errors import ModelError
 from resnet50_bench.model.architecture import BASE_WIDTH
+from resnet50_bench.model.calibration import CalibrationIdentity
 from resnet50_bench.model.structure import Structure
 
 SCHEMA_VERSION = 1
@@ -52,19 +53,41 @@ class ModelSource:
 
 @dataclass(frozen=True, slots=True)
 class Agreement:
-    """How far the prepared graph's answers are from the source graph's, on a seeded batch.
+    """How far the prepared graph's answers are from the source graph's, on held-out images.
 
     Attributes:
         images: images compared.
         softmax_max_abs_difference: the largest difference of one probability.
         logits_relative_l2: norm of the logits' difference / norm of the source's logits.
         same_class: images whose most probable class is the same.
+        bound: what `logits_relative_l2` was required not to exceed.
     """
 
     images: int
     softmax_max_abs_difference: float
     logits_relative_l2: float
     same_class: int
+    bound: float | None = None
+
+    @property
+    def same_class_share(self) -> float:
+        """Fraction of the images whose most probable class is the same, 0..1."""
+        return self.same_class / self.images
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Arithmetic:
+    """In which types a prepared graph computes.
+
+    Attributes:
+        convolutions: how many compute in `float32`, `bfloat16` or `int8`.
+        fused_sums: residual sums executed inside a convolution.
+        float32_ops: the other operations that compute in float32, and how many.
+    """
+
+    convolutions: dict[str, int]
+    fused_sums: int
+    float32_ops: dict[str, int]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,6 +98,7 @@ class PreparedGraph:
         steps: what was done, in order.
         structure: of the prepared graph.
         fused_ops: counted in the graph TensorFlow executed on this CPU.
+        arithmetic: the types it computes in; None in manifests that do not tell.
         agreement: with the source graph.
         notes: what is not as expected.
         tools: name -> version of what took part.
@@ -86,6 +110,7 @@ class PreparedGraph:
     agreement: Agreement
     notes: tuple[str, ...]
     tools: dict[str, str]
+    arithmetic: Arithmetic | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,6 +138,7 @@ class Manifest:
         preparation_version: of the preparation.
         graph: what the toolchain did and found.
         created: UTC, ISO 8601.
+        calibration: the images int8 was calibrated with; None where none were needed.
     """
 
     schema_version: int = SCHEMA_VERSION
@@ -125,6 +151,7 @@ class Manifest:
     preparation_version: int
     graph: PreparedGraph
     created: str
+    calibration: CalibrationIdentity | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -18,6 +18,11 @@ from resnet50_bench.model.cache import (
     lock_path,
     plan_prepared_folder,
     plan_source_folder,
+)
+from resnet50_bench.model.calibration import (
+    CalibrationRequest,
+    CalibrationSet,
+    select_calibration,
 )
 from resnet50_bench.model.child import read_tensorflow_version, run_toolchain
 from resnet50_bench.model.manifest import (
@@ -62,40 +67,68 @@ class Inspection:
 
 
 def find_prepared(
-    source: ModelSource, precision: Precision, cache_dir: Path
+    source: ModelSource,
+    precision: Precision,
+    cache_dir: Path,
+    calibration: CalibrationRequest | None = None,
 ) -> PreparedModel | None:
     """Return the prepared model if it was prepared before and its file is what it was then.
+
+    Args:
+        source: the graph.
+        precision: what it was prepared for.
+        cache_dir: where models are kept.
+        calibration: as given to `prepare`; precisions that need none ignore it.
 
     Returns:
         None when nothing is prepared, or when the file or its manifest is damaged.
 
     Raises:
-        ModelError: the source file cannot be read, or TensorFlow is not installed.
+        ModelError: the precision has no recipe, the source file cannot be read, TensorFlow is not
+            installed, or the dataset to calibrate with is unusable.
     """
+    chosen = _select_calibration(precision, calibration)
     identity = _find_source(source, cache_dir)
     if identity is None:
         return None
     version = read_tensorflow_version()
-    return _read_prepared(plan_prepared_folder(identity.sha256, precision, version, cache_dir))
+    folder = plan_prepared_folder(
+        identity.sha256, precision, version, cache_dir, chosen.identity if chosen else None
+    )
+    return _read_prepared(folder)
 
 
 def prepare(
-    source: ModelSource, precision: Precision, cache_dir: Path, on_progress: Callable[[str], None]
+    source: ModelSource,
+    precision: Precision,
+    cache_dir: Path,
+    on_progress: Callable[[str], None],
+    calibration: CalibrationRequest | None = None,
 ) -> PreparedModel:
     """Return the model prepared for a precision, preparing it if that was not done before.
 
     A prepared file that differs from its manifest is prepared again, and `on_progress` is told.
 
+    Args:
+        source: the graph.
+        precision: what to prepare it for.
+        cache_dir: where models are kept.
+        on_progress: called with one sentence for people at a time.
+        calibration: the images for int8, generated ones when None; other precisions ignore it.
+
     Raises:
         ModelError: the source is not ResNet-50 v1.5, the precision has no recipe, TensorFlow is
-            not installed, or the prepared graph's answers differ from the source's.
+            not installed, the dataset to calibrate with is unusable, or the prepared graph's
+            answers differ too much from the source's.
     """
-    find_recipe(precision)
+    chosen = _select_calibration(precision, calibration)
     version = read_tensorflow_version()
     identity = _find_source(source, cache_dir)
     if identity is None:
         identity = _generate(source, cache_dir, on_progress)
-    folder = plan_prepared_folder(identity.sha256, precision, version, cache_dir)
+    folder = plan_prepared_folder(
+        identity.sha256, precision, version, cache_dir, chosen.identity if chosen else None
+    )
     with lock_path(folder):
         found = _read_prepared(folder)
         if found is not None:
@@ -103,18 +136,16 @@ def prepare(
         if folder.exists():
             on_progress(f"the prepared model in {folder} is damaged: preparing it again")
         graph_path = _source_path(source, cache_dir)
+        request = ToolchainRequest(
+            source=ModelSource(path=str(graph_path), base_width=source.base_width),
+            precision=precision,
+            calibration=chosen,
+        )
         with fill_folder(folder) as partial:
-            request = ToolchainRequest(
-                source=ModelSource(path=str(graph_path), base_width=source.base_width),
-                output=str(partial / MODEL_FILE),
-                precision=precision,
-            )
-            graph = run_toolchain(request, on_progress).prepared
-            if graph is None:
-                raise ModelError(f"the model toolchain prepared nothing from {graph_path}")
+            graph = _run_preparation(request, partial / MODEL_FILE, on_progress)
             _require_same_source(graph_path, identity)
             prepared = read_identity(partial / MODEL_FILE)
-            manifest = _plan_manifest(source, identity, prepared, (precision, graph))
+            manifest = _plan_manifest(source, (identity, prepared), request, graph)
             write_json(partial / MANIFEST_FILE, manifest)
     return PreparedModel(folder / MODEL_FILE, manifest)
 
@@ -139,6 +170,23 @@ def list_prepared(cache_dir: Path) -> list[PreparedModel]:
     folders = sorted((cache_dir / "prepared").glob("*/"))
     found = (_read_prepared(folder) for folder in folders if not folder.name.endswith(".partial"))
     return [prepared for prepared in found if prepared is not None]
+
+
+def _select_calibration(
+    precision: Precision, request: CalibrationRequest | None
+) -> CalibrationSet | None:
+    if find_recipe(precision).quantize is None:
+        return None
+    return select_calibration(request or CalibrationRequest())
+
+
+def _run_preparation(
+    request: ToolchainRequest, output: Path, on_progress: Callable[[str], None]
+) -> PreparedGraph:
+    graph = run_toolchain(replace(request, output=str(output)), on_progress).prepared
+    if graph is None:
+        raise ModelError(f"the model toolchain prepared nothing from {request.source.path}")
+    return graph
 
 
 def _source_path(source: ModelSource, cache_dir: Path) -> Path:
@@ -198,20 +246,22 @@ def _require_same_source(path: Path, identity: FileIdentity) -> None:
 
 def _plan_manifest(
     source: ModelSource,
-    identity: FileIdentity,
-    prepared: FileIdentity,
-    result: tuple[Precision, PreparedGraph],
+    files: tuple[FileIdentity, FileIdentity],
+    request: ToolchainRequest,
+    graph: PreparedGraph,
 ) -> Manifest:
-    precision, graph = result
+    identity, prepared = files
     is_generated = source.path is None
+    assert request.precision is not None
     return Manifest(
         kind=GENERATED if is_generated else USER_FILE,
         seed=source.seed,
         generator_version=GENERATOR_VERSION if is_generated else None,
         source=identity,
         prepared=prepared,
-        precision=precision,
+        precision=request.precision,
         preparation_version=PREPARATION_VERSION,
         graph=graph,
         created=datetime.now(timezone.utc).isoformat(timespec="seconds"),
+        calibration=request.calibration.identity if request.calibration else None,
     )

@@ -16,7 +16,7 @@ CHANNEL_MEANS = (123.68, 116.78, 103.94)
 """R, G, B means subtracted by the published model's preprocessing, in 0..255 units."""
 
 
-def plan_probe_images(count: int, seed: int) -> Images:
+def plan_probe_images(count: int, seed: int | tuple[int, ...]) -> Images:
     """Draw `count` images: float32 `(count, 224, 224, 3)`, RGB, channel means subtracted.
 
     Each has its own background gradient, a dozen flat rectangles (edges at all scales, as objects

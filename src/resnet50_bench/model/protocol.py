@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 import msgspec
 
 from resnet50_bench.config import Precision
+from resnet50_bench.model.calibration import CalibrationSet
 from resnet50_bench.model.manifest import ModelSource, PreparedGraph
 from resnet50_bench.model.structure import Structure
 
@@ -25,11 +26,13 @@ class ToolchainRequest:
         source: the graph to work on; a generated one is generated when it has no path.
         output: where to write the graph; None to inspect only.
         precision: what to prepare it for; None to write the generated graph as it is.
+        calibration: the images to calibrate with; None for precisions that need none.
     """
 
     source: ModelSource
     output: str | None = None
     precision: Precision | None = None
+    calibration: CalibrationSet | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -59,7 +59,7 @@ def drop_empty_pads(graph: GraphDef) -> str:
     nodes = index_nodes(graph)
 
     def is_empty(node: Node) -> bool:
-        return node.op == "Pad" and not np.any(_constant(nodes, node.input[1]))
+        return node.op == "Pad" and not np.any(read_constant(nodes, node.input[1]))
 
     removed = bypass_nodes(graph, is_empty)
     return f"dropped {removed} Pads of zero width"
@@ -96,7 +96,7 @@ def convert_to_nhwc(graph: GraphDef) -> str:
     def is_layout_change(node: Node) -> bool:
         if node.op != "Transpose":
             return False
-        order = tuple(int(axis) for axis in _constant(nodes, node.input[1]))
+        order = tuple(int(axis) for axis in read_constant(nodes, node.input[1]))
         return order in (_TO_NHWC, _TO_NCHW)
 
     removed = bypass_nodes(graph, is_layout_change)
@@ -104,16 +104,16 @@ def convert_to_nhwc(graph: GraphDef) -> str:
 
 
 def _fold(graph: GraphDef, nodes: dict[str, Node], convolution: Node, batch_norm: Node) -> None:
-    kernel = _constant(nodes, convolution.input[1]).astype(np.float64)
+    kernel = read_constant(nodes, convolution.input[1]).astype(np.float64)
     gamma, beta, mean, variance = (
-        _constant(nodes, reference).astype(np.float64) for reference in batch_norm.input[1:5]
+        read_constant(nodes, reference).astype(np.float64) for reference in batch_norm.input[1:5]
     )
     factor = gamma / np.sqrt(variance + batch_norm.attr["epsilon"].f)
     bias = beta - mean * factor
     folded_kernel = f"{convolution.name}/folded_kernel"
     folded_bias = f"{batch_norm.name}/folded_bias"
-    _add_constant(graph, folded_kernel, (kernel * factor).astype(np.float32))
-    _add_constant(graph, folded_bias, bias.astype(np.float32))
+    add_constant(graph, folded_kernel, (kernel * factor).astype(np.float32))
+    add_constant(graph, folded_bias, bias.astype(np.float32))
     convolution.input[1] = folded_kernel
     layout = data_format(batch_norm)
     batch_norm.op = "BiasAdd"
@@ -137,10 +137,10 @@ def _convert_node(graph: GraphDef, nodes: dict[str, Node], node: Node) -> bool:
         node.attr["data_format"].s = b"NHWC"
         return True
     if node.op == "Pad":
-        _replace_input(graph, node, 1, _constant(nodes, node.input[1])[list(_TO_NHWC)])
+        _replace_input(graph, node, 1, read_constant(nodes, node.input[1])[list(_TO_NHWC)])
         return True
     if node.op == "Mean":
-        axes = _constant(nodes, node.input[1])
+        axes = read_constant(nodes, node.input[1])
         _replace_input(graph, node, 1, np.array([_TO_NCHW[axis] for axis in axes], axes.dtype))
         return True
     if node.op == "Squeeze":
@@ -152,11 +152,11 @@ def _convert_node(graph: GraphDef, nodes: dict[str, Node], node: Node) -> bool:
 
 def _replace_input(graph: GraphDef, node: Node, position: int, value: npt.NDArray[Any]) -> None:
     name = f"{node.name}/nhwc"
-    _add_constant(graph, name, value)
+    add_constant(graph, name, value)
     node.input[position] = name
 
 
-def _constant(nodes: dict[str, Node], reference: str) -> npt.NDArray[Any]:
+def read_constant(nodes: dict[str, Node], reference: str) -> npt.NDArray[Any]:
     """Return the value of the Const behind a reference."""
     from tensorflow.python.framework import tensor_util
 
@@ -167,7 +167,8 @@ def _constant(nodes: dict[str, Node], reference: str) -> npt.NDArray[Any]:
     return value
 
 
-def _add_constant(graph: GraphDef, name: str, value: npt.NDArray[Any]) -> None:
+def add_constant(graph: GraphDef, name: str, value: npt.NDArray[Any]) -> None:
+    """Add a Const node."""
     from tensorflow.python.framework import tensor_util
 
     tensor = tensor_util.make_tensor_proto(value)

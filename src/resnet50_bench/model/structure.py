@@ -33,6 +33,8 @@ _VARIABLE_OPS = frozenset({"Variable", "VariableV2", "VarHandleOp", "ReadVariabl
 _DTYPES = {1: "float32", 2: "float64", 3: "int32", 4: "uint8", 14: "bfloat16", 19: "float16"}
 """The DataType numbers of TensorFlow's types.proto that an input may have."""
 
+_INT8_CONVOLUTION = "QuantizedConv2D"
+
 _TRAINED_INPUTS = {"Conv2D": (1,), "MatMul": (1,), "BiasAdd": (1,)}
 
 
@@ -41,7 +43,7 @@ class Structure:
     """What a graph says about itself; None where it does not say.
 
     Attributes:
-        convolutions: how many Conv2D operations the output depends on.
+        convolutions: how many convolutions, int8 ones included, the output depends on.
         batch_norms: how many batch norms; 0 when they are folded.
         pads: how many Pad operations.
         parameters: trained values: kernels, biases, and two per batch-norm channel.
@@ -78,7 +80,7 @@ def read_structure(graph: GraphDef) -> Structure:
     ops = Counter(node.op for node in found)
     source = nodes.get(INPUT_NAME)
     placeholder = source if source is not None and source.op == "Placeholder" else None
-    convolutions = [node for node in found if node.op == "Conv2D"]
+    convolutions = [node for node in found if node.op.startswith(("Conv2D", _INT8_CONVOLUTION))]
     return Structure(
         convolutions=len(convolutions),
         batch_norms=sum(count for op, count in ops.items() if op.startswith("FusedBatchNorm")),
@@ -174,7 +176,7 @@ def _stride_place(nodes: dict[str, Node], convolutions: list[Node]) -> str | Non
 
 def _trained_values(nodes: dict[str, Node], node: Node) -> int:
     positions: tuple[int, ...] = _TRAINED_INPUTS.get(node.op, ())
-    if node.op.startswith("FusedBatchNorm"):
+    if node.op.startswith(("FusedBatchNorm", _INT8_CONVOLUTION)):
         positions = (1, 2)
     total = 0
     for position in positions:

@@ -21,11 +21,17 @@ from resnet50_bench.engines.base import LoadRequest
 from resnet50_bench.engines.tensorflow import ENGINE, INPUT_NAME, OUTPUT_NAME
 from resnet50_bench.errors import ModelError
 from resnet50_bench.model.architecture import plan_network
+from resnet50_bench.model.convert import read_arithmetic
 from resnet50_bench.model.generate import GraphStyle, build_graph
 from resnet50_bench.model.manifest import Agreement, ModelSource, PreparedGraph
 from resnet50_bench.model.nodes import index_nodes, referenced_name
-from resnet50_bench.model.probe import plan_probe_images
 from resnet50_bench.model.protocol import Failure, ToolchainAnswer, ToolchainRequest, encode
+from resnet50_bench.model.quantize import find_convolutions
+from resnet50_bench.model.ranges import (
+    measure_ranges,
+    read_calibration_batches,
+    read_held_out_images,
+)
 from resnet50_bench.model.recipes import Recipe, find_recipe
 from resnet50_bench.model.structure import find_problems, read_structure
 from resnet50_bench.model.weights import calibrate_weights
@@ -34,10 +40,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from resnet50_bench.engines.base import Images
+    from resnet50_bench.model.calibration import CalibrationSet
 
-PROBE_IMAGES = 8
-PROBE_SEED = 20_150_512
-"""Differs from any generator seed a user is likely to choose, so that the images do too."""
+EVIDENCE_IMAGES = 8
+"""Images in the batch that shows which operations TensorFlow executes."""
 
 _PR_SET_PDEATHSIG = 1
 """From linux/prctl.h."""
@@ -80,8 +86,8 @@ def answer_request(
             write_graph(graph, output)
         else:
             recipe = find_recipe(request.precision)
-            load = LoadRequest(output, request.precision, _count_threads(), PROBE_IMAGES)
-            prepared = prepare_graph(graph, recipe, load, on_progress)
+            load = LoadRequest(output, request.precision, _count_threads(), EVIDENCE_IMAGES)
+            prepared = prepare_graph(graph, recipe, load, on_progress, request.calibration)
     return ToolchainAnswer(finished=True, structure=structure, problems=problems, prepared=prepared)
 
 
@@ -122,34 +128,37 @@ def write_graph(graph: Any, path: Path) -> None:
 
 
 def prepare_graph(
-    graph: Any, recipe: Recipe, load: LoadRequest, on_progress: Callable[[str], None]
+    graph: Any,
+    recipe: Recipe,
+    load: LoadRequest,
+    on_progress: Callable[[str], None],
+    calibration: CalibrationSet | None = None,
 ) -> PreparedGraph:
     """Rewrite a source graph, write it to `load.model_path` and compare the two.
 
     Raises:
-        ModelError: the prepared graph's answers differ too much from the source's.
+        ModelError: the prepared graph's answers differ too much from the source's, or the images
+            to calibrate with cannot be read.
     """
     import tensorflow as tf
 
-    images = plan_probe_images(PROBE_IMAGES, PROBE_SEED)
-    on_progress("running the source graph on the probe images")
+    images = read_held_out_images(calibration)
+    on_progress(f"running the source graph on {len(images)} held-out images")
     expected = run_graph(graph, images)
-    steps = []
-    for rewrite in recipe.steps:
-        steps.append(rewrite(graph))
-        on_progress(steps[-1])
+    steps = _rewrite(graph, recipe, on_progress, calibration)
     assert load.model_path is not None
     write_graph(graph, load.model_path)
     on_progress("comparing the prepared graph with the source graph")
-    agreement = _compare(expected, run_graph(graph, images))
+    agreement = _compare(expected, run_graph(graph, images), recipe.max_logits_relative_l2)
     _require_agreement(agreement, recipe)
     loaded = ENGINE.load(load)
     fused_ops = loaded.evidence().fused_ops
     loaded.close()
     return PreparedGraph(
-        steps=tuple(steps),
+        steps=steps,
         structure=read_structure(graph),
         fused_ops=fused_ops,
+        arithmetic=read_arithmetic(graph, fused_ops),
         agreement=agreement,
         notes=plan_fusion_notes(fused_ops, recipe.expected_fused_ops),
         tools={
@@ -193,13 +202,34 @@ def plan_fusion_notes(found: dict[str, int], expected: dict[str, int]) -> tuple[
     return tuple(notes)
 
 
-def _compare(expected: tuple[Any, Any], found: tuple[Any, Any]) -> Agreement:
+def _rewrite(
+    graph: Any,
+    recipe: Recipe,
+    on_progress: Callable[[str], None],
+    calibration: CalibrationSet | None,
+) -> tuple[str, ...]:
+    steps = []
+    for rewrite in recipe.steps:
+        steps.append(rewrite(graph))
+        on_progress(steps[-1])
+    if recipe.quantize is not None:
+        assert calibration is not None
+        on_progress(f"calibrating with {calibration.identity.images} images")
+        names = [fused.output for fused in find_convolutions(graph)]
+        ranges = measure_ranges(graph, names, read_calibration_batches(calibration))
+        steps.append(recipe.quantize(graph, ranges))
+        on_progress(steps[-1])
+    return tuple(steps)
+
+
+def _compare(expected: tuple[Any, Any], found: tuple[Any, Any], bound: float) -> Agreement:
     logits, softmax = expected
     return Agreement(
         images=len(softmax),
         softmax_max_abs_difference=float(np.abs(found[1] - softmax).max()),
         logits_relative_l2=float(np.linalg.norm(found[0] - logits) / np.linalg.norm(logits)),
         same_class=int((found[1].argmax(axis=1) == softmax.argmax(axis=1)).sum()),
+        bound=bound,
     )
 
 
@@ -212,7 +242,11 @@ def _require_agreement(agreement: Agreement, recipe: Recipe) -> None:
         raise ModelError(
             "the prepared graph does not answer as its source does: probabilities differ by up "
             f"to {agreement.softmax_max_abs_difference:.2g}, logits by "
-            f"{agreement.logits_relative_l2:.2g} of their norm"
+            f"{agreement.logits_relative_l2:.2g} of their norm, where "
+            f"{recipe.max_logits_relative_l2:.2g} is allowed",
+            "calibrate with images like those the model was trained on"
+            if recipe.quantize is not None
+            else None,
         )
 
 

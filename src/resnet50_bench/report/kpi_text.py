@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from resnet50_bench.config import Mode, RunConfig
 from resnet50_bench.kpi import Kpis, Latency, run_kpis, survivors_kpis
-from resnet50_bench.verdict import LOST_INSTANCES_LINE, Verdict, judge
+from resnet50_bench.verdict import LOST_INSTANCES_LINE, Verdict, judge, prove
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -69,6 +69,7 @@ def list_parameters(record: Record) -> list[tuple[str, str]]:
         ("FUNCTION", "inference"),
         ("MODE", config.mode.value),
         ("PRECISION", config.precision.value),
+        ("PRECISION_PROOF", _describe_proof(record)),
         ("DATA_TYPE", config.data_type.value),
         ("CASE_TYPE", config.case_type.value if config.case_type else ""),
         ("BATCH_SIZE", str(workload.batch_size)),
@@ -138,6 +139,13 @@ def _describe_model(record: Record) -> str:
     if record.model is None:
         return ""
     return f"{record.model.kind}, sha256 {record.model.source.sha256}"
+
+
+def _describe_proof(record: Record) -> str:
+    proof = prove(record)
+    if proof is None:
+        return ""
+    return "EMULATED" if record.emulated else proof.state.value
 
 
 def _render_verdict(record: Record, verdict: Verdict) -> list[str]:

@@ -57,7 +57,7 @@ def _render_instance(item: InstanceRecord, batch_size: int) -> list[str]:
         f"{name} memory nodes: {format_cpu_list(item.slot.nodes)}",
     ]
     if not item.reported:
-        return [*lines, f"{name} lost: {describe_loss(item)}"]
+        return [*lines, f"{name} result: {describe_loss(item)}"]
     seconds = (item.end_ns[-1] - item.start_ns[0]) / 1e9
     queries = len(item.end_ns)
     return [

@@ -8,7 +8,7 @@ import msgspec
 
 from resnet50_bench.kpi import Kpis, run_kpis, survivors_kpis
 from resnet50_bench.report.kpi_text import list_parameters
-from resnet50_bench.verdict import judge
+from resnet50_bench.verdict import judge, prove
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -29,6 +29,8 @@ def summarize(record: Record, folder: Path) -> dict[str, Any]:
         "failed_checks": msgspec.to_builtins(verdict.failures),
         "warnings": msgspec.to_builtins(verdict.warnings),
         "parameters": dict(list_parameters(record)),
+        "precision_proof": msgspec.to_builtins(prove(record)),
+        "emulated": record.emulated,
         "kpis": _summarize_kpis(kpis),
         "survivors_subtotal": _summarize_kpis(survivors),
         "instances": [

@@ -7,10 +7,18 @@ from typing import TYPE_CHECKING
 from rich.text import Text
 
 from resnet50_bench.config import DataType, Mode
+from resnet50_bench.isa import plan_meaning
 from resnet50_bench.kpi import Kpis, Latency, reported, run_kpis, survivors_kpis
 from resnet50_bench.placement import render_placement
 from resnet50_bench.plan import describe_model
-from resnet50_bench.verdict import LOST_INSTANCES_LINE, Finding, Verdict, judge
+from resnet50_bench.verdict import (
+    LOST_INSTANCES_LINE,
+    Finding,
+    Verdict,
+    judge,
+    merge_kernels,
+    prove,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -64,6 +72,7 @@ def _describe_result(record: Record, *, verbose: bool) -> Iterator[tuple[str, st
     if record.model is not None:
         yield "Model", describe_model(record.model)
     yield "Engine", _describe_engine(record)
+    yield from _describe_precision(record)
     yield "Images", _describe_images(record)
     yield "Placement", "\n".join(render_placement(record.host, record.placement))
     yield from _describe_instances(record)
@@ -107,9 +116,19 @@ def _describe_latency(latency: Latency) -> str:
 
 def _describe_engine(record: Record) -> str:
     runtimes = sorted({item.evidence.runtime for item in record.instances if item.evidence})
-    return (
-        f"{', '.join(runtimes) or record.config.engine}, asked for {record.config.precision.value}"
-    )
+    return ", ".join(runtimes) or record.config.engine
+
+
+def _describe_precision(record: Record) -> Iterator[tuple[str, str]]:
+    proof = prove(record)
+    if proof is None:
+        return
+    meaning = plan_meaning(record.config.precision, record.host.cpu_flags)
+    state = "EMULATED" if record.emulated else proof.state.value
+    text = f"{record.config.precision.value} {state}"
+    if proof.share is not None:
+        text += f": {proof.share:.1%} of convolution time in {meaning.dtype} on {meaning.isa}"
+    yield "Precision", text
 
 
 def _describe_images(record: Record) -> str:
@@ -164,6 +183,14 @@ def _describe_details(record: Record) -> Iterator[tuple[str, str]]:
         "Environment",
         "\n".join(f"{k}={v}" for k, v in sorted(record.launch.environment.items())) or "none set",
     )
+    kernels = merge_kernels([item.kernels for item in record.instances if item.kernels])
+    if kernels:
+        rows = [
+            f"{kernel.time_share:6.1%}  {kernel.calls:3d} x {kernel.primitive} {kernel.dtype} "
+            f"{kernel.isa}"
+            for kernel in kernels
+        ]
+        yield "Kernels", "\n".join(rows)
     fused = next((item.evidence.fused_ops for item in record.instances if item.evidence), {})
     if fused:
         yield "Executed ops", "\n".join(f"{count:3d} x {name}" for name, count in fused.items())

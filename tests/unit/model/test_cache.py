@@ -1,4 +1,5 @@
 import fcntl
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,7 @@ from resnet50_bench.model.cache import (
     plan_prepared_folder,
     plan_source_folder,
 )
+from resnet50_bench.model.calibration import CalibrationIdentity
 from resnet50_bench.model.manifest import ModelSource
 
 
@@ -34,6 +36,25 @@ def test_the_key_changes_with_source_precision_and_tensorflow():
     folders = {plan_prepared_folder(*each, cache) for each in arguments}
     assert len(folders) == 4
     assert plan_prepared_folder(*arguments[0], cache) in folders
+
+
+def test_the_key_changes_with_the_calibration():
+    def folder(calibration):
+        return plan_prepared_folder(
+            "a" * 64, Precision.AVX_INT8, "2.21.0", Path("cache"), calibration
+        )
+
+    identity = CalibrationIdentity(kind="dataset", images=4, seed=0, names_sha256="c" * 64)
+    others = [
+        None,
+        replace(identity, kind="generated images"),
+        replace(identity, images=5),
+        replace(identity, seed=1),
+        replace(identity, version=0),
+        replace(identity, names_sha256="d" * 64),
+    ]
+    assert len({folder(each) for each in [identity, *others]}) == 7
+    assert folder(replace(identity)) == folder(identity)
 
 
 def test_the_generated_sources_folder_changes_with_seed_and_width():

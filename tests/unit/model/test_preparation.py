@@ -7,6 +7,8 @@ import pytest
 from resnet50_bench.config import Precision
 from resnet50_bench.errors import ModelError
 from resnet50_bench.model import preparation as subject
+from resnet50_bench.model import recipes
+from resnet50_bench.model.calibration import CalibrationIdentity, CalibrationRequest
 from resnet50_bench.model.manifest import Agreement, ModelSource, PreparedGraph, read_manifest
 from resnet50_bench.model.protocol import ToolchainAnswer
 from resnet50_bench.model.structure import Structure
@@ -146,11 +148,53 @@ def test_a_failed_preparation_leaves_nothing_but_the_source(toolchain, tmp_path)
     assert [name for name in left if not name.endswith(".lock")] == []
 
 
-def test_a_precision_without_recipe_is_refused_with_those_that_have_one(tmp_path):
+def test_a_precision_without_recipe_is_refused_with_those_that_have_one(monkeypatch, tmp_path):
+    monkeypatch.delitem(recipes.RECIPES, Precision.AMX_BFLOAT32)
     with pytest.raises(ModelError) as caught:
         subject.prepare(ModelSource.generated(), Precision.AMX_BFLOAT32, tmp_path, print)
     assert "--precision amx_bfloat32" in caught.value.message
     assert "avx_fp32" in (caught.value.advice or "")
+
+
+def test_every_precision_has_a_recipe_and_only_int8_is_calibrated():
+    needs = {each for each in Precision if recipes.find_recipe(each).quantize is not None}
+    assert needs == {Precision.AVX_INT8, Precision.AMX_INT8}
+
+
+def test_int8_is_calibrated_and_found_only_with_the_same_images(toolchain, tmp_path):
+    def find(precision, calibration):
+        return subject.find_prepared(
+            ModelSource.generated(7), precision, tmp_path / "cache", calibration
+        )
+
+    images = CalibrationRequest(images=9, seed=5)
+    prepared = subject.prepare(
+        ModelSource.generated(7), Precision.AVX_INT8, tmp_path / "cache", str, images
+    )
+    identity = prepared.manifest.calibration
+    assert identity == CalibrationIdentity(kind="generated images", images=9, seed=5)
+    assert toolchain.requests[-1].calibration.identity == identity
+    assert find(Precision.AVX_INT8, images) == prepared
+    assert find(Precision.AVX_INT8, CalibrationRequest(images=9, seed=6)) is None
+    assert find(Precision.AVX_INT8, None) is None
+    assert find(Precision.AMX_INT8, images) is None
+    assert read_manifest(prepared.path.parent / "manifest.json") == prepared.manifest
+
+
+def test_other_precisions_ignore_the_calibration(toolchain, tmp_path):
+    images = CalibrationRequest(dataset=tmp_path / "none")
+    source = ModelSource.generated(7)
+    prepared = subject.prepare(source, Precision.AVX_BFLOAT16, tmp_path, str, images)
+    assert prepared.manifest.calibration is None
+    assert toolchain.requests[-1].calibration is None
+    assert subject.find_prepared(source, Precision.AVX_BFLOAT16, tmp_path) == prepared
+
+
+def test_a_calibration_path_that_is_not_there_is_named_before_any_work(toolchain, tmp_path):
+    images = CalibrationRequest(dataset=tmp_path / "none")
+    with pytest.raises(ModelError, match=r"--calibration .*none: does not exist"):
+        subject.prepare(ModelSource.generated(7), Precision.AVX_INT8, tmp_path, str, images)
+    assert toolchain.requests == []
 
 
 def test_the_parent_imports_no_framework():

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import importlib
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
@@ -12,6 +12,9 @@ from resnet50_bench.errors import ModelError
 
 Rewrite: TypeAlias = Callable[[Any], str]
 """Changes a GraphDef in place and says in one sentence what it did."""
+
+Quantize: TypeAlias = Callable[[Any, Mapping[str, float]], str]
+"""A rewrite that needs the largest magnitudes of the activations, by node name."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,18 +26,29 @@ class Recipe:
         expected_fused_ops: operations the executed graph must hold, and how many.
         max_softmax_difference: largest difference of one probability from the source's.
         max_logits_relative_l2: largest relative error of the logits.
+        quantize: the last rewrite of those that need calibration; None where none is needed.
     """
 
     steps: tuple[Rewrite, ...]
     expected_fused_ops: dict[str, int]
     max_softmax_difference: float
     max_logits_relative_l2: float
+    quantize: Quantize | None = None
 
 
 RECIPES: dict[Precision, str] = {
     Precision.AVX_FP32: "resnet50_bench.model.recipes.fp32",
+    Precision.AVX_BFLOAT16: "resnet50_bench.model.recipes.bf16",
+    Precision.AMX_BFLOAT16: "resnet50_bench.model.recipes.bf16",
+    Precision.AVX_INT8: "resnet50_bench.model.recipes.int8",
+    Precision.AMX_INT8: "resnet50_bench.model.recipes.int8",
+    Precision.AMX_BFLOAT32: "resnet50_bench.model.recipes.fp32",
 }
-"""Precision -> the module whose `RECIPE` prepares a graph for it."""
+"""Precision -> the module whose `RECIPE` prepares a graph for it.
+
+`amx_bfloat32` computes float32 with bfloat16 instructions: the graph is that of float32, and the
+environment oneDNN reads makes the difference.
+"""
 
 
 def find_recipe(precision: Precision) -> Recipe:

@@ -1,0 +1,22 @@
+"""The graph for bfloat16: the float32 graph, its convolutions' values and kernels in bfloat16.
+
+Converted here and not by TensorFlow's graph rewriter (`auto_mixed_precision_onednn_bfloat16`): the
+same operations run, equally fast, and the file says itself what is computed. The rewriter also
+takes the classifier to bfloat16, whose 8 bits give different classes the same score; here all
+from the pooling on, 0.1 % of the work, stays float32.
+"""
+
+from __future__ import annotations
+
+from resnet50_bench.model.convert import convert_to_bfloat16
+from resnet50_bench.model.recipes import Recipe
+from resnet50_bench.model.recipes.fp32 import RECIPE as FP32
+
+RECIPE = Recipe(
+    steps=(*FP32.steps, convert_to_bfloat16),
+    expected_fused_ops=FP32.expected_fused_ops | {"Cast": 2},
+    # Rounding to 8 significant bits, 2**-9 of a value at most, in each of 50 layers: about 0.02 of
+    # the logits is seen. A wrong conversion is off by as much as the logits themselves.
+    max_softmax_difference=0.1,
+    max_logits_relative_l2=0.05,
+)

@@ -1,0 +1,319 @@
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+from resnet50_bench.config import Precision
+from resnet50_bench.engines.base import LoadRequest
+from resnet50_bench.errors import ModelError
+from resnet50_bench.model import CalibrationRequest, ModelSource, prepare
+from resnet50_bench.model.calibration import select_calibration
+from resnet50_bench.model.manifest import Arithmetic
+from resnet50_bench.model.nodes import find_reachable, index_nodes
+from resnet50_bench.model.quantize import find_convolutions, quantize
+from resnet50_bench.model.ranges import (
+    measure_ranges,
+    read_calibration_batches,
+    read_held_out_images,
+)
+from resnet50_bench.model.recipes import Recipe, find_recipe
+from resnet50_bench.model.rewrite import read_constant
+from resnet50_bench.model.toolchain import prepare_graph, read_graph
+
+pytestmark = pytest.mark.tensorflow
+
+FP32, BF16, INT8 = Precision.AVX_FP32, Precision.AVX_BFLOAT16, Precision.AVX_INT8
+GENERATED = select_calibration(CalibrationRequest(images=16))
+FLOAT32_OPS = {"BiasAdd": 1, "MatMul": 1, "Mean": 1, "Softmax": 1, "Squeeze": 1}
+
+STYLES = [
+    {},
+    {"data_format": "NCHW", "read_nodes": True},
+    {"batch_norm_op": "FusedBatchNormV3", "arg_max": False},
+]
+
+
+def prepare_thin(graph, precision, path, calibration=GENERATED, recipe=None):
+    load = LoadRequest(path, precision, threads=2, batch_size=2)
+    recipe = recipe or find_recipe(precision)
+    return prepare_graph(graph, recipe, load, lambda _: None, calibration)
+
+
+@pytest.fixture(scope="module")
+def int8_path(thin_model, tmp_path_factory):
+    path = tmp_path_factory.mktemp("int8") / "model.pb"
+    prepare_thin(thin_model.build(), INT8, path)
+    return path
+
+
+@pytest.fixture(scope="module")
+def photographs(tmp_path_factory):
+    """JPEG files of several sizes, drawn with a fixed seed."""
+    folder = tmp_path_factory.mktemp("photographs")
+    rng = np.random.default_rng(0)
+    for index in range(12):
+        coarse = rng.integers(0, 256, (6, 8, 3), dtype=np.uint8)
+        image = cv2.resize(coarse, (300 + 10 * index, 260), interpolation=cv2.INTER_CUBIC)
+        assert cv2.imwrite(str(folder / f"{index:02}.jpg"), image)
+    return folder
+
+
+# Every precision, every variant of the published graph
+
+
+@pytest.mark.parametrize("style", STYLES)
+def test_int8_convolutions_hold_their_sums_and_stay_close_to_float32(thin_model, tmp_path, style):
+    prepared = prepare_thin(thin_model.build(**style), INT8, tmp_path / "model.pb")
+    assert prepared.notes == ()
+    assert {name: prepared.fused_ops[name] for name in prepared.fused_ops if "Q" in name} == {
+        "QuantizeV2": 1,
+        "QuantizedConv2D[BiasAdd,Relu,Requantize]": 33,
+        "QuantizedConv2D[BiasAdd,Sum,Relu,Requantize]": 16,
+        "QuantizedConv2D[BiasAdd,Requantize]": 4,
+        "QuantizedMaxPool": 1,
+    }
+    assert prepared.arithmetic == Arithmetic({"int8": 53}, 16, FLOAT32_OPS)
+    assert prepared.agreement.images == 32
+    assert 1e-3 < prepared.agreement.logits_relative_l2 <= prepared.agreement.bound == 0.3
+    assert prepared.structure.convolutions == 53
+    assert prepared.structure.stride_in == "3x3"
+
+
+@pytest.mark.parametrize("style", STYLES)
+def test_bfloat16_is_fused_as_float32_and_stays_close_to_it(thin_model, tmp_path, style):
+    prepared = prepare_thin(thin_model.build(**style), BF16, tmp_path / "model.pb")
+    assert prepared.notes == ()
+    assert prepared.fused_ops["Conv2D[BiasAdd,Add,Relu]"] == 16
+    assert prepared.arithmetic == Arithmetic({"bfloat16": 53}, 16, FLOAT32_OPS)
+    assert 1e-3 < prepared.agreement.logits_relative_l2 <= prepared.agreement.bound == 0.05
+
+
+def test_amx_bfloat32_is_the_float32_graph(thin_model, thin_path, tmp_path):
+    prepare_thin(thin_model.build(), Precision.AMX_BFLOAT32, tmp_path / "model.pb")
+    assert (tmp_path / "model.pb").read_bytes() == thin_path.read_bytes()
+
+
+def test_the_full_model_in_int8_has_all_parameters_and_agrees(full_model, cache):
+    request = CalibrationRequest(images=32)
+    prepared = prepare(ModelSource.generated(0), INT8, cache, lambda _: None, request)
+    graph = prepared.manifest.graph
+    assert prepared.manifest.source == full_model.manifest.source
+    assert prepared.manifest.calibration == select_calibration(request).identity
+    assert graph.structure.parameters == 25_532_521
+    assert graph.notes == ()
+    assert graph.agreement.logits_relative_l2 <= 0.25
+    assert graph.agreement.same_class_share > 0.4
+
+
+# The 8-bit graph
+
+
+def test_nothing_between_the_first_convolution_and_the_pooling_is_float(int8_path):
+    graph = read_graph(int8_path)
+    nodes = index_nodes(graph)
+    (end,) = (node for node in graph.node if node.op == "Dequantize")
+    assert [node.op for node in graph.node if end.name in node.input] == ["Mean"]
+    inside = [nodes[name] for name in find_reachable(nodes, end.name) if name != end.name]
+    ops = sorted({node.op for node in inside})
+    assert ops == [
+        "Const",
+        "Placeholder",
+        "QuantizeV2",
+        "QuantizedConv2DWithBiasAndReluAndRequantize",
+        "QuantizedConv2DWithBiasAndRequantize",
+        "QuantizedConv2DWithBiasSignedSumAndReluAndRequantize",
+        "QuantizedConv2DWithBiasSumAndReluAndRequantize",
+        "QuantizedMaxPool",
+    ]
+    (start,) = (node for node in inside if node.op == "QuantizeV2")
+    assert [node.name for node in inside if start.name in node.input] == [
+        "resnet_model/conv2d/Conv2D/int8"
+    ]
+
+
+def test_the_four_pads_are_inside_their_convolutions(int8_path):
+    padded = {
+        node.name: list(node.attr["padding_list"].list.i)
+        for node in read_graph(int8_path).node
+        if "padding_list" in node.attr and node.attr["padding_list"].list.i
+    }
+    assert sorted(padded.values()) == [[0, 0, 1, 1, 1, 1, 0, 0]] * 3 + [[0, 0, 3, 3, 3, 3, 0, 0]]
+    assert "resnet_model/conv2d/Conv2D/int8" in padded
+
+
+def test_each_filter_has_a_scale_of_its_own_and_fills_it(int8_path, thin_path):
+    import tensorflow as tf
+
+    floats, graph = index_nodes(read_graph(thin_path)), read_graph(int8_path)
+    nodes = index_nodes(graph)
+    convolutions = [node for node in graph.node if node.op.startswith("QuantizedConv2D")]
+    assert len(convolutions) == 53
+    for node in convolutions:
+        values = read_constant(nodes, node.input[1]).astype(np.float64)
+        low, high = (read_constant(nodes, node.input[place]) for place in (5, 6))
+        assert high.shape == low.shape == (values.shape[-1],)
+        np.testing.assert_array_equal(low, -high)
+        assert (np.abs(values).max(axis=(0, 1, 2)) == 127).all()
+        kernel = read_constant(floats, floats[node.name.removesuffix("/int8")].input[1])
+        step = high / 127
+        assert (np.abs(values * step - kernel) <= step * 0.5001).all()
+        assert node.attr["Tfilter"].type == tf.qint8.as_datatype_enum
+
+
+def test_the_same_calibration_gives_the_same_bytes_and_another_seed_others(
+    thin_model, int8_path, tmp_path
+):
+    prepare_thin(thin_model.build(), INT8, tmp_path / "again.pb")
+    assert (tmp_path / "again.pb").read_bytes() == int8_path.read_bytes()
+    other = select_calibration(CalibrationRequest(images=16, seed=1))
+    prepare_thin(thin_model.build(), INT8, tmp_path / "other.pb", other)
+    assert (tmp_path / "other.pb").read_bytes() != int8_path.read_bytes()
+
+
+def test_ranges_that_do_not_fit_the_images_are_refused(thin_model, tmp_path):
+    def cut_off(graph, ranges):
+        return quantize(graph, {name: value / 8 for name, value in ranges.items()})
+
+    recipe = find_recipe(INT8)
+    spoiled = Recipe(recipe.steps, {}, 1.0, recipe.max_logits_relative_l2, cut_off)
+    with pytest.raises(ModelError, match="does not answer as its source does") as caught:
+        prepare_thin(thin_model.build(), INT8, tmp_path / "model.pb", recipe=spoiled)
+    assert "calibrate with images" in (caught.value.advice or "")
+
+
+def test_a_graph_whose_batch_norms_are_not_folded_is_refused(thin_model):
+    with pytest.raises(ModelError, match="it is no residual sum"):
+        find_convolutions(thin_model.build())
+
+
+# Calibration
+
+
+def test_ranges_are_the_largest_magnitudes_over_all_batches(thin_path):
+    graph = read_graph(thin_path)
+    names = [fused.output for fused in find_convolutions(graph)]
+    assert len(names) == len(set(names)) == 53
+    first, second = read_calibration_batches(GENERATED)
+    apart = [measure_ranges(graph, names, [batch]) for batch in (first, second)]
+    together = measure_ranges(graph, names, [first, second])
+    assert together == {name: max(each[name] for each in apart) for name in names}
+    assert apart[0] != apart[1]
+
+
+def test_a_projections_range_is_that_of_its_negative_values_too(thin_path):
+    graph = read_graph(thin_path)
+    projection = next(fused for fused in find_convolutions(graph) if fused.relu is None)
+    negated = index_nodes(graph)[projection.bias.input[1]].attr["value"].tensor
+    from tensorflow.python.framework import tensor_util
+
+    shape = tensor_util.MakeNdarray(negated).shape
+    negated.CopyFrom(tensor_util.make_tensor_proto(np.full(shape, -1e6, np.float32)))
+    zeros = np.zeros((1, 224, 224, 3), np.float32)
+    ranges = measure_ranges(graph, [projection.output], [zeros])
+    assert ranges[projection.output] == pytest.approx(1e6, rel=1e-3)
+
+
+def test_photographs_calibrate_and_others_of_the_same_dataset_are_compared(
+    thin_model, int8_path, photographs, tmp_path
+):
+    chosen = select_calibration(CalibrationRequest(dataset=photographs, images=6))
+    assert sum(len(batch) for batch in read_calibration_batches(chosen)) == 6
+    assert read_held_out_images(chosen).shape == (3, 224, 224, 3)
+    prepared = prepare_thin(thin_model.build(), INT8, tmp_path / "model.pb", chosen)
+    assert prepared.agreement.images == 3
+    assert (tmp_path / "model.pb").read_bytes() != int8_path.read_bytes()
+
+
+def test_a_photograph_that_cannot_be_read_is_named(photographs, tmp_path):
+    for path in photographs.iterdir():
+        (tmp_path / path.name).write_bytes(path.read_bytes()[:500])
+    chosen = select_calibration(CalibrationRequest(dataset=tmp_path, images=6))
+    with pytest.raises(ModelError) as caught:
+        list(read_calibration_batches(chosen))
+    assert caught.value.message == (
+        f"--calibration {tmp_path}: {chosen.refs[0].name} is cut short: its end marker is missing"
+    )
+
+
+# The bfloat16 graph
+
+
+@pytest.fixture(scope="module")
+def bf16_path(thin_model, tmp_path_factory):
+    path = tmp_path_factory.mktemp("bf16") / "model.pb"
+    prepare_thin(thin_model.build(), BF16, path)
+    return path
+
+
+def test_kernels_and_biases_are_stored_in_bfloat16_and_the_classifier_is_not(bf16_path):
+    import tensorflow as tf
+
+    graph = read_graph(bf16_path)
+    nodes = index_nodes(graph)
+    stored = {
+        node.op: {
+            nodes[each.input[1]].attr["dtype"].type for each in graph.node if each.op == node.op
+        }
+        for node in graph.node
+        if node.op in ("Conv2D", "MatMul")
+    }
+    assert stored == {
+        "Conv2D": {tf.bfloat16.as_datatype_enum},
+        "MatMul": {tf.float32.as_datatype_enum},
+    }
+
+
+def test_a_converted_graph_is_no_source(bf16_path, int8_path):
+    for path, op in ((bf16_path, "Cast"), (int8_path, "Dequantize")):
+        with pytest.raises(ModelError, match=f"operations ResNet-50 does not: {op}"):
+            prepare(ModelSource(path=str(path), base_width=8), FP32, path.parent, lambda _: None)
+
+
+SCRIPT = """
+import sys
+from pathlib import Path
+import numpy as np
+from resnet50_bench.config import Precision
+from resnet50_bench.engines.base import LoadRequest
+from resnet50_bench.engines.tensorflow import ENGINE
+
+loaded = ENGINE.load(LoadRequest(Path(sys.argv[1]), Precision(sys.argv[2]), 2, 2))
+loaded.run(np.ones((2, 224, 224, 3), np.float32))
+"""
+
+
+def convolution_kernels(path, precision):
+    """Return the implementations oneDNN names for the convolutions of one query."""
+    environment = os.environ | {"ONEDNN_VERBOSE": "1", "TF_CPP_MIN_LOG_LEVEL": "3"}
+    child = subprocess.run(
+        [sys.executable, "-c", SCRIPT, str(path), precision.value],
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    fields = [line.split(",") for line in child.stdout.splitlines()]
+    executed = [each for each in fields if each[3:4] == ["exec"] and each[5] == "convolution"]
+    assert len(executed) == 53
+    return {each[6].split(":")[1] for each in executed}
+
+
+@pytest.mark.parametrize(
+    ("fixture", "precision", "flag", "suffixes"),
+    [
+        ("bf16_path", BF16, "avx512_bf16", ("_bf16", "_fp16", "_amx")),
+        ("int8_path", INT8, "avx512_vnni", ("_vnni", "_bf16", "_fp16", "_amx")),
+    ],
+)
+def test_every_convolution_runs_in_the_precisions_instructions(
+    request, fixture, precision, flag, suffixes
+):
+    if flag not in Path("/proc/cpuinfo").read_text():
+        pytest.skip(f"this CPU has no {flag}")
+    kernels = convolution_kernels(request.getfixturevalue(fixture), precision)
+    assert all(name.startswith("avx512_core_") for name in kernels)
+    assert all(name.endswith(suffixes) for name in kernels)

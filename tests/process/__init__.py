@@ -1,0 +1,1 @@
+"""Real processes, started through the real command line."""

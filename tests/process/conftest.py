@@ -1,0 +1,196 @@
+"""Real `r50` processes, and the proof that each test leaves none of them behind."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+import uuid
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+
+from resnet50_bench.host import read_host
+from resnet50_bench.parameters import PARAMETERS
+from resnet50_bench.results import Record, read_record
+
+MARK = "R50_TEST_MARK"
+SCRIPT = Path(sys.executable).with_name("r50")
+COMMAND = (
+    [sys.executable, str(SCRIPT)]
+    if SCRIPT.exists()
+    else [sys.executable, "-c", "from resnet50_bench.cli import main; main()"]
+)
+REAP_SECONDS = 5.0
+GIVE_UP_SECONDS = 60.0
+
+STEPS = 40
+WARMUP_STEPS = 3
+QUICK = [
+    "--engine", "null", "--batch-size", "1",
+    "--steps", str(STEPS), "--warmup-steps", str(WARMUP_STEPS),
+]  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """A process that has ended."""
+
+    code: int
+    stdout: str
+    stderr: str
+
+
+@dataclass(slots=True)
+class R50:
+    """Starts `r50` in folders of its own, marked so that everything it started can be found."""
+
+    root: Path
+    mark: str = field(default_factory=lambda: uuid.uuid4().hex)
+    started: list[subprocess.Popen[bytes]] = field(default_factory=list)
+
+    @property
+    def cwd(self) -> Path:
+        return self.root / "cwd"
+
+    @property
+    def temporary(self) -> Path:
+        return self.root / "tmp"
+
+    @property
+    def output(self) -> Path:
+        return self.root / "runs"
+
+    def environment(self, extra: dict[str, str] | None = None) -> dict[str, str]:
+        named = {parameter.name for parameter in PARAMETERS} | {"R50_OUTPUT", "COLUMNS"}
+        inherited = {name: text for name, text in os.environ.items() if name not in named}
+        return inherited | {MARK: self.mark, "TMPDIR": str(self.temporary)} | (extra or {})
+
+    def start(
+        self,
+        *arguments: object,
+        env: dict[str, str] | None = None,
+        cwd: Path | None = None,
+        command: list[str] | None = None,
+    ) -> subprocess.Popen[bytes]:
+        """Start it in a process group of its own, its output going to files."""
+        stdout, stderr = self._streams(len(self.started))
+        with stdout.open("wb") as out, stderr.open("wb") as err:
+            process = subprocess.Popen(
+                [*(command or COMMAND), *map(str, arguments)],
+                stdin=subprocess.DEVNULL,
+                stdout=out,
+                stderr=err,
+                env=self.environment(env),
+                cwd=cwd or self.cwd,
+                start_new_session=True,
+            )
+        self.started.append(process)
+        return process
+
+    def end(self, process: subprocess.Popen[bytes]) -> Ended:
+        """Wait for its end."""
+        code = process.wait(GIVE_UP_SECONDS)
+        out, err = (path.read_text() for path in self._streams(self.started.index(process)))
+        return Ended(code, out, err)
+
+    def __call__(self, *arguments: object, **options) -> Ended:
+        """Run it to its end."""
+        return self.end(self.start(*arguments, **options))
+
+    def wait_for_stderr(self, process: subprocess.Popen[bytes], text: str) -> None:
+        """Return once it has written `text` to stderr."""
+        path = self._streams(self.started.index(process))[1]
+        wait_until(lambda: text in path.read_text() or process.poll() is not None, text)
+        assert text in path.read_text()
+
+    def live(self) -> dict[int, str]:
+        """Every process that carries the mark: its id and command line."""
+        found = {}
+        for entry in Path("/proc").iterdir():
+            if not entry.name.isdigit():
+                continue
+            try:
+                if f"{MARK}={self.mark}".encode() in (entry / "environ").read_bytes().split(b"\0"):
+                    words = (entry / "cmdline").read_bytes().split(b"\0")
+                    found[int(entry.name)] = b" ".join(words).decode()
+            except OSError:  # it ended meanwhile, or is not ours to read
+                continue
+        return found
+
+    def find_worker(self, instance: int) -> int:
+        """Return the id of the process whose output is this instance's log."""
+        for pid in self.live():
+            try:
+                target = Path(f"/proc/{pid}/fd/1").readlink()
+            except OSError:
+                continue
+            if target.name == f"instance_{instance:03d}.log":
+                return pid
+        raise AssertionError(f"no process of instance {instance} among {self.live()}")
+
+    def folder(self) -> Path:
+        """The folder of the only run."""
+        (folder,) = self.output.iterdir()
+        return folder
+
+    def record(self) -> Record:
+        """The record of the only run."""
+        return read_record(self.folder())
+
+    def log(self) -> str:
+        """The benchmark log of the only run."""
+        (path,) = self.folder().glob("benchmark_*.log")
+        return path.read_text()
+
+    def _streams(self, index: int) -> tuple[Path, Path]:
+        return self.root / f"{index}.stdout", self.root / f"{index}.stderr"
+
+
+def wait_until(condition, what: object) -> None:
+    """Poll until `condition` holds; gives up only when something hangs."""
+    deadline = time.monotonic() + GIVE_UP_SECONDS
+    while not condition():
+        assert time.monotonic() < deadline, f"waited in vain for {what}"
+        time.sleep(0.005)
+
+
+@pytest.fixture
+def r50(tmp_path) -> R50:
+    runner = R50(tmp_path)
+    runner.cwd.mkdir()
+    runner.temporary.mkdir()
+    return runner
+
+
+@pytest.fixture(autouse=True)
+def leaves_nothing_behind(r50):
+    """No process, no temporary file and no half-written record outlives a test."""
+    yield
+    deadline = time.monotonic() + REAP_SECONDS
+    while (left := r50.live()) and time.monotonic() < deadline:
+        time.sleep(0.01)
+    for pid in left:
+        try:
+            os.kill(pid, signal.SIGKILL)
+        except ProcessLookupError:
+            continue
+    for process in r50.started:
+        process.wait()
+    assert left == {}
+    assert list(r50.temporary.iterdir()) == []
+    assert list(r50.root.rglob(".*")) == []
+
+
+@pytest.fixture(scope="session")
+def cores() -> int:
+    return read_host().physical_cores
+
+
+@pytest.fixture
+def two_cores(cores) -> None:
+    if cores < 2:
+        pytest.skip("two instances need two physical cores; this host has one")

@@ -1,0 +1,218 @@
+"""Whole runs through the command line, and what is kept of them."""
+
+from __future__ import annotations
+
+import json
+import tarfile
+
+import pytest
+
+from .conftest import QUICK, STEPS, WARMUP_STEPS, wait_until
+
+MEASURE = [*QUICK, "--engine-option", "query_ms=5"]
+
+
+def instances(count: int) -> list[str]:
+    return ["--cores-per-instance", "1", "--instances", str(count)]
+
+
+@pytest.fixture(params=[1, 2])
+def count(request, cores) -> int:
+    if request.param > cores:
+        pytest.skip("two instances need two physical cores; this host has one")
+    return request.param
+
+
+def test_a_valid_run(r50, count):
+    ended = r50("run", *MEASURE, *instances(count), "--output", r50.output)
+    assert ended.code == 0, ended.stderr
+    assert "\nVALID\n" in ended.stdout
+    assert "#INVALID RESULT" not in ended.stdout
+    assert ended.stdout.startswith("Throughput")
+    assert "[1/" in ended.stderr
+    assert "Traceback" not in ended.stderr
+
+    record = r50.record()
+    assert record.status == "completed"
+    assert len(record.instances) == count
+    assert [item.started for item in record.instances] == [True] * count
+    assert [item.reported for item in record.instances] == [True] * count
+    assert [item.exit.kind for item in record.instances] == ["ok"] * count
+    assert len({item.pid for item in record.instances}) == count
+    assert len({item.slot.cpus for item in record.instances}) == count
+    for item in record.instances:
+        assert item.seen.cpus == item.slot.cpus
+        assert len(item.slot.cpus) == 1
+        assert len(item.start_ns) == len(item.end_ns) >= STEPS
+        assert len(item.warmup_query_ns) == WARMUP_STEPS
+        assert item.log_tail is None
+        assert (r50.folder() / f"instance_{item.slot.instance:03d}.log").read_text() == ""
+    assert "Verdict: VALID" in r50.log()
+    assert sorted(path.name for path in r50.folder().iterdir()) == [
+        "benchmark_throughput_avx_fp32.log",
+        *(f"instance_{number:03d}.log" for number in range(count)),
+        "record.json",
+    ]
+
+
+def test_show_and_kpi_agree_with_the_run(r50, count):
+    ran = r50("run", *MEASURE, *instances(count), "--output", r50.output, "--json")
+    assert ran.code == 0, ran.stderr
+    summary = json.loads(ran.stdout)
+    record = r50.record()
+    assert summary["valid"] is True
+    assert summary["status"] == record.status == "completed"
+    assert summary["run_id"] == record.run_id == r50.folder().name
+    assert [item["queries"] for item in summary["instances"]] == [
+        len(item.end_ns) for item in record.instances
+    ]
+
+    again = r50("show", "--json", r50.folder())
+    assert (again.code, again.stderr) == (0, "")
+    assert json.loads(again.stdout) == summary
+
+    rate = summary["kpis"]["throughput_images_per_s"]
+    begin_ns = max(item.start_ns[0] for item in record.instances)
+    end_ns = min(item.end_ns[-1] for item in record.instances)
+    inside = [end for item in record.instances for end in item.end_ns if begin_ns < end <= end_ns]
+    assert rate == pytest.approx(len(inside) / (end_ns - begin_ns) * 1e9, rel=1e-12)
+
+    shown = r50("show", r50.folder())
+    assert (shown.code, shown.stderr) == (0, "")
+    assert shown.stdout.startswith("Throughput")
+    assert f"{rate:.2f} images/s" in shown.stdout
+
+    kpi = r50("kpi", r50.folder())
+    assert (kpi.code, kpi.stderr) == (0, "")
+    (starred,) = [line for line in kpi.stdout.splitlines() if line.startswith("*")]
+    assert starred.startswith("*Throughput (images/s): ")
+    assert f"{rate:.2f}" in starred
+    assert f"## INSTANCES: {count}" in kpi.stdout.splitlines()
+    assert "# verdict: VALID" in kpi.stdout.splitlines()
+
+
+def test_latency_has_its_own_primary_kpi(r50):
+    arguments = [*MEASURE, *instances(1), "--mode", "latency", "--output", r50.output]
+    assert r50("run", *arguments).code == 0
+    kpi = r50("kpi", r50.folder()).stdout
+    (starred,) = [line for line in kpi.splitlines() if line.startswith("*")]
+    assert "atency" in starred
+
+
+def test_relative_output_is_below_the_working_directory(r50):
+    elsewhere = r50.root / "elsewhere"
+    elsewhere.mkdir()
+    ended = r50("run", *MEASURE, "--output", "here/results", cwd=elsewhere)
+    assert ended.code == 0, ended.stderr
+    (folder,) = (elsewhere / "here/results").iterdir()
+    assert (folder / "record.json").is_file()
+    assert list(r50.cwd.iterdir()) == []
+
+
+def test_r50_output_names_the_folder_and_a_flag_wins(r50):
+    env = {"R50_OUTPUT": str(r50.output)}
+    assert r50("run", *MEASURE, env=env).code == 0
+    assert r50.record().status == "completed"
+    other = r50.root / "other"
+    assert r50("run", *MEASURE, "--output", other, env=env).code == 0
+    assert len(list(other.iterdir())) == 1
+    assert len(list(r50.output.iterdir())) == 1
+
+
+def test_runs_of_the_same_second_get_folders_of_their_own(r50):
+    processes = [r50.start("run", *MEASURE, "--output", r50.output) for _ in range(3)]
+    assert [r50.end(process).code for process in processes] == [0, 0, 0]
+    assert len(list(r50.output.iterdir())) == 3
+
+
+def test_modules_lying_in_the_working_directory_are_not_imported(r50):
+    for name in ("socket.py", "numpy.py", "msgspec.py"):
+        (r50.cwd / name).write_text("raise RuntimeError('taken from the working directory')\n")
+    ended = r50("run", *MEASURE, "--output", r50.output)
+    assert ended.code == 0, ended.stdout + ended.stderr
+
+
+def test_swaying_variables_of_the_shell_do_not_reach_the_workers(r50):
+    arguments = [*QUICK, "--engine-option", "fault=hang", "--customer-env", "MY_OWN=2"]
+    process = r50.start("run", *arguments, "--output", r50.output, env={"OMP_DYNAMIC": "TRUE"})
+    r50.wait_for_stderr(process, "load, fill the feed, warm up")
+    wait_until(lambda: len(r50.live()) == 2, "the worker")
+    # A forked child still shows its parent's variables until it has executed the worker.
+    wait_until(lambda: any("worker" in line for line in r50.live().values()), "the worker's exec")
+    (pid,) = (pid for pid, line in r50.live().items() if "worker" in line)
+    with open(f"/proc/{pid}/environ", "rb") as file:
+        variables = file.read().decode().split("\0")
+    process.terminate()
+    ended = r50.end(process)
+    assert "MY_OWN=2" in variables
+    assert "OMP_NUM_THREADS=1" in variables
+    assert not [text for text in variables if text.startswith("OMP_DYNAMIC")]
+    assert "not passed on to the instances: OMP_DYNAMIC" in ended.stderr
+    assert r50.record().launch.environment == {"OMP_NUM_THREADS": "1", "MY_OWN": "2"}
+
+
+@pytest.fixture
+def images(r50):
+    """Five images, one JPEG cut short, one text named like an image, one plain text file."""
+    cv2 = pytest.importorskip("cv2")
+    np = pytest.importorskip("numpy")
+    folder = r50.root / "images"
+    (folder / "deeper").mkdir(parents=True)
+    random = np.random.default_rng(7)
+    for number in range(5):
+        pixels = random.integers(0, 256, (240, 260, 3), np.uint8)
+        assert cv2.imwrite(str(folder / "deeper" / f"{number}.jpg"), pixels)
+    whole = (folder / "deeper/0.jpg").read_bytes()
+    (folder / "cut.JPEG").write_bytes(whole[: len(whole) // 2])
+    (folder / "text.jpg").write_text("not an image")
+    (folder / "notes.txt").write_text("no image either")
+    return folder
+
+
+def make_tar(folder):
+    path = folder.parent / "images.tar"
+    with tarfile.open(path, "w") as archive:
+        archive.add(folder, arcname="images")
+    return path
+
+
+@pytest.mark.parametrize("kind", ["folder", "tar"])
+def test_real_images(r50, images, kind):
+    path = images if kind == "folder" else make_tar(images)
+    prefix = "" if kind == "folder" else "images/"
+    ended = r50("run", *MEASURE, *instances(1), "--dataset", path, "--output", r50.output)
+    assert ended.code == 0, ended.stdout + ended.stderr
+    assert f"5 of 7 files of the {kind} {path}" in ended.stdout
+    assert "2 files skipped" in ended.stdout
+    assert f"{prefix}cut.JPEG: " in ended.stdout
+    assert f"{prefix}text.jpg: " in ended.stdout
+    assert "notes.txt" not in ended.stdout
+    record = r50.record()
+    assert record.config.data_type.value == "real"
+    assert record.dataset.images == 7
+    (item,) = record.instances
+    assert item.feed.images == 5
+    assert [skipped.name for skipped in item.feed.skipped] == [
+        f"{prefix}cut.JPEG",
+        f"{prefix}text.jpg",
+    ]
+    assert all(skipped.reason for skipped in item.feed.skipped)
+
+
+def test_two_instances_share_the_images(r50, images, two_cores):
+    arguments = [*MEASURE, *instances(2), "--dataset", images, "--output", r50.output]
+    ended = r50("run", *arguments)
+    assert ended.code == 0, ended.stdout + ended.stderr
+    assert sum(item.feed.images for item in r50.record().instances) == 5
+    assert f"5 of 7 files of the folder {images}" in ended.stdout
+
+
+def test_no_usable_image_ends_the_run(r50, images):
+    (bad := r50.root / "bad").mkdir()
+    (images / "text.jpg").rename(bad / "text.jpg")
+    ended = r50("run", *MEASURE, *instances(1), "--dataset", bad, "--output", r50.output)
+    assert ended.code == 3
+    assert "instance 0 was lost while filling the feed" in ended.stdout
+    assert "text.jpg" in ended.stdout
+    assert "give --dataset a folder or an uncompressed .tar" in ended.stdout
+    assert r50.record().status == "lost instances"

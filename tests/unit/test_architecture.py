@@ -1,0 +1,144 @@
+"""The direction of imports, and what may import what: read from the sources themselves."""
+
+from __future__ import annotations
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import resnet50_bench
+
+ROOT = Path(resnet50_bench.__file__).parent
+PACKAGE = "resnet50_bench"
+FRAMEWORKS = {"tensorflow", "google", "openvino", "onnxruntime", "torch", "neural_compressor"}
+
+# From the bottom up: a module imports from rows above its own (and its own), never below.
+LAYERS = (
+    ("errors", "stats", "measure"),
+    ("config",),
+    ("parameters",),
+    ("engines.base",),
+    ("amx_probe", "host", "memory_policy", "data"),
+    ("isa", "engines", "placement"),
+    ("model",),
+    ("job",),
+    ("worker",),
+    ("results", "launch"),
+    ("kpi", "outcome", "plan"),
+    ("verdict",),
+    ("report",),
+    ("session",),
+    ("cli",),
+)
+# Modules that run only in a child process, and the engines: these may name a framework.
+MAY_USE_FRAMEWORKS = ("engines.", "model.")
+
+
+def sources() -> dict[str, ast.Module]:
+    found = {}
+    for path in sorted(ROOT.rglob("*.py")):
+        name = ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__")
+        found[name] = ast.parse(path.read_text())
+    return found
+
+
+def imports(tree: ast.AST) -> set[str]:
+    names = set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            names |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, "imports name the package in full"
+            assert node.module is not None
+            names.add(node.module)
+            names |= {f"{node.module}.{alias.name}" for alias in node.names}
+    return names
+
+
+def layer(name: str) -> int | None:
+    """The row of a module; the longest entry that names it or its package counts."""
+    rows = [
+        (len(entry), number)
+        for number, row in enumerate(LAYERS)
+        for entry in row
+        if name == entry or name.startswith(f"{entry}.")
+    ]
+    return max(rows)[1] if rows else None
+
+
+def test_every_module_has_a_layer() -> None:
+    unknown = [name for name in sources() if name != "__init__" and layer(name) is None]
+    assert unknown == []
+
+
+def test_imports_go_one_way() -> None:
+    modules = sources()
+    wrong = [
+        f"{name} imports {target}"
+        for name, tree in modules.items()
+        for target in (item.removeprefix(f"{PACKAGE}.") for item in imports(tree)
+                       if item.startswith(f"{PACKAGE}."))
+        if target in modules and name != "__init__"
+        and (layer(target) or 0) > (layer(name) or 0)
+    ]  # fmt: skip
+    assert wrong == []
+
+
+def test_launch_starts_the_worker_by_name_only() -> None:
+    for name, tree in sources().items():
+        if name != "worker":
+            assert f"{PACKAGE}.worker" not in imports(tree), name
+
+
+def test_the_worker_knows_nothing_of_the_parent() -> None:
+    parent = ("session", "report", "cli", "launch", "results", "kpi", "verdict")
+    names = imports(sources()["worker"])
+    assert [name for name in parent if any(n.startswith(f"{PACKAGE}.{name}") for n in names)] == []
+
+
+@pytest.mark.parametrize("framework", sorted(FRAMEWORKS))
+def test_frameworks_are_named_in_engines_and_preparation_only(framework: str) -> None:
+    users = [
+        name
+        for name, tree in sources().items()
+        if any(item.split(".")[0] == framework for item in imports(tree))
+    ]
+    assert [name for name in users if not name.startswith(MAY_USE_FRAMEWORKS)] == []
+
+
+def test_nothing_below_the_command_line_prints_or_exits() -> None:
+    allowed = {"worker", "amx_probe", "model.toolchain"}  # programs of their own
+    for name, tree in sources().items():
+        if name.startswith("cli") or name in allowed:
+            continue
+        calls = {ast.unparse(node.func) for node in ast.walk(tree) if isinstance(node, ast.Call)}
+        assert not calls & {"print", "sys.exit", "exit"}, name
+
+
+def test_the_parents_modules_import_no_framework() -> None:
+    parents = [
+        f"{PACKAGE}.{name}"
+        for name in sources()
+        if name != "__init__" and name not in {"worker", "model.toolchain"}
+    ]
+    code = (
+        f"import importlib, sys\nfor name in {parents!r}: importlib.import_module(name)\n"
+        f"print(sorted({FRAMEWORKS!r} & set(sys.modules)))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() in {"[]", "['google']"}  # a namespace package, loaded by a .pth file
+
+
+def test_files_and_functions_stay_within_their_budgets() -> None:
+    for path in ROOT.rglob("*.py"):
+        lines = path.read_text().splitlines()
+        is_table = path.name == "parameters.py"
+        assert len(lines) <= (500 if is_table else 400), path
+        for node in ast.walk(ast.parse("\n".join(lines))):
+            if isinstance(node, ast.FunctionDef):
+                body = node.body[1:] if ast.get_docstring(node) else node.body
+                length = body[-1].end_lineno - body[0].lineno + 1 if body else 0
+                assert length <= 40, f"{path}: {node.name} has {length} lines"

@@ -1,0 +1,211 @@
+from __future__ import annotations
+
+import random
+
+import pytest
+from tests.records import BEGIN_NS, SECOND, make_instance, make_lost, make_queries, make_record
+
+from resnet50_bench.kpi import Window, compute_kpis, find_window, run_kpis, survivors_kpis
+from resnet50_bench.results import InstanceRecord
+
+
+def chain(begin: int, *ends: int) -> list[tuple[int, int]]:
+    """Queries without a gap: each begins where the one before ended."""
+    return list(zip((begin, *ends), ends))
+
+
+def instances(*queries: list[tuple[int, int]]) -> list[InstanceRecord]:
+    return [make_instance(number, pairs) for number, pairs in enumerate(queries)]
+
+
+class TestWindow:
+    @pytest.mark.parametrize(
+        ("queries", "window"),
+        [
+            ([chain(5, 15, 25)], Window(5, 25)),
+            # Last first-query begin .. first finished instance's last end.
+            ([chain(0, 10, 40), chain(5, 15, 35)], Window(5, 35)),
+            ([chain(5, 15, 35), chain(0, 10, 40)], Window(5, 35)),
+            ([chain(0, 90), chain(10, 20, 30), chain(3, 60)], Window(10, 30)),
+            ([chain(0, 10), chain(9, 20)], Window(9, 10)),
+        ],
+    )
+    def test_is_what_all_share(self, queries, window):
+        assert find_window(instances(*queries)) == window
+
+    @pytest.mark.parametrize(
+        "queries",
+        [[], [chain(0, 10), chain(11, 20)], [chain(0, 10), chain(10, 20)], [[(5, 5)]]],
+        ids=["no instance", "apart", "touching", "no length"],
+    )
+    def test_is_absent_without_shared_time(self, queries):
+        assert find_window(instances(*queries)) is None
+        assert compute_kpis(instances(*queries), 1) is None
+
+    def test_length(self):
+        assert Window(1_000_000_000, 3_500_000_000).seconds == 2.5
+
+
+class TestThroughput:
+    def test_end_on_the_begin_of_the_window_is_outside_and_on_its_end_inside(self):
+        # Window 10..30. First: 10 is outside, 20 and 30 inside. Second: 30 inside.
+        kpis = compute_kpis(instances(chain(0, 10, 20, 30, 40), [(10, 30)]), 1)
+        assert kpis.window == Window(10, 30)
+        assert kpis.images == 3
+        assert kpis.images_per_s == pytest.approx(3 / 20e-9)
+
+    def test_query_begun_before_the_window_counts_when_it_ends_inside(self):
+        # Window 9..21: the first instance's ends 10 and 20, the second's 15 and 21.
+        kpis = compute_kpis(instances(chain(0, 10, 20, 30), chain(9, 15, 21)), 1)
+        assert (kpis.window, kpis.images) == (Window(9, 21), 4)
+
+    def test_batch_size_multiplies_images_not_latency(self):
+        kpis = compute_kpis([make_instance(0, make_queries(0, 10, SECOND))], 32)
+        assert kpis.images == 320
+        assert kpis.images_per_s == 32.0
+        assert kpis.rate_sum_images_per_s == 32.0
+        assert kpis.latency.queries == 10
+        assert kpis.latency.mean_ns == SECOND
+
+    def test_unequal_ends(self):
+        # Window 0..4 s. The second goes on alone, faster: 4 queries in 4 s, then 20 in 2 s.
+        second = [*make_queries(0, 4, SECOND), *make_queries(4 * SECOND, 20, SECOND // 10)]
+        kpis = compute_kpis(instances(make_queries(0, 2, 2 * SECOND), second), 2)
+        assert kpis.window == Window(0, 4 * SECOND)
+        assert kpis.images == 12
+        assert kpis.images_per_s == 3.0
+        # 2 queries in 4 s, and 24 in 6 s, of 2 images each.
+        assert kpis.rate_sum_images_per_s == 9.0
+        assert kpis.instances == 2
+
+    def test_gaps_between_queries_count_as_time(self):
+        kpis = compute_kpis([make_instance(0, [(0, SECOND), (3 * SECOND, 4 * SECOND)])], 1)
+        assert kpis.images_per_s == 0.5
+
+    def test_instance_without_queries_does_not_narrow_the_window(self):
+        kpis = compute_kpis(instances(make_queries(0, 2, SECOND), []), 1)
+        assert (kpis.instances, kpis.images) == (1, 2)
+
+
+class TestLatency:
+    def test_only_queries_whole_inside_the_window(self):
+        # Window 10..40. First: (8, 12) begins before; (12, 40) ends on its end. Second: (10, 11)
+        # begins on its begin; (35, 41) ends behind it.
+        first = [(0, 8), (8, 12), (12, 40)]
+        second = [(10, 11), (11, 35), (35, 41)]
+        latency = compute_kpis(instances(first, second), 1).latency
+        assert latency.queries == 3  # 28, 1, 24
+        assert (latency.min_ns, latency.max_ns) == (1, 28)
+        assert latency.mean_ns == pytest.approx(53 / 3)
+        assert latency.percentiles == {50.0: 24}
+
+    def test_absent_when_no_query_is_whole_inside(self):
+        # Window 9..10.
+        kpis = compute_kpis(instances(chain(0, 10), chain(9, 20)), 1)
+        assert kpis.images == 1
+        assert kpis.latency is None
+
+    @pytest.mark.parametrize(
+        ("count", "percentiles"),
+        [
+            (1, {}),
+            (2, {50.0: 1}),
+            (9, {50.0: 5}),
+            (10, {50.0: 5, 90.0: 9}),
+            (19, {50.0: 10, 90.0: 18}),
+            (20, {50.0: 10, 90.0: 18, 95.0: 19}),
+            (99, {50.0: 50, 90.0: 90, 95.0: 95}),
+            (100, {50.0: 50, 90.0: 90, 95.0: 95, 99.0: 99}),
+            (999, {50.0: 500, 90.0: 900, 95.0: 950, 99.0: 990}),
+            (1000, {50.0: 500, 90.0: 900, 95.0: 950, 99.0: 990, 99.9: 999}),
+        ],
+    )
+    def test_percentiles_of_the_durations_1_to_n_in_any_order(self, count, percentiles):
+        durations = list(range(1, count + 1))
+        random.Random(7).shuffle(durations)
+        ends = [1000 + sum(durations[: i + 1]) for i in range(count)]
+        latency = compute_kpis([make_instance(0, chain(1000, *ends))], 4).latency
+        assert latency.percentiles == percentiles
+        assert (latency.min_ns, latency.max_ns) == (1, count)
+        assert latency.mean_ns == (count + 1) / 2
+
+    def test_queries_of_all_instances_are_pooled(self):
+        # Means of 10 and 30 over 6 and 2 queries: 15 pooled, not 20.
+        latency = compute_kpis(instances(make_queries(0, 6, 10), make_queries(0, 2, 30)), 1).latency
+        assert latency.queries == 8
+        assert latency.mean_ns == 15
+        assert latency.percentiles == {50.0: 10}
+
+
+class TestSpread:
+    def test_needs_two_queries_a_slice(self):
+        assert compute_kpis([make_instance(0, make_queries(0, 19, 50))], 1).spread is None
+        assert compute_kpis([make_instance(0, make_queries(0, 20, 50))], 1).spread is not None
+
+    def test_even_pace_has_none(self):
+        # 3.1 queries a slice: their images are divided over the slices they span.
+        spread = compute_kpis([make_instance(0, make_queries(0, 31, 100))], 2).spread
+        # 2 images / 100 ns
+        assert (spread.low, spread.high) == (pytest.approx(2e7), pytest.approx(2e7))
+        assert spread.variation == pytest.approx(0, abs=1e-9)
+
+    def test_a_long_query_is_divided_over_its_slices(self):
+        # Slices of 100 ns: 5, 5, five times a fifth of the long query, 4, 2 + 1, 2; 20 in all.
+        ends = [
+            *range(20, 201, 20),
+            700,
+            *range(725, 851, 25),
+            *range(900, 1001, 50),
+        ]
+        kpis = compute_kpis([make_instance(0, chain(0, *ends))], 1)
+        assert (kpis.images, kpis.window) == (20, Window(0, 1000))
+        # Ordered: 0.2 (5 times), 2, 3, 4, 5, 5; mean 2; squares 79.2 - 10 * 4 = 39.2.
+        assert kpis.spread.low == pytest.approx(0.2e7)
+        assert kpis.spread.median == pytest.approx(1.1e7)
+        assert kpis.spread.high == pytest.approx(5e7)
+        assert kpis.spread.variation == pytest.approx((39.2 / 9) ** 0.5 / 2)
+
+    def test_a_stall_between_queries_shows(self):
+        # 10 queries in 0..200, nothing in 200..800, 10 queries in 800..1000.
+        queries = [*make_queries(0, 10, 20), *make_queries(800, 10, 20)]
+        spread = compute_kpis([make_instance(0, queries)], 1).spread
+        # 5 a slice in four slices, else 0; mean 2; squares 100 - 40 = 60.
+        assert (spread.low, spread.median, spread.high) == (0, 0, pytest.approx(5e7))
+        assert spread.variation == pytest.approx((60 / 9) ** 0.5 / 2)
+
+    def test_queries_across_the_window_count_by_their_part_inside(self):
+        # Window 100..200, slices of 10 ns. The first instance has 2 queries in each. Of the other's,
+        # half of (90, 110) lies in slice 0, and a tenth of (110, 210) in each other one.
+        first, other = make_queries(100, 20, 5), chain(50, 90, 110, 210)
+        kpis = compute_kpis(instances(first, other), 1)
+        assert (kpis.window, kpis.images) == (Window(100, 200), 21)
+        assert kpis.spread.high == pytest.approx(2.5e8)
+        assert kpis.spread.low == kpis.spread.median == pytest.approx(2.1e8)
+
+
+class TestOfARun:
+    def test_every_instance_reported(self):
+        kpis = run_kpis(make_record())
+        assert kpis.window == Window(BEGIN_NS, BEGIN_NS + 20 * SECOND)
+        assert (kpis.instances, kpis.images, kpis.images_per_s) == (2, 2560, 128.0)
+        assert survivors_kpis(make_record()) is None
+
+    def test_a_lost_instance_leaves_a_subtotal_and_no_kpi(self):
+        record = make_record(instances=[make_lost(0), make_instance(1)], status="lost instances")
+        assert run_kpis(record) is None
+        survivors = survivors_kpis(record)
+        assert (survivors.instances, survivors.images_per_s) == (1, 64.0)
+
+    def test_instance_lost_after_its_result_is_not_counted(self):
+        late = make_instance(0, reported=False)
+        record = make_record(instances=[late, make_instance(1)])
+        assert run_kpis(record) is None
+        assert survivors_kpis(record).instances == 1
+
+    @pytest.mark.parametrize("status", ["running", "interrupted", "lost instances"])
+    def test_none_unless_completed(self, status):
+        assert run_kpis(make_record(status=status)) is None
+
+    def test_nobody_survived(self):
+        record = make_record(instances=[make_lost(0), make_lost(1)], status="lost instances")
+        assert (run_kpis(record), survivors_kpis(record)) == (None, None)
