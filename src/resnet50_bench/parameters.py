@@ -357,7 +357,7 @@ def make_config(settings: Iterable[Setting]) -> RunConfig:
         origins[parameter.field] = setting.origin
     known = {item.name for item in fields(RunConfig)}
     asked = {name: value for name, value in values.items() if name in known}
-    if "dataset" in asked and "data_type" not in origins:
+    if "dataset" in asked and "data_type" not in asked:
         asked["data_type"] = DataType.REAL
     config = RunConfig(**asked)
     problems += _find_conflicts(config, origins)

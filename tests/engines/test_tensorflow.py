@@ -162,6 +162,12 @@ def test_fused_operations_are_counted_by_what_they_hold():
         node("_MklNativePadWithConv2D"),
         node("_MklSoftmax"),
         node("AddV2"),
+        node("_MklQuantizedConv2DWithBiasAndReluAndRequantize"),
+        node("_MklQuantizedConv2DWithBiasSumAndReluAndRequantize"),
+        node("_MklQuantizedConv2DWithBiasSignedSumAndReluAndRequantize"),
+        node("QuantizedConv2DWithBiasAndRequantize"),
+        node("_FusedQuantizedConv2D", "BiasAdd", "Requantize"),
+        node("_MklQuantizedMaxPool"),
     ]
     assert count_fused_ops(nodes) == {
         "AddV2": 1,
@@ -169,5 +175,9 @@ def test_fused_operations_are_counted_by_what_they_hold():
         "Conv2D[BiasAdd,Relu]": 2,
         "Conv2D[BiasAdd]": 1,
         "Pad[Conv2D]": 2,
+        "QuantizedConv2D[BiasAdd,Relu,Requantize]": 1,
+        "QuantizedConv2D[BiasAdd,Requantize]": 2,
+        "QuantizedConv2D[BiasAdd,Sum,Relu,Requantize]": 2,
+        "QuantizedMaxPool": 1,
         "Softmax": 1,
     }

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
+from resnet50_bench.data.buffers import empty_images
 from resnet50_bench.data.profiles import IMAGE_BYTES, MLPERF
 
 if TYPE_CHECKING:
@@ -69,7 +70,7 @@ def make_dummy_pool(batch_size: int, batches: int, seed: int | tuple[int, ...]) 
     means = np.array(MLPERF.means, dtype=np.float32)
     pool: list[Images] = []
     for _ in range(batches):
-        batch = np.empty((batch_size, _SIDE, _SIDE, 3), dtype=np.float32)
+        batch = empty_images(batch_size)
         for image in batch:
             np.subtract(_make_image(generator, waves), means, out=image)
         pool.append(batch)

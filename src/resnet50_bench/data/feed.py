@@ -168,8 +168,7 @@ def plan_pool_images(batch_size: int, max_pool_bytes: int) -> int:
 
 def _load_pool(source: ImageSource, request: RealFeedRequest) -> tuple[Images, int, list[Skipped]]:
     """Return an array of whole batches, how many images it holds, and what was skipped."""
-    import numpy as np
-
+    from resnet50_bench.data.buffers import empty_images
     from resnet50_bench.data.preprocess import preprocess_all
 
     profile = PROFILES[request.profile]
@@ -177,7 +176,7 @@ def _load_pool(source: ImageSource, request: RealFeedRequest) -> tuple[Images, i
     capacity = min(
         plan_pool_images(size, request.max_pool_bytes), -(-len(request.refs) // size) * size
     )
-    images = np.empty((capacity, profile.crop_side, profile.crop_side, 3), dtype=np.float32)
+    images = empty_images(capacity)
     count = 0
     skipped: list[Skipped] = []
     with closing(preprocess_all(source, request.refs, profile, request.threads)) as loaded:
