@@ -31,7 +31,7 @@ from resnet50_bench.results import Record, read_record
 BATCH = 32
 STEPS = 15
 WARMUP = 5
-NULL = ("--engine", "null", "--steps", "200000", "--batch-size", "1")
+NULL = ("--engine", "null", "--engine-option", "query_ms=0", "--steps", "200000")
 
 
 def bare_loop(model_path: str, threads: int) -> None:
@@ -103,9 +103,7 @@ def main() -> None:
                 parts.setdefault(name, []).append(value)
             _, rate, _ = run_r50(output, *amounts, "--cores-per-instance", "1", "--instances", "2")
             rates["2x1"].append(rate)
-            null, _, _ = run_r50(
-                output, "--engine", "null", "--steps", "200000", "--batch-size", "1"
-            )
+            null, _, _ = run_r50(output, *NULL)
             item = null.instances[0]
             loop_ns.append((item.end_ns[-1] - item.start_ns[0]) / len(item.end_ns))
     print(f"{host.cpu_model}, {threads} cores, fp32, batch {BATCH}, {STEPS} queries a run")

@@ -301,11 +301,14 @@ def _removed_on_failure(folder: Path) -> Iterator[None]:
 @contextmanager
 def _signals_raise() -> Iterator[None]:
     """Turn SIGINT and SIGTERM into `Interrupted`, once: the clean-up is not interrupted again."""
+    raised = False
 
     def interrupt(number: int, _frame: object) -> None:
-        for each in (signal.SIGINT, signal.SIGTERM):
-            signal.signal(each, signal.SIG_IGN)
-        raise Interrupted(number)
+        # Not SIG_IGN: Python prints a traceback when a signal is pending while that is set.
+        nonlocal raised
+        if not raised:
+            raised = True
+            raise Interrupted(number)
 
     before: Mapping[int, Callable[..., object] | int | None] = {
         number: signal.signal(number, interrupt) for number in (signal.SIGINT, signal.SIGTERM)

@@ -27,7 +27,7 @@ from resnet50_bench.model.toolchain import prepare_graph, read_graph
 pytestmark = pytest.mark.tensorflow
 
 FP32, BF16, INT8 = Precision.AVX_FP32, Precision.AVX_BFLOAT16, Precision.AVX_INT8
-GENERATED = select_calibration(CalibrationRequest(images=16))
+GENERATED = select_calibration(CalibrationRequest(images=32))
 FLOAT32_OPS = {"BiasAdd": 1, "MatMul": 1, "Mean": 1, "Softmax": 1, "Squeeze": 1}
 
 STYLES = [
@@ -76,7 +76,9 @@ def test_int8_convolutions_hold_their_sums_and_stay_close_to_float32(thin_model,
         "QuantizedConv2D[BiasAdd,Requantize]": 4,
         "QuantizedMaxPool": 1,
     }
-    assert prepared.arithmetic == Arithmetic({"int8": 53}, 16, FLOAT32_OPS)
+    assert prepared.arithmetic == Arithmetic(
+        convolutions={"int8": 53}, fused_sums=16, float32_ops=FLOAT32_OPS
+    )
     assert prepared.agreement.images == 32
     assert 1e-3 < prepared.agreement.logits_relative_l2 <= prepared.agreement.bound == 0.3
     assert prepared.structure.convolutions == 53
@@ -88,8 +90,10 @@ def test_bfloat16_is_fused_as_float32_and_stays_close_to_it(thin_model, tmp_path
     prepared = prepare_thin(thin_model.build(**style), BF16, tmp_path / "model.pb")
     assert prepared.notes == ()
     assert prepared.fused_ops["Conv2D[BiasAdd,Add,Relu]"] == 16
-    assert prepared.arithmetic == Arithmetic({"bfloat16": 53}, 16, FLOAT32_OPS)
-    assert 1e-3 < prepared.agreement.logits_relative_l2 <= prepared.agreement.bound == 0.05
+    assert prepared.arithmetic == Arithmetic(
+        convolutions={"bfloat16": 53}, fused_sums=16, float32_ops=FLOAT32_OPS
+    )
+    assert 1e-3 < prepared.agreement.logits_relative_l2 <= prepared.agreement.bound == 0.08
 
 
 def test_amx_bfloat32_is_the_float32_graph(thin_model, thin_path, tmp_path):
@@ -169,7 +173,7 @@ def test_the_same_calibration_gives_the_same_bytes_and_another_seed_others(
 ):
     prepare_thin(thin_model.build(), INT8, tmp_path / "again.pb")
     assert (tmp_path / "again.pb").read_bytes() == int8_path.read_bytes()
-    other = select_calibration(CalibrationRequest(images=16, seed=1))
+    other = select_calibration(CalibrationRequest(images=32, seed=1))
     prepare_thin(thin_model.build(), INT8, tmp_path / "other.pb", other)
     assert (tmp_path / "other.pb").read_bytes() != int8_path.read_bytes()
 
@@ -197,9 +201,10 @@ def test_ranges_are_the_largest_magnitudes_over_all_batches(thin_path):
     graph = read_graph(thin_path)
     names = [fused.output for fused in find_convolutions(graph)]
     assert len(names) == len(set(names)) == 53
-    first, second = read_calibration_batches(GENERATED)
-    apart = [measure_ranges(graph, names, [batch]) for batch in (first, second)]
-    together = measure_ranges(graph, names, [first, second])
+    batches = list(read_calibration_batches(GENERATED))
+    assert [len(batch) for batch in batches] == [8, 8, 8, 8]
+    apart = [measure_ranges(graph, names, [batch]) for batch in batches]
+    together = measure_ranges(graph, names, batches)
     assert together == {name: max(each[name] for each in apart) for name in names}
     assert apart[0] != apart[1]
 

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 import uuid
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -33,6 +34,7 @@ QUICK = [
     "--engine", "null", "--batch-size", "1",
     "--steps", str(STEPS), "--warmup-steps", str(WARMUP_STEPS),
 ]  # fmt: skip
+MEASURE = [*QUICK, "--engine-option", "query_ms=5"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,31 +160,37 @@ def wait_until(condition, what: object) -> None:
         time.sleep(0.005)
 
 
-@pytest.fixture
-def r50(tmp_path) -> R50:
-    runner = R50(tmp_path)
+def make_r50(root: Path) -> R50:
+    runner = R50(root)
     runner.cwd.mkdir()
     runner.temporary.mkdir()
     return runner
 
 
-@pytest.fixture(autouse=True)
-def leaves_nothing_behind(r50):
-    """No process, no temporary file and no half-written record outlives a test."""
-    yield
+def assert_nothing_left(runner: R50) -> None:
+    """No process, no temporary file and no half-written record; what is found is ended first."""
     deadline = time.monotonic() + REAP_SECONDS
-    while (left := r50.live()) and time.monotonic() < deadline:
+    while (left := runner.live()) and time.monotonic() < deadline:
         time.sleep(0.01)
     for pid in left:
-        try:
+        with suppress(ProcessLookupError):
             os.kill(pid, signal.SIGKILL)
-        except ProcessLookupError:
-            continue
-    for process in r50.started:
+    for process in runner.started:
         process.wait()
     assert left == {}
-    assert list(r50.temporary.iterdir()) == []
-    assert list(r50.root.rglob(".*")) == []
+    assert list(runner.temporary.iterdir()) == []
+    assert list(runner.root.rglob(".*")) == []
+
+
+@pytest.fixture
+def r50(tmp_path) -> R50:
+    return make_r50(tmp_path)
+
+
+@pytest.fixture(autouse=True)
+def leaves_nothing_behind(r50):
+    yield
+    assert_nothing_left(r50)
 
 
 @pytest.fixture(scope="session")
@@ -194,3 +202,18 @@ def cores() -> int:
 def two_cores(cores) -> None:
     if cores < 2:
         pytest.skip("two instances need two physical cores; this host has one")
+
+
+@pytest.fixture(scope="session", params=[1, 2])
+def finished(request, cores, tmp_path_factory) -> tuple[R50, Ended]:
+    """A valid run of one and of two instances, for tests that only look at it."""
+    if request.param > cores:
+        pytest.skip("two instances need two physical cores; this host has one")
+    runner = make_r50(tmp_path_factory.mktemp("finished"))
+    ended = runner("run", *MEASURE, *instances(request.param), "--output", runner.output)
+    assert_nothing_left(runner)
+    return runner, ended
+
+
+def instances(count: int) -> list[str]:
+    return ["--cores-per-instance", "1", "--instances", str(count)]

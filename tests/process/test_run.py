@@ -7,32 +7,21 @@ import tarfile
 
 import pytest
 
-from .conftest import QUICK, STEPS, WARMUP_STEPS, wait_until
-
-MEASURE = [*QUICK, "--engine-option", "query_ms=5"]
+from .conftest import MEASURE, QUICK, STEPS, WARMUP_STEPS, Ended, instances, wait_until
 
 
-def instances(count: int) -> list[str]:
-    return ["--cores-per-instance", "1", "--instances", str(count)]
-
-
-@pytest.fixture(params=[1, 2])
-def count(request, cores) -> int:
-    if request.param > cores:
-        pytest.skip("two instances need two physical cores; this host has one")
-    return request.param
-
-
-def test_a_valid_run(r50, count):
-    ended = r50("run", *MEASURE, *instances(count), "--output", r50.output)
-    assert ended.code == 0, ended.stderr
-    assert "\nVALID\n" in ended.stdout
-    assert "#INVALID RESULT" not in ended.stdout
+def test_a_valid_run(finished):
+    r50, ended = finished
+    assert ended.code == 0, ended.stdout + ended.stderr
     assert ended.stdout.startswith("Throughput")
-    assert "[1/" in ended.stderr
-    assert "Traceback" not in ended.stderr
+    assert ended.stdout.endswith("\nVALID\n")
+    assert "#INVALID RESULT" not in ended.stdout
+    stages = [line for line in ended.stderr.splitlines() if line.startswith("[")]
+    assert [line[1] for line in stages] == ["1", "2", "3", "4"]
+    assert stages == ended.stderr.splitlines()
 
     record = r50.record()
+    count = len(record.placement.slots)
     assert record.status == "completed"
     assert len(record.instances) == count
     assert [item.started for item in record.instances] == [True] * count
@@ -55,40 +44,42 @@ def test_a_valid_run(r50, count):
     ]
 
 
-def test_show_and_kpi_agree_with_the_run(r50, count):
-    ran = r50("run", *MEASURE, *instances(count), "--output", r50.output, "--json")
-    assert ran.code == 0, ran.stderr
-    summary = json.loads(ran.stdout)
+def test_show_and_kpi_agree_with_the_record(finished):
+    r50, ran = finished
     record = r50.record()
-    assert summary["valid"] is True
-    assert summary["status"] == record.status == "completed"
-    assert summary["run_id"] == record.run_id == r50.folder().name
-    assert [item["queries"] for item in summary["instances"]] == [
-        len(item.end_ns) for item in record.instances
-    ]
-
-    again = r50("show", "--json", r50.folder())
-    assert (again.code, again.stderr) == (0, "")
-    assert json.loads(again.stdout) == summary
-
-    rate = summary["kpis"]["throughput_images_per_s"]
     begin_ns = max(item.start_ns[0] for item in record.instances)
     end_ns = min(item.end_ns[-1] for item in record.instances)
     inside = [end for item in record.instances for end in item.end_ns if begin_ns < end <= end_ns]
-    assert rate == pytest.approx(len(inside) / (end_ns - begin_ns) * 1e9, rel=1e-12)
+    rate = len(inside) / (end_ns - begin_ns) * 1e9
 
-    shown = r50("show", r50.folder())
+    assert r50("show", r50.folder()) == Ended(0, ran.stdout, "")
+    assert f"{rate:.2f} images/s" in ran.stdout.splitlines()[0]
+
+    shown = r50("show", "--json", r50.folder())
     assert (shown.code, shown.stderr) == (0, "")
-    assert shown.stdout.startswith("Throughput")
-    assert f"{rate:.2f} images/s" in shown.stdout
+    summary = json.loads(shown.stdout)
+    assert summary["valid"] is True
+    assert summary["status"] == "completed"
+    assert summary["run_id"] == record.run_id == r50.folder().name
+    assert summary["kpis"]["images"] == len(inside)
+    assert summary["kpis"]["throughput_images_per_s"] == pytest.approx(rate, rel=1e-12)
+    assert [item["queries"] for item in summary["instances"]] == [
+        len(item.end_ns) for item in record.instances
+    ]
 
     kpi = r50("kpi", r50.folder())
     assert (kpi.code, kpi.stderr) == (0, "")
     (starred,) = [line for line in kpi.stdout.splitlines() if line.startswith("*")]
     assert starred.startswith("*Throughput (images/s): ")
     assert f"{rate:.2f}" in starred
-    assert f"## INSTANCES: {count}" in kpi.stdout.splitlines()
+    assert f"## INSTANCES: {len(record.instances)}" in kpi.stdout.splitlines()
     assert "# verdict: VALID" in kpi.stdout.splitlines()
+
+
+def test_json_is_all_there_is_on_stdout(r50):
+    ran = r50("run", *MEASURE, *instances(1), "--output", r50.output, "--json")
+    assert ran.code == 0, ran.stderr
+    assert json.loads(ran.stdout) == json.loads(r50("show", "--json", r50.folder()).stdout)
 
 
 def test_latency_has_its_own_primary_kpi(r50):
@@ -109,20 +100,17 @@ def test_relative_output_is_below_the_working_directory(r50):
     assert list(r50.cwd.iterdir()) == []
 
 
-def test_r50_output_names_the_folder_and_a_flag_wins(r50):
+def test_r50_output_names_the_folder_a_flag_wins_and_no_two_runs_share_one(r50):
     env = {"R50_OUTPUT": str(r50.output)}
-    assert r50("run", *MEASURE, env=env).code == 0
-    assert r50.record().status == "completed"
     other = r50.root / "other"
-    assert r50("run", *MEASURE, "--output", other, env=env).code == 0
-    assert len(list(other.iterdir())) == 1
-    assert len(list(r50.output.iterdir())) == 1
-
-
-def test_runs_of_the_same_second_get_folders_of_their_own(r50):
-    processes = [r50.start("run", *MEASURE, "--output", r50.output) for _ in range(3)]
+    processes = [
+        r50.start("run", *MEASURE, env=env),
+        r50.start("run", *MEASURE, env=env),
+        r50.start("run", *MEASURE, "--output", other, env=env),
+    ]
     assert [r50.end(process).code for process in processes] == [0, 0, 0]
-    assert len(list(r50.output.iterdir())) == 3
+    assert len(list(r50.output.iterdir())) == 2
+    assert len(list(other.iterdir())) == 1
 
 
 def test_modules_lying_in_the_working_directory_are_not_imported(r50):

@@ -220,9 +220,9 @@ class TestMerging:
         ]
 
     def test_all_problems_at_once_in_the_order_given(self):
-        assert problems(STEPS="x", NAME="1", SMT="2", MODE="accuracy") == (
+        assert problems(STEPS="x", MODES="1", SMT="2", MODE="accuracy") == (
             f"--set STEPS: 'x' must be {WHOLE}",
-            "--set NAME: there is no parameter NAME; did you mean MODE?",
+            "--set MODES: there is no parameter MODES; did you mean MODE?",
             "--set SMT: '2' must be True or False",
             "--set MODE accuracy: this version measures throughput and latency only",
         )

@@ -2,7 +2,8 @@
 
 Options (`--engine-option 'KEY=VALUE ...'`):
 
-- `query_ms`: how long a query takes, in ms; default 0.
+- `query_ms`: how long a query takes, in ms; default 1. With 0 a run is as long as its
+  `--steps`: a minimum time would fill the memory with samples.
 - `fault`: `kill`, `exit`, `raise`, `hang`, `oom` or `shape`: how it fails.
 - `fault_instance`: which instance fails; default 0.
 - `fault_query`: at which call of `run`, warm-up included, from 0; -1 is while loading; default -1.
@@ -72,7 +73,7 @@ class NullEngine:
         fault_query = int(options.get("fault_query", "-1"))
         if fault is not None and fault_query < 0:
             _fail(fault)
-        query_s = float(options.get("query_ms", "0")) / 1000
+        query_s = float(options.get("query_ms", "1")) / 1000
         return ScriptedModel(query_s, fault, fault_query, request.batch_size)
 
 
