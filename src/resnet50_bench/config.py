@@ -55,6 +55,7 @@ class RunConfig:
     case_type: CaseType | None = None
     dataset: str | None = None
     model: str | None = None
+    calibration: str | None = None
     engine: str = "tensorflow"
     engine_options: dict[str, str] = field(default_factory=dict)
     batch_size: int | None = None

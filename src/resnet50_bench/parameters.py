@@ -245,6 +245,14 @@ PARAMETERS: tuple[Parameter, ...] = (
         metavar="FILE",
     ),
     Parameter(
+        "CALIBRATION",
+        "calibration",
+        _parse_text,
+        "Images to calibrate int8 with: a folder or a .tar; a seeded sample of at most 500.",
+        default="generated images",
+        metavar="PATH",
+    ),
+    Parameter(
         "ENGINE",
         "engine",
         str.lower,

@@ -20,7 +20,7 @@ from resnet50_bench.errors import ConfigError, RequestError
 from resnet50_bench.host import read_host
 from resnet50_bench.isa import plan_meaning, require_runnable
 from resnet50_bench.job import DummyFeedRequest, Job
-from resnet50_bench.model import ModelSource, default_cache_dir, find_prepared
+from resnet50_bench.model import CalibrationRequest, ModelSource, default_cache_dir, find_prepared
 from resnet50_bench.placement import PlacementRequest, plan_placement
 
 if TYPE_CHECKING:
@@ -69,6 +69,7 @@ class RunPlan:
         placement: who gets which cores.
         engine: the runtime.
         model_source: the graph to prepare; None when the engine needs none.
+        calibration: the images to calibrate int8 with; None for generated ones.
         model: the prepared model; None when it still has to be prepared.
         cache_dir: where prepared models are kept.
         source: of real images.
@@ -87,6 +88,7 @@ class RunPlan:
     placement: Placement
     engine: Engine
     model_source: ModelSource | None
+    calibration: CalibrationRequest | None
     model: PreparedModel | None
     cache_dir: Path
     source: ImageSource | None
@@ -162,7 +164,10 @@ def plan_run(config: RunConfig, environ: Mapping[str, str]) -> RunPlan:
     refs = source.refs[: config.limit] if source is not None else ()
     cache_dir = default_cache_dir(environ)
     model_source = _find_model_source(config) if engine.needs_model else None
-    model = find_prepared(model_source, config.precision, cache_dir) if model_source else None
+    calibration = plan_calibration(config.calibration, config.seed)
+    model = None
+    if model_source is not None:
+        model = find_prepared(model_source, config.precision, cache_dir, calibration)
     threads = placement.slots[0].threads
     ours = _plan_environment(config, host, engine, threads)
     inherited = {name: text for name, text in environ.items() if not _sways(name)}
@@ -173,6 +178,7 @@ def plan_run(config: RunConfig, environ: Mapping[str, str]) -> RunPlan:
         placement=placement,
         engine=engine,
         model_source=model_source,
+        calibration=calibration,
         model=model,
         cache_dir=cache_dir,
         source=source,
@@ -264,6 +270,11 @@ def _plan_environment(
     if engine.needs_model:
         ours |= plan_meaning(config.precision, host.cpu_flags).environment
     return ours | config.customer_env
+
+
+def plan_calibration(path: str | None, seed: int) -> CalibrationRequest | None:
+    """Return what to calibrate with; None, for generated images, unless a path is given."""
+    return CalibrationRequest(dataset=Path(path), seed=seed) if path is not None else None
 
 
 def _find_model_source(config: RunConfig) -> ModelSource:

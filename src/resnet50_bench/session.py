@@ -231,7 +231,13 @@ def _prepare_model(plan: RunPlan, observer: Observer) -> RunPlan:
         observer.stage(2, stages, f"model ready: {describe_model(plan.model.manifest)}")
         return plan
     observer.stage(2, stages, "prepare the model: once, then it is cached")
-    model = prepare(plan.model_source, plan.config.precision, plan.cache_dir, observer.note)
+    model = prepare(
+        plan.model_source,
+        plan.config.precision,
+        plan.cache_dir,
+        observer.note,
+        plan.calibration,
+    )
     observer.note(f"model ready: {describe_model(model.manifest)}")
     return replace(plan, model=model)
 

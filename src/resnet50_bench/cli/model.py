@@ -25,20 +25,26 @@ def model() -> None:
 @click.option("--model", "path", metavar="FILE", help="A frozen graph; none: one is generated.")
 @click.option("--precision", default="avx_fp32", metavar=_PRECISIONS, show_default=True,
               help="What to prepare it for.")  # fmt: skip
-def prepare(path: str | None, precision: str) -> None:
+@click.option(
+    "--calibration",
+    metavar="PATH",
+    help="Images to calibrate int8 with: a folder or a .tar.  [default: generated images]",
+)
+def prepare(path: str | None, precision: str, calibration: str | None) -> None:
     """Fold and optimise a graph for inference, once; `r50 run` does it on demand."""
     from resnet50_bench.cli.terminal import TerminalObserver
     from resnet50_bench.model import ModelSource, default_cache_dir, find_prepared, prepare
-    from resnet50_bench.plan import describe_model
+    from resnet50_bench.plan import describe_model, plan_calibration
 
     config = make_config([Setting("PRECISION", precision, "--precision")])
     source = ModelSource.file(Path(path).absolute()) if path else ModelSource.generated()
     cache_dir = default_cache_dir(os.environ)
-    found = find_prepared(source, config.precision, cache_dir)
+    request = plan_calibration(calibration, config.seed)
+    found = find_prepared(source, config.precision, cache_dir, request)
     if found is None:
         with TerminalObserver() as observer:
             observer.stage(1, 1, "prepare the model: about half a minute")
-            found = prepare(source, config.precision, cache_dir, observer.note)
+            found = prepare(source, config.precision, cache_dir, observer.note, request)
     click.echo(f"{describe_model(found.manifest)}\n{found.path}")
 
 

@@ -4,7 +4,8 @@ Runs in the toolchain's child process: it executes the graph with TensorFlow.
 
 The range of a tensor is its largest magnitude over all images. Cutting off outliers was tried and
 is worse: on generated weights the logits' error is 0.18 with the maximum, 0.31 when one value in
-100,000 is cut off and 0.55 when one in 10,000 is.
+100,000 is cut off and 0.55 when one in 10,000 is. For the same reason many images help: the error
+is 0.28 with 32 generated images and 0.16 with 128.
 """
 
 from __future__ import annotations

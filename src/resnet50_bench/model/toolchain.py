@@ -244,7 +244,7 @@ def _require_agreement(agreement: Agreement, recipe: Recipe) -> None:
             f"to {agreement.softmax_max_abs_difference:.2g}, logits by "
             f"{agreement.logits_relative_l2:.2g} of their norm, where "
             f"{recipe.max_logits_relative_l2:.2g} is allowed",
-            "calibrate with images like those the model was trained on"
+            "calibrate with more images, and like those the model was trained on: --calibration"
             if recipe.quantize is not None
             else None,
         )
