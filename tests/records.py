@@ -13,7 +13,6 @@ from tests.hosts.synthetic import GIB, Machine
 
 from resnet50_bench.config import Mode, Precision, RunConfig, Workload, plan_workload
 from resnet50_bench.data.feed import FeedReport
-from resnet50_bench.engines.base import KernelShare
 from resnet50_bench.job import EvidenceSeen, Failed, Phases, PlacementSeen
 from resnet50_bench.memory_policy import MemoryPolicy
 from resnet50_bench.model.manifest import (
@@ -78,7 +77,7 @@ def make_seen(slot: Slot, **changes: Any) -> PlacementSeen:
 def make_instance(
     slot: Slot | int = 0, queries: Iterable[Query] | None = None, **changes: Any
 ) -> InstanceRecord:
-    """An instance that reported.
+    """An instance that reported; no trace was taken of it.
 
     Args:
         slot: what it was given; a number stands for `make_slot` of it.
@@ -110,7 +109,6 @@ def make_instance(
         "evidence": EvidenceSeen(
             runtime="tensorflow 2.21.0", fused_ops={"Conv2D[BiasAdd,Relu]": 33}, notes=()
         ),
-        "kernels": (KernelShare("convolution", "f32", "avx2", 0.95, 53),),
     }
     return InstanceRecord(**(fields | changes))
 

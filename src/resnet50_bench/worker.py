@@ -18,7 +18,6 @@ import traceback
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from resnet50_bench.engines import LoadRequest, load_engine
 from resnet50_bench.errors import R50Error
 from resnet50_bench.job import (
     TRACE_BEGIN,
@@ -82,6 +81,7 @@ class Channel:
 def main() -> None:
     """Do one job and answer for it."""
     _end_with_parent()
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, (signal.SIGINT, signal.SIGTERM))
     channel = Channel(int(sys.argv[1]))
     try:
         _work(channel, decode_job(channel.receive()))
@@ -163,6 +163,9 @@ def _take_slot(slot: Slot) -> str | None:
 
 
 def _load(job: Job) -> Loaded:
+    # Imports numpy, whose BLAS starts threads at once: only now do they inherit the slot's CPUs.
+    from resnet50_bench.engines import LoadRequest, load_engine
+
     return load_engine(job.engine).load(
         LoadRequest(
             model_path=Path(job.model_path) if job.model_path else None,

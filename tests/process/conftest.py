@@ -12,6 +12,8 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import cv2
+import numpy as np
 import pytest
 
 from resnet50_bench.host import read_host
@@ -191,6 +193,15 @@ def r50(tmp_path) -> R50:
 def leaves_nothing_behind(r50):
     yield
     assert_nothing_left(r50)
+
+
+@pytest.fixture(scope="session")
+def picture(tmp_path_factory) -> Path:
+    """A folder with one image: a worker is ready with it sooner than with generated ones."""
+    folder = tmp_path_factory.mktemp("picture")
+    pixels = np.random.default_rng(7).integers(0, 256, (240, 260, 3), np.uint8)
+    assert cv2.imwrite(str(folder / "0.jpg"), pixels)
+    return folder
 
 
 @pytest.fixture(scope="session")

@@ -60,7 +60,6 @@ def test_the_environment_is_named_where_it_is_wrong(r50):
         (["--model", "nowhere.pb"], "nowhere.pb"),
         (["--set", "STEPS"], "--set STEPS: give NAME=VALUE"),
         (["--no-such-flag"], "No such option"),
-        (["--steps"], "--steps"),
     ],
 )
 def test_wrong_requests(r50, arguments, message):
@@ -75,7 +74,8 @@ def test_an_empty_or_unusable_dataset(r50):
     assert lines[1].startswith("  -> give --dataset a folder")
 
 
-def test_unknown_command(r50):
+def test_unknown_command_and_missing_value(r50):
+    assert refuse(r50, "run", "--steps")[-1] == "Error: Option '--steps' requires an argument."
     assert refuse(r50, "nope")[-1] == "Error: No such command 'nope'."
 
 
@@ -95,11 +95,14 @@ def test_a_file_in_place_of_the_output_folder(r50):
 
 
 def test_a_refused_model_leaves_no_run_folder(r50):
-    pytest.importorskip("tensorflow")
-    (graph := r50.root / "not.pb").write_bytes(bytes(range(100)))
-    env = {"XDG_CACHE_HOME": str(r50.root / "cache")}
-    lines = refuse(r50, "run", "--model", graph, "--output", r50.output, env=env)
-    assert f"error: {graph} is not a TensorFlow graph, or only a part of one" in lines
+    (graph := r50.root / "graph.pb").write_bytes(b"any")
+    (broken := r50.root / "broken").mkdir()
+    (broken / "tensorflow.py").write_text("raise ImportError('a broken installation')")
+    env = {"XDG_CACHE_HOME": str(r50.root / "cache"), "PYTHONPATH": str(broken)}
+    ended = r50("run", "--model", graph, "--output", r50.output, env=env)
+    assert ended.code == 2
+    assert "error: " in ended.stderr
+    assert list(r50.output.iterdir() if r50.output.exists() else []) == []
 
 
 def test_debug_adds_the_traceback(r50):

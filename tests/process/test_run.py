@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import json
 import tarfile
+from pathlib import Path
 
+import cv2
+import numpy as np
 import pytest
 
 from .conftest import MEASURE, QUICK, STEPS, WARMUP_STEPS, Ended, instances, wait_until
@@ -76,48 +79,74 @@ def test_show_and_kpi_agree_with_the_record(finished):
     assert "# verdict: VALID" in kpi.stdout.splitlines()
 
 
-def test_json_is_all_there_is_on_stdout(r50):
-    ran = r50("run", *MEASURE, *instances(1), "--output", r50.output, "--json")
+def test_json_is_all_there_is_on_stdout(r50, picture):
+    ran = r50(
+        "run", *MEASURE, "--dataset", picture, *instances(1), "--output", r50.output, "--json"
+    )
     assert ran.code == 0, ran.stderr
     assert json.loads(ran.stdout) == json.loads(r50("show", "--json", r50.folder()).stdout)
 
 
-def test_latency_has_its_own_primary_kpi(r50):
-    arguments = [*MEASURE, *instances(1), "--mode", "latency", "--output", r50.output]
+def test_latency_has_its_own_primary_kpi(r50, picture):
+    arguments = [
+        *MEASURE,
+        "--dataset",
+        picture,
+        *instances(1),
+        "--mode",
+        "latency",
+        "--output",
+        r50.output,
+    ]
     assert r50("run", *arguments).code == 0
     kpi = r50("kpi", r50.folder()).stdout
     (starred,) = [line for line in kpi.splitlines() if line.startswith("*")]
     assert "atency" in starred
 
 
-def test_relative_output_is_below_the_working_directory(r50):
+def test_relative_output_is_below_the_working_directory(r50, picture):
     elsewhere = r50.root / "elsewhere"
     elsewhere.mkdir()
-    ended = r50("run", *MEASURE, "--output", "here/results", cwd=elsewhere)
+    ended = r50("run", *MEASURE, "--dataset", picture, "--output", "here/results", cwd=elsewhere)
     assert ended.code == 0, ended.stderr
     (folder,) = (elsewhere / "here/results").iterdir()
     assert (folder / "record.json").is_file()
     assert list(r50.cwd.iterdir()) == []
 
 
-def test_r50_output_names_the_folder_a_flag_wins_and_no_two_runs_share_one(r50):
+def test_r50_output_names_the_folder_a_flag_wins_and_no_two_runs_share_one(r50, picture):
     env = {"R50_OUTPUT": str(r50.output)}
     other = r50.root / "other"
     processes = [
-        r50.start("run", *MEASURE, env=env),
-        r50.start("run", *MEASURE, env=env),
-        r50.start("run", *MEASURE, "--output", other, env=env),
+        r50.start("run", *MEASURE, "--dataset", picture, env=env),
+        r50.start("run", *MEASURE, "--dataset", picture, env=env),
+        r50.start("run", *MEASURE, "--dataset", picture, "--output", other, env=env),
     ]
     assert [r50.end(process).code for process in processes] == [0, 0, 0]
     assert len(list(r50.output.iterdir())) == 2
     assert len(list(other.iterdir())) == 1
 
 
-def test_modules_lying_in_the_working_directory_are_not_imported(r50):
+def test_modules_lying_in_the_working_directory_are_not_imported(r50, picture):
     for name in ("socket.py", "numpy.py", "msgspec.py"):
         (r50.cwd / name).write_text("raise RuntimeError('taken from the working directory')\n")
-    ended = r50("run", *MEASURE, "--output", r50.output)
+    ended = r50("run", *MEASURE, "--dataset", picture, "--output", r50.output)
     assert ended.code == 0, ended.stdout + ended.stderr
+
+
+def test_threads_a_library_starts_at_its_import_stay_in_the_slot(r50, picture, two_cores):
+    arguments = [
+        *MEASURE,
+        "--dataset",
+        picture,
+        *instances(2),
+        "--customer-env",
+        "OMP_NUM_THREADS=4",
+    ]
+    ended = r50("run", *arguments, "--output", r50.output)
+    assert ended.code == 0, ended.stdout
+    for item in r50.record().instances:
+        assert item.seen.cpus == item.slot.cpus
 
 
 def test_swaying_variables_of_the_shell_do_not_reach_the_workers(r50):
@@ -128,8 +157,7 @@ def test_swaying_variables_of_the_shell_do_not_reach_the_workers(r50):
     # A forked child still shows its parent's variables until it has executed the worker.
     wait_until(lambda: any("worker" in line for line in r50.live().values()), "the worker's exec")
     (pid,) = (pid for pid, line in r50.live().items() if "worker" in line)
-    with open(f"/proc/{pid}/environ", "rb") as file:
-        variables = file.read().decode().split("\0")
+    variables = Path(f"/proc/{pid}/environ").read_text().split("\0")
     process.terminate()
     ended = r50.end(process)
     assert "MY_OWN=2" in variables
@@ -142,8 +170,6 @@ def test_swaying_variables_of_the_shell_do_not_reach_the_workers(r50):
 @pytest.fixture
 def images(r50):
     """Five images, one JPEG cut short, one text named like an image, one plain text file."""
-    cv2 = pytest.importorskip("cv2")
-    np = pytest.importorskip("numpy")
     folder = r50.root / "images"
     (folder / "deeper").mkdir(parents=True)
     random = np.random.default_rng(7)

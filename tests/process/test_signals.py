@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+from contextlib import suppress
 
 import pytest
 
@@ -20,17 +21,29 @@ LONG = {
 SIGNALS = {signal.SIGINT: 130, signal.SIGTERM: 143}
 
 
+def find_pinned(r50, parent: int) -> list[int]:
+    """The workers that have read their job: each has taken its one CPU."""
+    pinned = []
+    for pid in r50.live().keys() - {parent}:
+        with suppress(ProcessLookupError):
+            if len(os.sched_getaffinity(pid)) == 1:
+                pinned.append(pid)
+    return pinned
+
+
 @pytest.fixture
-def count(cores) -> int:
-    return min(2, cores)
+def start(r50, cores, picture):
+    """Starts a run and returns it once it is in the stage, with all its workers."""
+    count = min(2, cores)
 
+    def start(stage: str):
+        arguments = [*QUICK, *instances(count), "--dataset", picture, "--output", r50.output]
+        process = r50.start("run", *arguments, *LONG[stage])
+        r50.wait_for_stderr(process, stage)
+        wait_until(lambda: len(find_pinned(r50, process.pid)) == count, "the workers")
+        return process
 
-def start(r50, stage: str, count: int):
-    """Start a run and return it once it is in the stage, with all its workers."""
-    process = r50.start("run", *QUICK, *LONG[stage], *instances(count), "--output", r50.output)
-    r50.wait_for_stderr(process, stage)
-    wait_until(lambda: len(r50.live()) == 1 + count, "the workers")
-    return process
+    return start
 
 
 def assert_interrupted(r50, process, code: int) -> None:
@@ -54,21 +67,34 @@ def assert_interrupted(r50, process, code: int) -> None:
 
 @pytest.mark.parametrize("stage", LONG)
 @pytest.mark.parametrize("number", SIGNALS)
-def test_a_signal_to_r50(r50, count, number, stage):
-    process = start(r50, stage, count)
+def test_a_signal_to_r50(r50, start, number, stage):
+    process = start(stage)
     process.send_signal(number)
     assert_interrupted(r50, process, SIGNALS[number])
 
 
-def test_ctrl_c_reaches_the_whole_process_group(r50, count):
-    process = start(r50, MEASURING, count)
+@pytest.mark.parametrize("number", SIGNALS)
+def test_a_signal_while_workers_are_being_started(r50, number, cores, picture):
+    arguments = [*QUICK, *instances(min(2, cores)), "--dataset", picture]
+    process = r50.start("run", *arguments, *LONG[MEASURING], "--output", r50.output)
+    r50.wait_for_stderr(process, STARTING)
+    process.send_signal(number)
+    ended = r50.end(process)
+    assert r50.live() == {}
+    assert ended.code == SIGNALS[number]
+    assert "Traceback" not in ended.stderr
+    assert r50.record().status == "interrupted"
+
+
+def test_ctrl_c_reaches_the_whole_process_group(r50, start):
+    process = start(MEASURING)
     os.killpg(process.pid, signal.SIGINT)
     assert_interrupted(r50, process, 130)
 
 
 @pytest.mark.parametrize("second", SIGNALS)
-def test_an_impatient_second_signal(r50, count, second):
-    process = start(r50, MEASURING, count)
+def test_an_impatient_second_signal(r50, start, second):
+    process = start(MEASURING)
     process.send_signal(signal.SIGINT)
     process.send_signal(second)
     # Two signals at once are delivered by number, and SIGINT has the lower one.
@@ -76,8 +102,8 @@ def test_an_impatient_second_signal(r50, count, second):
 
 
 @pytest.mark.parametrize("stage", LONG)
-def test_workers_die_with_a_killed_r50(r50, count, stage):
-    process = start(r50, stage, count)
+def test_workers_die_with_a_killed_r50(r50, start, stage):
+    process = start(stage)
     process.kill()
     assert process.wait(GIVE_UP_SECONDS) == -signal.SIGKILL
     wait_until(lambda: r50.live() == {}, "the workers' end")

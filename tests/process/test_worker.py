@@ -10,7 +10,7 @@ import time
 
 import pytest
 
-from resnet50_bench.config import Precision
+from resnet50_bench.config import Mode, Precision
 from resnet50_bench.host import read_host
 from resnet50_bench.job import (
     DummyFeedRequest,
@@ -73,7 +73,7 @@ def worker(r50):
 
 @pytest.fixture(scope="module")
 def slot():
-    request = PlacementRequest(cores_per_instance=1, instances=1)
+    request = PlacementRequest(Mode.THROUGHPUT, cores_per_instance=1, instances=1)
     return plan_placement(read_host(), request).slots[0]
 
 

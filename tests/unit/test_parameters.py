@@ -1,11 +1,14 @@
 from __future__ import annotations
 
+import json
 from dataclasses import fields
 
 import pytest
+from click.testing import CliRunner
 from hypothesis import given
 from hypothesis import strategies as st
 
+from resnet50_bench.cli.run import run
 from resnet50_bench.config import CaseType, DataType, Mode, Precision, RunConfig
 from resnet50_bench.errors import ConfigError, ExitCode
 from resnet50_bench.parameters import (
@@ -200,6 +203,19 @@ class TestMerging:
             Setting("BATCH_SIZE", "100", "--batch-size"),
         ]
         assert make_config(settings) == RunConfig(batch_size=100, steps=20, seed=3)
+
+    def test_environment_then_set_then_flags(self):
+        command = "--engine null --batch-size 100 --dry-run --json --from-env"
+        given = ["--set", "BATCH_SIZE=10", "--set", "STEPS=20", *command.split()]
+        environ = {"BATCH_SIZE": "1", "STEPS": "2", "SEED": "3"}
+        result = CliRunner().invoke(run, given, env=environ)
+        config = json.loads(result.stdout)["config"]
+        assert (config["batch_size"], config["steps"], config["seed"]) == (100, 20, 3)
+
+    def test_the_environment_counts_only_when_asked_for(self):
+        given = ["--engine", "null", "--dry-run", "--json"]
+        result = CliRunner().invoke(run, given, env={"BATCH_SIZE": "x"})
+        assert json.loads(result.stdout)["config"]["batch_size"] is None
 
     def test_an_error_names_the_origin_that_holds(self):
         settings = [

@@ -12,8 +12,6 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-import msgspec
-
 from resnet50_bench.errors import HostError
 from resnet50_bench.job import (
     Answer,
@@ -40,6 +38,9 @@ WORKER_ARGUMENTS = (
 )
 """Of the interpreter. Unlike `-m`, it leaves the working directory out of the module search, where
 a user's socket.py or numpy.py would be taken for the real one (`-P` needs Python 3.11)."""
+
+_HELD_SIGNALS = (signal.SIGINT, signal.SIGTERM)
+"""Blocked while a worker is started, and so in the worker too, until it unblocks them."""
 
 _READ_BYTES = 1 << 20
 _REAP_SECONDS = 10.0
@@ -149,14 +150,27 @@ def start_workers(
     workers: list[Worker] = []
     try:
         for job in jobs:
-            workers.append(_start(job, environment, log_folder))
+            with _signals_held():
+                workers.append(_start(job, environment, log_folder))
+            workers[-1].send(job)
         yield workers
     finally:
-        for worker in workers:
-            worker.kill()
-        for worker in workers:
-            worker.process.wait()
-            worker.connection.close()
+        with _signals_held():
+            for worker in workers:
+                worker.kill()
+            for worker in workers:
+                worker.process.wait()
+                worker.connection.close()
+
+
+@contextmanager
+def _signals_held() -> Iterator[None]:
+    """Keep back what may raise: between a fork and the note of it, that would lose the child."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, _HELD_SIGNALS)
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def _start(job: Job, environment: Mapping[str, str], log_folder: Path) -> Worker:
@@ -183,12 +197,4 @@ def _start(job: Job, environment: Mapping[str, str], log_folder: Path) -> Worker
         ) from error
     finally:
         theirs.close()
-    worker = Worker(job, process, ours, log_path, launched_ns)
-    try:
-        worker.send(job)
-    except (OSError, msgspec.EncodeError):
-        worker.kill()
-        process.wait()
-        ours.close()
-        raise
-    return worker
+    return Worker(job, process, ours, log_path, launched_ns)

@@ -1,0 +1,124 @@
+/* The most multiply-adds a core does: independent chains in registers, no memory.
+ *
+ * usage: peak SECONDS CPU...     one pinned thread per CPU, all at once, per kernel
+ * prints: fp32|bf16|int8 GIGA-OPERATIONS-PER-SECOND (all CPUs together, multiply and add counted)
+ *
+ * Chains: an FMA takes 4 cycles and two start per cycle, so 8 chains are the least; vdpbf16ps takes
+ * longer and needs 24 to show its rate. vpdpbusd spills registers with 24, so it has 12.
+ */
+#define _GNU_SOURCE
+#include <immintrin.h>
+#include <pthread.h>
+#include <sched.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <time.h>
+
+#define ROUNDS 4096L
+
+static double seconds;
+static pthread_barrier_t barrier;
+
+static double now(void) {
+    struct timespec time;
+    clock_gettime(CLOCK_MONOTONIC, &time);
+    return (double)time.tv_sec + 1e-9 * (double)time.tv_nsec;
+}
+
+#define KERNEL(NAME, TARGET, CHAINS, TYPE, ZERO, SETUP, STEP, SINK)                         \
+    __attribute__((target(TARGET), noinline)) static void NAME(void) {                     \
+        TYPE sum[CHAINS];                                                                  \
+        SETUP;                                                                             \
+        _Pragma("GCC unroll 24") for (int chain = 0; chain < CHAINS; chain++)              \
+            sum[chain] = ZERO;                                                             \
+        for (long round = 0; round < ROUNDS; round++) {                                    \
+            _Pragma("GCC unroll 24") for (int chain = 0; chain < CHAINS; chain++) {        \
+                STEP;                                                                      \
+                __asm__ volatile("" : "+v"(sum[chain]));                                   \
+            }                                                                              \
+        }                                                                                  \
+        _Pragma("GCC unroll 24") for (int chain = 0; chain < CHAINS; chain++) { SINK; }    \
+    }
+
+#define KEEP __asm__ volatile("" ::"v"(sum[chain]))
+
+KERNEL(run_fp32, "avx512f", 12, __m512, _mm512_setzero_ps(),
+       __m512 a = _mm512_set1_ps(1.0f); __m512 b = _mm512_set1_ps(0.5f);
+       __asm__ volatile("" : "+v"(a), "+v"(b)),
+       sum[chain] = _mm512_fmadd_ps(a, b, sum[chain]), KEEP)
+KERNEL(run_bf16, "avx512f,avx512bf16", 24, __m512, _mm512_setzero_ps(),
+       __m512bh a = (__m512bh)_mm512_set1_epi16(0x3f80); __m512bh b = a;
+       __asm__ volatile("" : "+v"(a), "+v"(b)),
+       sum[chain] = _mm512_dpbf16_ps(sum[chain], a, b), KEEP)
+KERNEL(run_int8, "avx512f,avx512vnni", 12, __m512i, _mm512_setzero_si512(),
+       __m512i a = _mm512_set1_epi8(1); __m512i b = a;
+       __asm__ volatile("" : "+v"(a), "+v"(b)),
+       sum[chain] = _mm512_dpbusd_epi32(sum[chain], a, b), KEEP)
+
+/* Operations of one call: chains x multiply-adds per instruction x 2. */
+static const struct kernel {
+    const char *name;
+    void (*run)(void);
+    double operations;
+} kernels[] = {
+    {"fp32", run_fp32, 12.0 * 16 * 2 * ROUNDS},
+    {"bf16", run_bf16, 24.0 * 32 * 2 * ROUNDS},
+    {"int8", run_int8, 12.0 * 64 * 2 * ROUNDS},
+};
+
+struct job {
+    const struct kernel *kernel;
+    int cpu;
+    double rate;
+};
+
+static void *work(void *argument) {
+    struct job *job = argument;
+    cpu_set_t cpus;
+    CPU_ZERO(&cpus);
+    CPU_SET(job->cpu, &cpus);
+    sched_setaffinity(0, sizeof cpus, &cpus);
+    job->kernel->run();
+    pthread_barrier_wait(&barrier);
+    double begin = now(), end = begin;
+    long calls = 0;
+    for (; end - begin < seconds; end = now(), calls++) job->kernel->run();
+    job->rate = (double)calls * job->kernel->operations / (end - begin);
+    return NULL;
+}
+
+static int supported(const char *name) {
+    __builtin_cpu_init();
+    if (name[0] == 'f') return __builtin_cpu_supports("avx512f");
+    if (name[0] == 'b') return __builtin_cpu_supports("avx512bf16");
+    return __builtin_cpu_supports("avx512vnni");
+}
+
+int main(int count, char **words) {
+    int cpus = count - 2;
+    if (cpus < 1) {
+        fprintf(stderr, "usage: peak SECONDS CPU...\n");
+        return 2;
+    }
+    seconds = atof(words[1]);
+    pthread_t *threads = calloc((size_t)cpus, sizeof *threads);
+    struct job *jobs = calloc((size_t)cpus, sizeof *jobs);
+    for (size_t k = 0; k < sizeof kernels / sizeof *kernels; k++) {
+        if (!supported(kernels[k].name)) continue;
+        double rate = 0;
+        pthread_barrier_init(&barrier, NULL, (unsigned)cpus);
+        for (int i = 0; i < cpus; i++) {
+            jobs[i] = (struct job){&kernels[k], atoi(words[i + 2]), 0};
+            pthread_create(&threads[i], NULL, work, &jobs[i]);
+        }
+        for (int i = 0; i < cpus; i++) {
+            pthread_join(threads[i], NULL);
+            rate += jobs[i].rate;
+        }
+        pthread_barrier_destroy(&barrier);
+        printf("%s %.1f\n", kernels[k].name, rate / 1e9);
+    }
+    free(threads);
+    free(jobs);
+    return 0;
+}

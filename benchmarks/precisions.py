@@ -1,0 +1,112 @@
+"""How near the machine's limit each precision comes: `python benchmarks/precisions.py`.
+
+Every round measures the cores' own peak (`peak.c`, needs gcc) and then each configuration once,
+through `r50 run`, so that a slow episode of the machine meets all of them. Reported are medians
+over the rounds, as images/s and as a share of that round's peak (`peak.py` says of what).
+Run it on a quiet machine; four rounds take about ten minutes. `--quick` is one round, as a trial.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import statistics
+import subprocess
+import sys
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+
+from peak import read_peak, share_of_limit
+from resnet50_bench.host import read_host
+
+
+@dataclass(frozen=True)
+class Configuration:
+    """One way to run a precision.
+
+    Attributes:
+        precision: as after `--precision`.
+        batch_size: images per query.
+        callers: threads that call the session, each with its part of the batch.
+    """
+
+    precision: str
+    batch_size: int
+    callers: int
+
+    def flags(self) -> list[str]:
+        """As `r50 run` takes them."""
+        return [
+            *("--precision", self.precision, "--batch-size", str(self.batch_size)),
+            *("--engine-option", f"callers={self.callers}"),
+        ]
+
+
+def list_configurations(cores: int) -> list[Configuration]:
+    """The plain way, and each core on its own images at two sizes."""
+    small = {"avx_fp32": 1, "avx_bfloat16": 4, "avx_int8": 8}
+    return [
+        Configuration(precision, batch_size, callers)
+        for precision, per_core in small.items()
+        for batch_size, callers in ((32, 1), (32, cores), (per_core * cores, cores))
+    ]
+
+
+def run_r50(flags: list[str], output: Path, seconds: float) -> dict[str, object]:
+    """Run `r50 run`; return its JSON; a result that is not valid and proven ends the benchmark."""
+    command = [str(Path(sys.executable).with_name("r50")), "run", "--json", "--output", str(output)]
+    amounts = ["--steps", "1", "--min-time", f"{seconds:g}", "--warmup-steps", "5"]
+    done = subprocess.run([*command, *amounts, *flags], capture_output=True, text=True, check=False)
+    if done.returncode != 0:
+        sys.exit(f"r50 run {' '.join(flags)} ended with {done.returncode}:\n{done.stderr}")
+    summary: dict[str, object] = json.loads(done.stdout)
+    proof = summary["precision_proof"]
+    assert isinstance(proof, dict)
+    if proof["state"] != "PROVEN":
+        sys.exit(f"r50 run {' '.join(flags)}: {proof}")
+    return summary
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--rounds", type=int, default=4)
+    parser.add_argument("--seconds", type=float, default=5.0, help="of each measurement")
+    parser.add_argument("--quick", action="store_true", help="one round of two seconds")
+    arguments = parser.parse_args()
+    rounds, seconds = (1, 2.0) if arguments.quick else (arguments.rounds, arguments.seconds)
+    host = read_host()
+    cpus = tuple(core.cpus[0] for core in host.cores)
+    configurations = list_configurations(len(cpus))
+    rates: dict[Configuration, list[float]] = {item: [] for item in configurations}
+    shares: dict[Configuration, list[float]] = {item: [] for item in configurations}
+    peaks: dict[str, list[float]] = {}
+    with tempfile.TemporaryDirectory() as folder:
+        for number in range(rounds):
+            print(f"round {number + 1} of {rounds}", file=sys.stderr)
+            for item in configurations:
+                before = read_peak(folder, cpus)
+                summary = run_r50(item.flags(), Path(folder), seconds)
+                after = read_peak(folder, cpus)
+                # The better of the two: noise only ever takes away.
+                peak = {name: max(before[name], after[name]) for name in before}
+                rate = summary["kpis"]["throughput_images_per_s"]  # type: ignore[index]
+                rates[item].append(rate)
+                shares[item].append(share_of_limit(rate, item.precision, peak))
+                for name, value in peak.items():
+                    peaks.setdefault(name, []).append(value)
+    print(f"{host.cpu_model}, {len(cpus)} cores, medians of {rounds} rounds")
+    for name, values in peaks.items():
+        low, high = min(values), max(values)
+        print(f"peak {name}: {statistics.median(values):.0f} G/s ({low:.0f} .. {high:.0f})")
+    print(f"{'precision':14}{'batch':>6}{'callers':>9}{'images/s':>10}{'max':>8}{'of peak':>9}")
+    for item in configurations:
+        print(
+            f"{item.precision:14}{item.batch_size:6}{item.callers:9}"
+            f"{statistics.median(rates[item]):10.1f}{max(rates[item]):8.1f}"
+            f"{statistics.median(shares[item]):9.1%}"
+        )
+
+
+if __name__ == "__main__":
+    main()
