@@ -42,6 +42,20 @@ class CaseType(str, Enum):
     PKM = "pkm"
 
 
+class Platform(str, Enum):
+    """The platforms test cases are designed for, by the workload's names; AVX2 is any other."""
+
+    GNR = "GNR"
+    SPR = "SPR"
+    EMR = "EMR"
+    ICX = "ICX"
+    SRF = "SRF"
+    GENOA = "GENOA"
+    TURIN = "TURIN"
+    MILAN = "MILAN"
+    AVX2 = "AVX2"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunConfig:
     """One run, as asked. None means "not asked": the default is decided later, see `plan_workload`.
@@ -53,6 +67,7 @@ class RunConfig:
     precision: Precision = Precision.AVX_FP32
     data_type: DataType = DataType.DUMMY
     case_type: CaseType | None = None
+    platform: Platform | None = None
     dataset: str | None = None
     model: str | None = None
     calibration: str | None = None
@@ -69,6 +84,10 @@ class RunConfig:
     smt: bool = False
     span_sockets: bool = False
     emulated: bool = False
+    weight_sharing: bool = False
+    mpi: bool = False
+    num_mpi: int | None = None
+    onednn_verbose: bool = False
     customer_env: dict[str, str] = field(default_factory=dict)
     timeout_s: float | None = None
     verbose: bool = False

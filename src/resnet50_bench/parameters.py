@@ -7,17 +7,24 @@ the command line's flags, `--set`, the environment names and the validation all 
 from __future__ import annotations
 
 import difflib
-import re
-import shlex
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, fields
-from enum import Enum
-from typing import Any, TypeVar
+from typing import Any
 
-from resnet50_bench.config import CaseType, DataType, Mode, Precision, RunConfig
+from resnet50_bench.config import CaseType, DataType, Mode, Platform, Precision, RunConfig
 from resnet50_bench.errors import ConfigError
-
-_E = TypeVar("_E", bound=Enum)
+from resnet50_bench.values import (
+    list_words,
+    parse_assignments,
+    parse_case_type,
+    parse_engine_options,
+    parse_only,
+    parse_seconds,
+    parse_switch,
+    parse_text,
+    parse_whole,
+    parse_word,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +40,7 @@ class Parameter:
         choices: the allowed words; () when it is not a word.
         metavar: what stands for the value in help.
         switch: it is on or off, and its flag takes no value.
+        whole: `--set` takes its value as one, spaces and all, and makes no list of it.
     """
 
     name: str
@@ -43,6 +51,7 @@ class Parameter:
     choices: tuple[str, ...] = ()
     metavar: str = "TEXT"
     switch: bool = False
+    whole: bool = False
 
     @property
     def flag(self) -> str:
@@ -65,133 +74,88 @@ class Setting:
     origin: str
 
 
-def _parse_whole(low: int) -> Callable[[str], int]:
-    def parse(text: str) -> int:
-        if not re.fullmatch(r"[0-9]{1,12}", text) or int(text) < low:
-            raise ValueError(f"a whole number, {low} or more")
-        return int(text)
-
-    return parse
-
-
-def _parse_seconds(text: str) -> float:
-    if not re.fullmatch(r"[0-9]{1,9}(\.[0-9]{1,9})?", text) or float(text) == 0:
-        raise ValueError("a number of seconds above 0, such as 20 or 0.5")
-    return float(text)
-
-
-def _parse_word(kind: type[_E]) -> Callable[[str], _E]:
-    def parse(text: str) -> _E:
-        try:
-            return kind(text.lower())
-        except ValueError:
-            raise ValueError("one of " + ", ".join(item.value for item in kind)) from None
-
-    return parse
-
-
-def _parse_case_type(text: str) -> CaseType | None:
-    return _parse_word(CaseType)(text) if text else None
-
-
-def _parse_switch(text: str) -> bool:
-    word = text.lower()
-    if word in {"true", "1", "yes", "on"}:
-        return True
-    if word in {"false", "0", "no", "off", ""}:
-        return False
-    raise ValueError("True or False")
-
-
-def _parse_text(text: str) -> str:
-    if not text:
-        raise ValueError("not empty")
-    return text
-
-
-def _parse_inference(text: str) -> str:
-    if text.lower() != "inference":
-        raise ValueError("inference: nothing else is measured")
-    return "inference"
-
-
-def _parse_assignments(text: str) -> dict[str, str]:
-    """Parse `A=1 B="two words"` as a shell would split it; nothing is ever evaluated."""
-    try:
-        words = shlex.split(text)
-    except ValueError as error:
-        raise ValueError(f"NAME=VALUE pairs separated by spaces ({error})") from None
-    pairs: dict[str, str] = {}
-    for word in words:
-        name, equals, value = word.partition("=")
-        if not equals or not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", name):
-            raise ValueError(f"NAME=VALUE pairs separated by spaces, and {word!r} is none")
-        pairs[name] = value
-    return pairs
-
-
-def _parse_engine_options(text: str) -> dict[str, str]:
-    return {name.lower(): value for name, value in _parse_assignments(text).items()}
-
-
-def _words(kind: type[Enum]) -> tuple[str, ...]:
-    return tuple(str(item.value) for item in kind)
-
-
-FUNCTION = "FUNCTION"
+WORKLOAD = "resnet50v1_5_tensorflow_xeon_public"
+TOPOLOGY = "resnet50v1_5"
+FUNCTION = "inference"
+INSTANCE_MODE = "flex"
 
 PARAMETERS: tuple[Parameter, ...] = (
     Parameter(
-        FUNCTION,
+        "FUNCTION",
         "",
-        _parse_inference,
+        parse_only(FUNCTION, "nothing else is measured"),
         "What to run; only inference exists.",
-        default="inference",
-        choices=("inference",),
+        default=FUNCTION,
+        choices=(FUNCTION,),
+    ),
+    Parameter(
+        "WORKLOAD",
+        "",
+        parse_only(WORKLOAD, "the only workload here, and none runs inside SGX yet"),
+        "The framework's name of the workload; it has this one.",
+        default=WORKLOAD,
+        choices=(WORKLOAD,),
+    ),
+    Parameter(
+        "TOPOLOGY",
+        "",
+        parse_only(TOPOLOGY, "the only network here"),
+        "The network; it has this one.",
+        default=TOPOLOGY,
+        choices=(TOPOLOGY,),
+    ),
+    Parameter(
+        "PLATFORM",
+        "platform",
+        parse_word(Platform),
+        "The platform to report the result under; it changes nothing that is measured.",
+        default="what this machine is",
+        choices=list_words(Platform),
     ),
     Parameter(
         "MODE",
         "mode",
-        _parse_word(Mode),
+        parse_word(Mode),
         "What to measure: images per second, time per query, or correct answers.",
         default="throughput",
-        choices=_words(Mode),
+        choices=list_words(Mode),
     ),
     Parameter(
         "PRECISION",
         "precision",
-        _parse_word(Precision),
+        parse_word(Precision),
         "Instruction set and data type to compute in.",
         default="avx_fp32",
-        choices=_words(Precision),
+        choices=list_words(Precision),
     ),
     Parameter(
         "DATA_TYPE",
         "data_type",
-        _parse_word(DataType),
+        parse_word(DataType),
         "Generated images, or the images of --dataset.",
         default="dummy; real when --dataset is given",
-        choices=_words(DataType),
+        choices=list_words(DataType),
     ),
     Parameter(
         "DATASET",
         "dataset",
-        _parse_text,
+        parse_text,
         "Images: a folder (any depth) or an uncompressed .tar, read in place.",
         metavar="PATH",
+        whole=True,
     ),
     Parameter(
         "CASE_TYPE",
         "case_type",
-        _parse_case_type,
+        parse_case_type,
         "gated: a short check (10 steps, batch size 1, one instance per socket); pkm: the common "
         "parameters.",
-        choices=_words(CaseType),
+        choices=list_words(CaseType),
     ),
     Parameter(
         "BATCH_SIZE",
         "batch_size",
-        _parse_whole(1),
+        parse_whole(1),
         "Images per query.",
         default="32 in throughput mode, 1 in latency mode",
         metavar="N",
@@ -199,7 +163,7 @@ PARAMETERS: tuple[Parameter, ...] = (
     Parameter(
         "CORES_PER_INSTANCE",
         "cores_per_instance",
-        _parse_whole(1),
+        parse_whole(1),
         "Physical cores per instance.",
         default="a whole socket in throughput mode, 4 in latency mode",
         metavar="N",
@@ -207,15 +171,23 @@ PARAMETERS: tuple[Parameter, ...] = (
     Parameter(
         "INSTANCES",
         "instances",
-        _parse_whole(1),
+        parse_whole(1),
         "How many instances run side by side.",
         default="as many as fit",
         metavar="N",
     ),
     Parameter(
+        "INSTANCE_MODE",
+        "",
+        parse_only(INSTANCE_MODE, "CORES_PER_INSTANCE and INSTANCES shape the instances"),
+        "How instances are laid out; flex: by CORES_PER_INSTANCE and INSTANCES.",
+        default=INSTANCE_MODE,
+        choices=(INSTANCE_MODE,),
+    ),
+    Parameter(
         "STEPS",
         "steps",
-        _parse_whole(1),
+        parse_whole(1),
         "Queries per instance; naming it lifts the minimum time.",
         default="at least 30 (latency mode: 300) and the minimum time",
         metavar="N",
@@ -223,7 +195,7 @@ PARAMETERS: tuple[Parameter, ...] = (
     Parameter(
         "WARMUP_STEPS",
         "warmup_steps",
-        _parse_whole(1),
+        parse_whole(1),
         "Queries per instance before the measurement.",
         default="5 in throughput mode, 50 in latency mode",
         metavar="N",
@@ -231,7 +203,7 @@ PARAMETERS: tuple[Parameter, ...] = (
     Parameter(
         "MIN_TIME",
         "min_time_s",
-        _parse_seconds,
+        parse_seconds,
         "Measure for at least this long.",
         default="20 in throughput mode, 10 in latency mode, none with --steps or gated",
         metavar="SECONDS",
@@ -239,15 +211,16 @@ PARAMETERS: tuple[Parameter, ...] = (
     Parameter(
         "MODEL",
         "model",
-        _parse_text,
+        parse_text,
         "A frozen ResNet-50 v1.5 graph, such as the published resnet50_v1.pb.",
         default="a model generated here; right for speed, not for accuracy",
         metavar="FILE",
+        whole=True,
     ),
     Parameter(
         "CALIBRATION",
         "calibration",
-        _parse_text,
+        parse_text,
         "Images to calibrate int8 with: a folder or a .tar; a seeded sample of at most 500.",
         default="generated images",
         metavar="PATH",
@@ -263,14 +236,15 @@ PARAMETERS: tuple[Parameter, ...] = (
     Parameter(
         "ENGINE_OPTION",
         "engine_options",
-        _parse_engine_options,
+        parse_engine_options,
         "Settings of the engine, e.g. callers=2.",
         metavar="'KEY=VALUE ...'",
+        whole=True,
     ),
     Parameter(
         "LIMIT",
         "limit",
-        _parse_whole(1),
+        parse_whole(1),
         "Use at most this many images of --dataset, the first by name.",
         default="all that fit in memory",
         metavar="N",
@@ -278,7 +252,7 @@ PARAMETERS: tuple[Parameter, ...] = (
     Parameter(
         "SEED",
         "seed",
-        _parse_whole(0),
+        parse_whole(0),
         "Seed of everything generated.",
         default="0",
         metavar="N",
@@ -286,7 +260,7 @@ PARAMETERS: tuple[Parameter, ...] = (
     Parameter(
         "SMT",
         "smt",
-        _parse_switch,
+        parse_switch,
         "Compute on every hardware thread of a core, not on one.",
         default="off",
         switch=True,
@@ -294,7 +268,7 @@ PARAMETERS: tuple[Parameter, ...] = (
     Parameter(
         "SPAN_SOCKETS",
         "span_sockets",
-        _parse_switch,
+        parse_switch,
         "Let an instance cross sockets where cores are left over.",
         default="off",
         switch=True,
@@ -302,22 +276,55 @@ PARAMETERS: tuple[Parameter, ...] = (
     Parameter(
         "EMULATED",
         "emulated",
-        _parse_switch,
+        parse_switch,
         "Run a precision this CPU has no instructions for by slower ones; marked EMULATED.",
+        default="off",
+        switch=True,
+    ),
+    Parameter(
+        "WEIGHT_SHARING",
+        "weight_sharing",
+        parse_switch,
+        "Let instances share one copy of the weights; not in this version.",
+        default="off",
+        switch=True,
+    ),
+    Parameter(
+        "MPI",
+        "mpi",
+        parse_switch,
+        "Start the instances by MPI; not in this version.",
+        default="off",
+        switch=True,
+    ),
+    Parameter(
+        "NUM_MPI",
+        "num_mpi",
+        parse_whole(1),
+        "MPI processes per socket; more than 1 needs --mpi.",
+        default="1",
+        metavar="N",
+    ),
+    Parameter(
+        "ONEDNN_VERBOSE",
+        "onednn_verbose",
+        parse_switch,
+        "Let oneDNN write a line per primitive into the instances' logs; slows the run down.",
         default="off",
         switch=True,
     ),
     Parameter(
         "CUSTOMER_ENV",
         "customer_env",
-        _parse_assignments,
+        parse_assignments,
         "Environment variables for the instances; they win over r50's own.",
         metavar="'A=1 B=2'",
+        whole=True,
     ),
     Parameter(
         "TIMEOUT",
         "timeout_s",
-        _parse_seconds,
+        parse_seconds,
         "How long starting, and again measuring, may take before an instance counts as hung.",
         default="600 to start; 60 more than 3 times the expected time to measure",
         metavar="SECONDS",
@@ -325,14 +332,22 @@ PARAMETERS: tuple[Parameter, ...] = (
     Parameter(
         "VERBOSE",
         "verbose",
-        _parse_switch,
+        parse_switch,
         "Say more: the environment of the instances, every phase, every skipped file.",
         default="off",
         switch=True,
     ),
 )
 
+_NO_WEIGHT_SHARING = frozenset({Precision.AVX_FP32, Precision.AMX_BFLOAT32})
+"""The workload's README: "not supported weight sharing"."""
+
 _BY_NAME = {parameter.name: parameter for parameter in PARAMETERS}
+
+
+def find_parameter(name: str) -> Parameter | None:
+    """Return the parameter of this name, in any case."""
+    return _BY_NAME.get(name.upper())
 
 
 def find_environment_settings(environ: Mapping[str, str]) -> list[Setting]:
@@ -347,6 +362,8 @@ def find_environment_settings(environ: Mapping[str, str]) -> list[Setting]:
 def make_config(settings: Iterable[Setting]) -> RunConfig:
     """Merge settings into a config; a later setting of the same parameter wins.
 
+    An empty value means "the default", as in the workload's own scripts.
+
     Raises:
         ConfigError: with every problem found, each under the name the user gave it.
     """
@@ -354,12 +371,15 @@ def make_config(settings: Iterable[Setting]) -> RunConfig:
     origins: dict[str, str] = {}
     problems: list[str] = []
     for setting in settings:
-        parameter = _BY_NAME.get(setting.name.upper())
+        parameter = find_parameter(setting.name)
         if parameter is None:
             problems.append(_describe_unknown(setting))
             continue
+        values.pop(parameter.field, None)
+        text = setting.value.strip()
         try:
-            values[parameter.field] = parameter.parse(setting.value.strip())
+            if text:
+                values[parameter.field] = parameter.parse(text)
         except ValueError as error:
             problems.append(f"{setting.origin}: {setting.value!r} must be {error}")
         origins[parameter.field] = setting.origin
@@ -401,5 +421,37 @@ def _find_conflicts(config: RunConfig, origins: Mapping[str, str]) -> list[str]:
     if config.mode is Mode.ACCURACY:
         problems.append(
             f"{named['mode']} accuracy: this version measures throughput and latency only"
+        )
+        if config.data_type is DataType.DUMMY and "data_type" in origins:
+            problems.append(
+                f"{named['data_type']} dummy: generated images have no right answer; accuracy "
+                "needs --data-type real"
+            )
+    return [*problems, *_find_process_conflicts(config, named)]
+
+
+def _find_process_conflicts(config: RunConfig, named: Mapping[str, str]) -> list[str]:
+    """What cannot be shared between processes, and how they cannot be started."""
+    problems = []
+    if config.weight_sharing:
+        if config.precision in _NO_WEIGHT_SHARING:
+            able = [item.value for item in Precision if item not in _NO_WEIGHT_SHARING]
+            problems.append(
+                f"{named['weight_sharing']} True: {config.precision.value} does not support it; "
+                f"the precisions that do are {', '.join(able)}"
+            )
+        problems.append(
+            f"{named['weight_sharing']} True: in this version every instance has its own weights; "
+            "leave it out, or give False"
+        )
+    if config.mpi:
+        problems.append(
+            f"{named['mpi']} True: this version starts its instances itself, without MPI; "
+            "leave it out, or give False"
+        )
+    elif (config.num_mpi or 1) > 1:
+        problems.append(
+            f"{named['num_mpi']} {config.num_mpi}: without MPI there is nothing to multiply; "
+            "leave it out, or give 1"
         )
     return problems

@@ -12,7 +12,8 @@ import msgspec
 
 from resnet50_bench.amx_probe import probe_amx
 from resnet50_bench.config import CaseType, DataType, Mode, RunConfig, Workload, plan_workload
-from resnet50_bench.data.feed import RealFeedRequest, plan_shards
+from resnet50_bench.data.dummy import plan_pool_batches
+from resnet50_bench.data.feed import RealFeedRequest, plan_pool_images, plan_shards
 from resnet50_bench.data.profiles import IMAGE_BYTES, MLPERF
 from resnet50_bench.data.sources import open_source
 from resnet50_bench.engines import load_engine
@@ -77,9 +78,7 @@ class RunPlan:
         environment: the variables set for the workers.
         worker_environment: the workers' complete environment.
         left_out: variables of the calling shell that the workers do not get.
-        memory_per_instance_bytes: estimate.
         emulated: slower instructions stand in for the ones the CPU lacks.
-        expected_s: estimate, from the start to the result.
     """
 
     config: RunConfig
@@ -96,9 +95,7 @@ class RunPlan:
     environment: dict[str, str]
     worker_environment: dict[str, str]
     left_out: tuple[str, ...]
-    memory_per_instance_bytes: int
     emulated: bool
-    expected_s: float
 
     def describe_host(self) -> str:
         """The machine in one line."""
@@ -116,9 +113,31 @@ class RunPlan:
     @property
     def memory_bytes(self) -> int:
         """What this process and its children may use now."""
-        limit = self.host.memory_limit_bytes
-        available = self.host.memory_available_bytes
-        return available if limit is None else min(limit, available)
+        return _find_memory_bytes(self.host)
+
+    @property
+    def memory_per_instance_bytes(self) -> int:
+        """Estimate: the runtime, the activations of a batch, and the pool of images."""
+        size, instances = self.workload.batch_size, len(self.placement.slots)
+        images = plan_pool_batches(size) * size
+        if self.source is not None:
+            share = -(-len(self.refs) // instances)
+            most = plan_pool_images(size, _plan_pool_bytes(self.host, instances))
+            images = min(most, -(-share // size) * size)
+        if not self.engine.needs_model:
+            return NULL_ENGINE_BYTES + images * IMAGE_BYTES
+        return RUNTIME_BYTES + size * BYTES_PER_IMAGE + images * IMAGE_BYTES
+
+    @property
+    def expected_s(self) -> float:
+        """Estimate of the time from the start to the result, by a cautious guess of the speed."""
+        workload = self.workload
+        query_s = workload.batch_size / (IMAGES_PER_CORE_S * self.placement.cores_per_instance)
+        measuring_s = max(workload.steps * query_s, workload.min_time_ns / 1e9)
+        is_prepared = self.model_source is None or self.model is not None
+        trace_s = START_S if self.engine.trace_environment else 0.0
+        preparing_s = 0.0 if is_prepared else PREPARATION_S
+        return preparing_s + START_S + workload.warmup_steps * query_s + measuring_s + trace_s
 
     def warnings(self) -> list[str]:
         """What a user should know before the start."""
@@ -186,11 +205,8 @@ def plan_run(config: RunConfig, environ: Mapping[str, str]) -> RunPlan:
         environment=ours,
         worker_environment=inherited | {"PYTHONUNBUFFERED": "1"} | ours,
         left_out=tuple(sorted(name for name in environ if _sways(name) and name not in ours)),
-        memory_per_instance_bytes=_estimate_memory(config, workload, engine, host),
         emulated=emulated,
-        expected_s=_estimate_seconds(workload, placement, needs_preparation=bool(model_source)
-                                     and model is None),
-    )  # fmt: skip
+    )
 
 
 def plan_trace_jobs(plan: RunPlan) -> list[Job]:
@@ -289,15 +305,13 @@ def _find_model_source(config: RunConfig) -> ModelSource:
 
 
 def _plan_feed(plan: RunPlan, refs: tuple[ImageRef, ...], threads: int) -> RealFeedRequest:
-    count = len(plan.placement.slots)
-    share = int(plan.memory_bytes * MAX_POOL_MEMORY_SHARE / count)
     return RealFeedRequest(
         path=str(Path(plan.config.dataset or "").absolute()),
         refs=refs,
         batch_size=plan.workload.batch_size,
         profile=MLPERF.name,
         threads=threads,
-        max_pool_bytes=min(MAX_POOL_BYTES, share),
+        max_pool_bytes=_plan_pool_bytes(plan.host, len(plan.placement.slots)),
     )
 
 
@@ -307,21 +321,13 @@ def _sways(name: str) -> bool:
     return name in SWAYING_NAMES or name.startswith(SWAYING_PREFIXES)
 
 
-def _estimate_memory(config: RunConfig, workload: Workload, engine: Engine, host: Host) -> int:
-    """What one instance may need: the runtime, the activations of a batch, the pool of images."""
-    pool = max(128, 4 * workload.batch_size) * IMAGE_BYTES
-    if config.data_type is DataType.REAL:
-        pool = min(MAX_POOL_BYTES, int(host.memory_available_bytes * MAX_POOL_MEMORY_SHARE))
-    if not engine.needs_model:
-        return NULL_ENGINE_BYTES + pool
-    return RUNTIME_BYTES + workload.batch_size * BYTES_PER_IMAGE + pool
+def _find_memory_bytes(host: Host) -> int:
+    """What this process and its children may use now."""
+    limit, available = host.memory_limit_bytes, host.memory_available_bytes
+    return available if limit is None else min(limit, available)
 
 
-def _estimate_seconds(
-    workload: Workload, placement: Placement, *, needs_preparation: bool
-) -> float:
-    """From start to result, by a cautious guess of the speed."""
-    query_s = workload.batch_size / (IMAGES_PER_CORE_S * placement.cores_per_instance)
-    measuring_s = max(workload.steps * query_s, workload.min_time_ns / 1e9)
-    preparation_s = PREPARATION_S if needs_preparation else 0.0
-    return preparation_s + START_S + workload.warmup_steps * query_s + measuring_s
+def _plan_pool_bytes(host: Host, instances: int) -> int:
+    """The most memory that one instance's decoded images may take."""
+    share = int(_find_memory_bytes(host) * MAX_POOL_MEMORY_SHARE / instances)
+    return min(MAX_POOL_BYTES, share)

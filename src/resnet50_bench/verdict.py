@@ -67,12 +67,16 @@ class Verdict:
 def prove(record: Record) -> Proof | None:
     """Return what the kernels that ran say about the precision; None for an engine without any.
 
-    The kernels of all instances count together, those of one kind as one.
+    Every instance has to prove it; the answer is that of the one with the least share.
     """
     if record.model is None:
         return None
-    kernels = merge_kernels([item.kernels for item in record.instances if item.kernels])
-    return plan_verdict(plan_meaning(record.config.precision, record.host.cpu_flags), kernels)
+    meaning = plan_meaning(record.config.precision, record.host.cpu_flags)
+    proofs = [plan_verdict(meaning, item.kernels) for item in record.instances]
+    unproven = Proof(ProofState.UNPROVEN, None, ())
+    if not proofs or any(proof.share is None for proof in proofs):
+        return unproven
+    return min(proofs, key=lambda proof: proof.share or 0.0)
 
 
 def merge_kernels(traces: Sequence[tuple[KernelShare, ...]]) -> tuple[KernelShare, ...]:

@@ -22,9 +22,10 @@ from tests.records import (
 
 from resnet50_bench.config import CaseType, RunConfig
 from resnet50_bench.engines.base import KernelShare
+from resnet50_bench.isa import ProofState
 from resnet50_bench.memory_policy import MemoryPolicy
 from resnet50_bench.results import ExitCause, Launch, Record
-from resnet50_bench.verdict import Finding, describe_loss, judge, merge_kernels
+from resnet50_bench.verdict import Finding, describe_loss, judge, merge_kernels, prove
 
 SMALLER = "use a smaller --batch-size, or fewer --instances"
 LONGER = "measure longer: --min-time or a larger --steps"
@@ -367,22 +368,32 @@ class TestPrecision:
         assert "ONEDNN_MAX_CPU_ISA" in finding.advice
         assert verdict.exit_code == 1
 
-    def test_kernels_of_all_instances_count_together(self):
-        # 0.9 and 0.8 of the time in convolutions; 1.6 of 1.7 is 94 %, under the 95 % that prove it.
+    def test_kernels_of_one_kind_are_shown_as_one(self):
         right = KernelShare("convolution", "f32", "avx2", 0.9, 50)
         most = KernelShare("convolution", "f32", "avx2", 0.7, 40)
         wrong = KernelShare("convolution", "s8", "avx2", 0.1, 10)
-        kernels = [(right,), (wrong, most), ()]
-        instances = [make_instance(i, kernels=kernel) for i, kernel in enumerate(kernels)]
-        record = make_record(RunConfig(cores_per_instance=1, instances=3), instances=instances)
-        merged = merge_kernels([(right,), (wrong, most)])
-        assert merged == (
+        assert merge_kernels([(right,), (wrong, most)]) == (
             KernelShare("convolution", "f32", "avx2", pytest.approx(0.8), 90),
             KernelShare("convolution", "s8", "avx2", 0.05, 10),
         )
-        (text,) = [text for text in failures(record) if "MISLABELED" in text]
-        assert text.startswith("MISLABELED: 94% of")
-        assert text.endswith("convolution in s8 on avx2 (5%)")
+
+    def test_one_wrong_instance_among_many_is_enough(self):
+        right = KernelShare("convolution", "f32", "avx2", 1.0, 53)
+        wrong = KernelShare("convolution", "s8", "avx2", 1.0, 53)
+        config = RunConfig(cores_per_instance=1, instances=4)
+        instances = [make_instance(i, kernels=(right if i else wrong,)) for i in range(4)]
+        (text,) = [
+            text
+            for text in failures(make_record(config, instances=instances))
+            if "MISLABELED" in text
+        ]
+        assert text.startswith("MISLABELED: 0% of")
+        assert text.endswith("convolution in s8 on avx2 (100%)")
+
+    def test_an_instance_without_a_trace_leaves_the_run_unproven(self):
+        right = KernelShare("convolution", "f32", "avx2", 1.0, 53)
+        instances = [make_instance(0, kernels=(right,)), make_instance(1)]
+        assert prove(make_record(instances=instances)).state is ProofState.UNPROVEN
 
     def test_emulated_on_purpose_is_a_warning(self):
         kernel = KernelShare("convolution", "u8s8", "avx2", 1.0, 53)

@@ -19,7 +19,7 @@ FRAMEWORKS = {"tensorflow", "google", "openvino", "onnxruntime", "torch", "neura
 LAYERS = (
     ("errors", "stats", "measure"),
     ("config",),
-    ("parameters",),
+    ("parameters", "values", "grammar"),
     ("engines.base",),
     ("amx_probe", "host", "memory_policy", "data"),
     ("isa", "engines", "placement"),
@@ -27,10 +27,11 @@ LAYERS = (
     ("job",),
     ("worker",),
     ("results", "launch"),
-    ("kpi", "outcome", "plan"),
-    ("verdict",),
-    ("report",),
+    ("kpi", "outcome", "plan", "cases"),
+    ("verdict", "kpi_lines", "kpi_logs"),
+    ("report", "kpi_logs"),
     ("session",),
+    ("sweep",),
     ("cli",),
 )
 # Modules that run only in a child process, and the engines: these may name a framework.

@@ -1,0 +1,101 @@
+"""How the text of a parameter becomes a value; each parser's ValueError says what is allowed."""
+
+from __future__ import annotations
+
+import re
+import shlex
+from collections.abc import Callable
+from enum import Enum
+from typing import TypeVar
+
+from resnet50_bench.config import CaseType
+
+_E = TypeVar("_E", bound=Enum)
+
+
+def parse_whole(low: int) -> Callable[[str], int]:
+    """A parser of whole numbers of at least `low`, of at most twelve digits."""
+
+    def parse(text: str) -> int:
+        if not re.fullmatch(r"[0-9]{1,12}", text) or int(text) < low:
+            raise ValueError(f"a whole number, {low} or more")
+        return int(text)
+
+    return parse
+
+
+def parse_seconds(text: str) -> float:
+    """Parse a number of seconds above 0."""
+    if not re.fullmatch(r"[0-9]{1,9}(\.[0-9]{1,9})?", text) or float(text) == 0:
+        raise ValueError("a number of seconds above 0, such as 20 or 0.5")
+    return float(text)
+
+
+def parse_word(kind: type[_E]) -> Callable[[str], _E]:
+    """A parser of the values of an enum, in any case."""
+
+    def parse(text: str) -> _E:
+        try:
+            return next(item for item in kind if item.value.lower() == text.lower())
+        except StopIteration:
+            raise ValueError("one of " + ", ".join(item.value for item in kind)) from None
+
+    return parse
+
+
+def parse_case_type(text: str) -> CaseType | None:
+    """Parse a case type; empty text is none."""
+    return parse_word(CaseType)(text) if text else None
+
+
+def parse_switch(text: str) -> bool:
+    """Parse True or False; empty text is False."""
+    word = text.lower()
+    if word in {"true", "1", "yes", "on"}:
+        return True
+    if word in {"false", "0", "no", "off", ""}:
+        return False
+    raise ValueError("True or False")
+
+
+def parse_text(text: str) -> str:
+    """Take any text but none."""
+    if not text:
+        raise ValueError("not empty")
+    return text
+
+
+def parse_only(word: str, why: str) -> Callable[[str], str]:
+    """A parser that takes one word, in any case, and says why there is no other."""
+
+    def parse(text: str) -> str:
+        if text.lower() != word:
+            raise ValueError(f"{word}: {why}")
+        return word
+
+    return parse
+
+
+def parse_assignments(text: str) -> dict[str, str]:
+    """Parse `A=1 B="two words"` as a shell would split it; nothing is ever evaluated."""
+    try:
+        words = shlex.split(text)
+    except ValueError as error:
+        raise ValueError(f"NAME=VALUE pairs separated by spaces ({error})") from None
+    pairs: dict[str, str] = {}
+    for word in words:
+        name, equals, value = word.partition("=")
+        if not equals or not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", name):
+            raise ValueError(f"NAME=VALUE pairs separated by spaces, and {word!r} is none")
+        pairs[name] = value
+    return pairs
+
+
+def parse_engine_options(text: str) -> dict[str, str]:
+    """Parse assignments whose names are in any case."""
+    return {name.lower(): value for name, value in parse_assignments(text).items()}
+
+
+def list_words(kind: type[Enum]) -> tuple[str, ...]:
+    """The values of an enum, as text."""
+    return tuple(str(item.value) for item in kind)
