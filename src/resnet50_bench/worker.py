@@ -1,4 +1,4 @@
-"""The child's entry: `python -m resnet50_bench.worker FD`, one instance.
+"""The child's entry, one instance; its argument is the file descriptor of its socket.
 
 It takes its slot before it imports anything large, loads, fills its feed, warms up, reports ready,
 waits for the word, measures, and reports what it saw. It never outlives its parent.
@@ -247,7 +247,3 @@ def _describe_failure(phase: str, error: Exception) -> Failed:
         out_of_memory=kind in _OUT_OF_MEMORY,
         traceback=traceback.format_exc(),
     )
-
-
-if __name__ == "__main__":
-    main()

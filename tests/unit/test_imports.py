@@ -17,7 +17,7 @@ FRAMEWORKS = {"tensorflow", "google", "openvino", "onnxruntime", "torch", "neura
 
 # From the bottom up: a module imports from rows above its own (and its own), never below.
 LAYERS = (
-    ("errors", "stats", "measure"),
+    ("errors", "stats", "measure", "interpreter"),
     ("config",),
     ("parameters", "values", "grammar"),
     ("engines.base",),
@@ -28,8 +28,9 @@ LAYERS = (
     ("worker",),
     ("results", "launch"),
     ("kpi", "outcome", "plan", "cases"),
-    ("verdict", "kpi_lines", "kpi_logs"),
-    ("report", "kpi_logs"),
+    ("verdict",),
+    ("kpi_lines", "kpi_logs"),
+    ("report",),
     ("session",),
     ("sweep",),
     ("cli",),

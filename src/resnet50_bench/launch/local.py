@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from resnet50_bench.errors import HostError
+from resnet50_bench.interpreter import plan_arguments
 from resnet50_bench.job import (
     Answer,
     Entered,
@@ -31,13 +32,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
     from pathlib import Path
 
-WORKER_ARGUMENTS = (
-    "-c",
-    "import sys; sys.path = [path for path in sys.path if path]; "
-    "from resnet50_bench.worker import main; main()",
-)
-"""Of the interpreter. Unlike `-m`, it leaves the working directory out of the module search, where
-a user's socket.py or numpy.py would be taken for the real one (`-P` needs Python 3.11)."""
+WORKER_ARGUMENTS = plan_arguments("resnet50_bench.worker")
 
 _HELD_SIGNALS = (signal.SIGINT, signal.SIGTERM)
 """Blocked while a worker is started, and so in the worker too, until it unblocks them."""

@@ -14,6 +14,7 @@ import msgspec
 from resnet50_bench.config import Precision
 from resnet50_bench.engines.tensorflow import ENGINE
 from resnet50_bench.errors import ModelError
+from resnet50_bench.interpreter import plan_arguments
 from resnet50_bench.model.protocol import MODULE, ToolchainAnswer, ToolchainRequest, encode
 
 if TYPE_CHECKING:
@@ -40,7 +41,7 @@ def read_tensorflow_version() -> str:
 def run_toolchain(
     request: ToolchainRequest,
     on_progress: Callable[[str], None],
-    command: Sequence[str] = (sys.executable, "-m", MODULE),
+    command: Sequence[str] = (sys.executable, *plan_arguments(MODULE)),
 ) -> ToolchainAnswer:
     """Have a child process do one task, and return its last answer.
 

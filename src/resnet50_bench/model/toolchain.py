@@ -1,7 +1,7 @@
 """The child process that generates, inspects and prepares graphs with TensorFlow.
 
-Started as `python -m resnet50_bench.model.toolchain FD`: the request comes on stdin, the answers
-go to the file descriptor FD. It ends when its parent does.
+The request comes on stdin, the answers go to the file descriptor that its argument names. It ends
+when its parent does.
 """
 
 from __future__ import annotations
@@ -49,10 +49,10 @@ _PR_SET_PDEATHSIG = 1
 """From linux/prctl.h."""
 
 
-def main(answers_fd: int) -> None:
-    """Do the task on stdin; each answer is one line on `answers_fd`."""
+def main() -> None:
+    """Do the task on stdin; each answer is one line on the file descriptor of the argument."""
     _end_with_parent()
-    with os.fdopen(answers_fd, "wb", buffering=0) as answers:
+    with os.fdopen(int(sys.argv[1]), "wb", buffering=0) as answers:
         try:
             request = msgspec.json.decode(sys.stdin.buffer.read(), type=ToolchainRequest)
             answers.write(encode(answer_request(request, _Reporter(answers))))
@@ -270,7 +270,3 @@ class _Reporter:
 
     def __call__(self, text: str) -> None:
         self._answers.write(encode(ToolchainAnswer(progress=text)))
-
-
-if __name__ == "__main__":
-    main(int(sys.argv[1]))
