@@ -27,13 +27,13 @@ LAYERS = (
     ("job",),
     ("worker",),
     ("results", "launch"),
-    ("kpi", "outcome", "plan", "cases"),
+    ("kpi", "outcome", "plan", "cases", "case_files"),
     ("verdict",),
     ("kpi_lines", "kpi_logs"),
     ("report",),
     ("session",),
     ("sweep",),
-    ("cli",),
+    ("cli", "__main__"),
 )
 # Modules that run only in a child process, and the engines: these may name a framework.
 MAY_USE_FRAMEWORKS = ("engines.", "model.")

@@ -14,10 +14,13 @@ from typing import Any
 import click
 
 from resnet50_bench import __version__
+from resnet50_bench.cli.cases import cases
+from resnet50_bench.cli.ctest import ctest, ctest_case
 from resnet50_bench.cli.doctor import doctor
+from resnet50_bench.cli.kpi import kpi
 from resnet50_bench.cli.model import model
 from resnet50_bench.cli.run import run
-from resnet50_bench.cli.show import kpi, show
+from resnet50_bench.cli.show import show
 from resnet50_bench.errors import ConfigError, ExitCode, Interrupted, R50Error
 
 _EPILOG = """\b
@@ -27,6 +30,8 @@ Examples:
   r50 run --dataset ~/photos                 real images, decoded beforehand
   r50 run --dry-run                          what would run where
   r50 doctor                                 what this machine can run
+  r50 cases                                  the test cases, by name
+  r50 run throughput_avx_fp32_gated          one of them
   r50 show runs/NAME                         a result again
 \b
 Exit codes: 0 valid result, 1 invalid result, 2 wrong request, 3 an instance or the
@@ -66,6 +71,9 @@ r50.add_command(show)
 r50.add_command(kpi)
 r50.add_command(model)
 r50.add_command(doctor)
+r50.add_command(cases)
+r50.add_command(ctest)
+r50.add_command(ctest_case)
 
 
 def main() -> None:

@@ -57,6 +57,7 @@ def info(*, as_json: bool) -> None:
     from resnet50_bench.cli.terminal import print_json
     from resnet50_bench.model import default_cache_dir, list_prepared
     from resnet50_bench.plan import describe_model
+    from resnet50_bench.report.model_text import describe_manifest
 
     cache_dir = default_cache_dir(os.environ)
     found = list_prepared(cache_dir)
@@ -67,16 +68,9 @@ def info(*, as_json: bool) -> None:
     if not found:
         click.echo(f"no prepared models in {cache_dir}; `r50 model prepare` makes one")
     for item in found:
-        graph = item.manifest.graph
         click.echo(describe_model(item.manifest))
-        click.echo(f"  file       {item.path}")
-        click.echo(f"  source     sha256 {item.manifest.source.sha256}")
-        click.echo(f"  structure  {graph.structure.convolutions} convolutions, "
-                   f"{graph.structure.parameters:,} parameters")  # fmt: skip
-        click.echo(f"  steps      {'; '.join(graph.steps)}")
-        click.echo("  executes   " + ", ".join(f"{n} x {op}" for op, n in graph.fused_ops.items()))
-        click.echo(f"  agreement  logits differ from the source's by "
-                   f"{graph.agreement.logits_relative_l2:.1e} (relative L2)")  # fmt: skip
+        for name, text in describe_manifest(item):
+            click.echo(f"  {name:<14}{text}")
 
 
 @model.command(epilog="\b\nExample:\n  r50 model verify resnet50_v1.pb")

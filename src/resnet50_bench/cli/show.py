@@ -1,4 +1,4 @@
-"""`r50 show` and `r50 kpi`: results of earlier runs."""
+"""`r50 show`: the result of an earlier run."""
 
 from __future__ import annotations
 
@@ -25,17 +25,4 @@ def show(run: Path, *, as_json: bool, verbose: bool) -> None:
         print_json(summarize(record, run))
     else:
         print_result(make_console(), record, run, verbose=verbose)
-    sys.exit(judge(record).exit_code)
-
-
-@click.command(epilog="\b\nExample:\n  r50 kpi runs/NAME")
-@click.argument("run", type=click.Path(path_type=Path))
-def kpi(run: Path) -> None:
-    """Print the KPIs of a RUN in the Workload Services Framework's format."""
-    from resnet50_bench.report.kpi_text import render_kpi_text
-    from resnet50_bench.results import read_record
-    from resnet50_bench.verdict import judge
-
-    record = read_record(run)
-    click.echo(render_kpi_text(record), nl=False)
     sys.exit(judge(record).exit_code)

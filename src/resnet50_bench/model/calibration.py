@@ -88,7 +88,7 @@ def select_calibration(request: CalibrationRequest) -> CalibrationSet:
     """
     if not 2 <= request.images <= MAX_IMAGES:
         raise ModelError(
-            f"--calibration-images {request.images}: int8 is calibrated with 2 to {MAX_IMAGES}"
+            f"calibration images: {request.images}: int8 is calibrated with 2 to {MAX_IMAGES}"
         )
     if request.dataset is None:
         identity = CalibrationIdentity(

@@ -7,12 +7,17 @@ is absent.
 
 from __future__ import annotations
 
+import shlex
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from enum import Enum
+from typing import TYPE_CHECKING, Any
 
+from resnet50_bench.cases import detect_platform
 from resnet50_bench.config import Mode, RunConfig
 from resnet50_bench.kpi import Kpis, Latency, run_kpis, survivors_kpis
-from resnet50_bench.verdict import LOST_INSTANCES_LINE, Verdict, judge, prove
+from resnet50_bench.kpi_lines import UnusedLine
+from resnet50_bench.parameters import PARAMETERS, Parameter
+from resnet50_bench.verdict import LOST_INSTANCES_LINE, judge, prove
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -25,65 +30,163 @@ TOPOLOGY = "resnet50v1_5"
 
 @dataclass(frozen=True, slots=True)
 class KpiLine:
-    """One KPI of the text.
+    """One KPI.
 
     Attributes:
         name: in the framework's words.
-        unit: `images/s`, `ms`, `s` or `` for a count.
-        value: its text, decimal point.
+        unit: `images/s`, `ms`, `s`, `%` or `` for a count.
+        value: the number, not rounded.
+        decimals: how many the text shows.
         primary: it is the one starred KPI.
         tooltip: what follows the value after `#`.
     """
 
     name: str
     unit: str
-    value: str
+    value: float
+    decimals: int = 0
     primary: bool = False
     tooltip: str = ""
+
+    @property
+    def label(self) -> str:
+        """Name and unit, e.g. `Latency p99 (ms)`."""
+        return f"{self.name} ({self.unit})" if self.unit else self.name
 
     def render(self) -> str:
         """The line as it stands in the text."""
         star = "*" if self.primary else ""
-        unit = f" ({self.unit})" if self.unit else ""
         tooltip = f" # {self.tooltip}" if self.tooltip else ""
-        return f"{star}{self.name}{unit}: {self.value}{tooltip}"
+        return f"{star}{self.label}: {self.value:.{self.decimals}f}{tooltip}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KpiRun:
+    """What one run has to say, from its record or from old logs.
+
+    Attributes:
+        name: where it was found.
+        source: `record`, or who wrote the log.
+        verdict: `VALID`, `INVALID`, or `UNVERIFIED` when nothing is left to check it by.
+        exit_code: 0 valid; 1 invalid or unverified; 2 unreadable; 3 an instance was lost.
+        parameters: name and value, in order.
+        kpis: in order; none when the run has no KPI.
+        failures: why it is invalid.
+        warnings: what a reader should know.
+        lost: instances were killed.
+        subtotal: what the survivors reached, which is no KPI; "" when nothing was lost.
+        unused: lines of the log that say nothing of use, the first of them.
+        unused_count: how many there are; None for a record.
+    """
+
+    name: str = ""
+    source: str = "record"
+    verdict: str
+    exit_code: int
+    parameters: tuple[tuple[str, str], ...] = ()
+    kpis: tuple[KpiLine, ...] = ()
+    failures: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
+    lost: bool = False
+    subtotal: str = ""
+    unused: tuple[UnusedLine, ...] = ()
+    unused_count: int | None = None
+
+
+def describe_record(record: Record, name: str = "") -> KpiRun:
+    """Return what the record of a run says."""
+    verdict = judge(record)
+    kpis = run_kpis(record)
+    return KpiRun(
+        name=name,
+        verdict="VALID" if verdict.valid else "INVALID",
+        exit_code=verdict.exit_code,
+        parameters=tuple(list_parameters(record)),
+        kpis=tuple(list_kpis(record.config.mode, kpis)) if kpis is not None else (),
+        failures=tuple(finding.message for finding in verdict.failures),
+        warnings=tuple(finding.message for finding in verdict.warnings),
+        lost=any(not item.reported for item in record.instances) or not record.instances,
+        subtotal=_describe_survivors(record),
+    )
 
 
 def render_kpi_text(record: Record) -> str:
     """Return the KPI text of a run; without a KPI when it has none."""
-    verdict = judge(record)
-    lines = [f"## {name}: {value}" for name, value in list_parameters(record)]
-    kpis = run_kpis(record)
-    if kpis is not None:
-        lines += [line.render() for line in list_kpis(record.config.mode, kpis)]
-    lines += _render_verdict(record, verdict)
-    return "\n".join(lines) + "\n"
+    return render_run(describe_record(record))
+
+
+def render_run(run: KpiRun, *, parameters: bool = True) -> str:
+    """Return the KPI text of what a run has to say, with or without its parameters."""
+    lines = [f"## {name}: {value}" for name, value in run.parameters] if parameters else []
+    lines += [line.render() for line in run.kpis]
+    return "\n".join([*lines, *list_remarks(run)]) + "\n"
+
+
+def list_remarks(run: KpiRun) -> list[str]:
+    """Return the comment lines below the KPIs: the verdict and its reasons."""
+    lines = [LOST_INSTANCES_LINE] if run.lost else []
+    lines += [f"# {run.subtotal}"] if run.subtotal else []
+    lines.append(f"# verdict: {run.verdict}")
+    lines += [f"# failed: {failure}" for failure in run.failures]
+    lines += [f"# warning: {warning}" for warning in run.warnings]
+    if run.unused_count:
+        lines.append(f"# lines of the log not used: {run.unused_count}")
+    return lines
 
 
 def list_parameters(record: Record) -> list[tuple[str, str]]:
-    """Return every parameter of the run, as it was decided, in the framework's names."""
+    """Return every parameter of the run in the framework's names: as decided, else as asked.
+
+    One that nobody set and that has no default is absent.
+    """
     config, workload = record.config, record.workload
-    parameters = [
-        ("WORKLOAD", WORKLOAD),
-        ("TOPOLOGY", TOPOLOGY),
-        ("FUNCTION", "inference"),
-        ("MODE", config.mode.value),
-        ("PRECISION", config.precision.value),
-        ("PRECISION_PROOF", _describe_proof(record)),
-        ("DATA_TYPE", config.data_type.value),
-        ("CASE_TYPE", config.case_type.value if config.case_type else ""),
-        ("BATCH_SIZE", str(workload.batch_size)),
-        ("CORES_PER_INSTANCE", str(record.placement.cores_per_instance)),
-        ("INSTANCES", str(len(record.placement.slots))),
-        ("STEPS", str(workload.steps)),
-        ("WARMUP_STEPS", str(workload.warmup_steps)),
-        ("MIN_TIME", f"{workload.min_time_ns / 1e9:g}"),
-        ("ENGINE", config.engine),
-        *_list_settings(config),
-        ("MODEL", _describe_model(record)),
-        ("CPU", record.host.cpu_model),
-    ]
-    return [(name, value) for name, value in parameters if value]
+    decided = {
+        "WORKLOAD": WORKLOAD,
+        "TOPOLOGY": TOPOLOGY,
+        "FUNCTION": "inference",
+        "PLATFORM": _describe_platform(record),
+        "MODE": config.mode.value,
+        "PRECISION": config.precision.value,
+        "PRECISION_PROOF": _describe_proof(record),
+        "DATA_TYPE": config.data_type.value,
+        "CASE_TYPE": config.case_type.value if config.case_type else "",
+        "BATCH_SIZE": str(workload.batch_size),
+        "CORES_PER_INSTANCE": str(record.placement.cores_per_instance),
+        "INSTANCES": str(len(record.placement.slots)),
+        "STEPS": str(workload.steps),
+        "WARMUP_STEPS": str(workload.warmup_steps),
+        "MIN_TIME": f"{workload.min_time_ns / 1e9:g}",
+        "ENGINE": config.engine,
+        "MODEL": _describe_model(record),
+    }
+    asked = {
+        parameter.name: _describe_value(_find_value(config, parameter))
+        for parameter in PARAMETERS
+        if parameter.name not in decided
+    }
+    return [(k, v) for k, v in {**decided, **asked, "CPU": record.host.cpu_model}.items() if v]
+
+
+def _describe_platform(record: Record) -> str:
+    """The platform asked for, else what the host is; "" for one without a name."""
+    platform = record.config.platform or detect_platform(record.host)
+    return platform.value if platform else ""
+
+
+def _find_value(config: RunConfig, parameter: Parameter) -> Any:
+    """Return what was asked; a parameter that is no field of the config has one possible value."""
+    return getattr(config, parameter.field, None) if parameter.field else parameter.default
+
+
+def _describe_value(value: Any) -> str:
+    """Return a parameter's value as one would type it; "" for None."""
+    if isinstance(value, dict):
+        return " ".join(f"{name}={shlex.quote(text)}" for name, text in value.items())
+    if isinstance(value, Enum):
+        return str(value.value)
+    if isinstance(value, float):
+        return f"{value:g}"
+    return "" if value is None else str(value)
 
 
 def list_kpis(mode: Mode, kpis: Kpis) -> list[KpiLine]:
@@ -92,47 +195,49 @@ def list_kpis(mode: Mode, kpis: Kpis) -> list[KpiLine]:
     range_text = (
         f"{spread.low:.2f} .. {spread.high:.2f} over tenths of the window" if spread else ""
     )
-    lines = [
-        KpiLine(
-            "Throughput",
-            "images/s",
-            f"{kpis.images_per_s:.2f}",
-            primary=mode is not Mode.LATENCY,
-            tooltip=range_text,
-        ),
-    ]
-    if kpis.latency is not None:
-        lines += _list_latency(kpis.latency, primary=mode is Mode.LATENCY)
+    throughput = KpiLine(
+        "Throughput",
+        "images/s",
+        kpis.images_per_s,
+        decimals=2,
+        primary=mode is Mode.THROUGHPUT,
+        tooltip=range_text,
+    )
+    latency = () if kpis.latency is None else _list_latency(kpis.latency, mode)
     return [
-        *lines,
-        KpiLine("Images", "", str(kpis.images)),
-        KpiLine("Window", "s", f"{kpis.window.seconds:.3f}"),
-        KpiLine("Instances", "", str(kpis.instances)),
+        throughput,
+        *latency,
+        KpiLine("Images", "", kpis.images),
+        KpiLine("Window", "s", kpis.window.seconds, decimals=3),
+        KpiLine("Instances", "", kpis.instances),
     ]
 
 
-def _list_latency(latency: Latency, *, primary: bool) -> Iterator[KpiLine]:
-    queries = f"{latency.queries} queries of all instances"
-    yield KpiLine(
-        "Latency", "ms", _ms(latency.mean_ns), primary=primary, tooltip=f"mean; {queries}"
+def _list_latency(latency: Latency, mode: Mode) -> Iterator[KpiLine]:
+    yield _ms(
+        "Latency",
+        latency.mean_ns,
+        primary=mode is Mode.LATENCY,
+        tooltip=f"mean; {latency.queries} queries of all instances",
     )
     for percent, value_ns in latency.percentiles.items():
-        yield KpiLine(f"Latency p{percent:g}", "ms", _ms(value_ns))
-    yield KpiLine("Latency min", "ms", _ms(latency.min_ns))
-    yield KpiLine("Latency max", "ms", _ms(latency.max_ns))
+        yield _ms(f"Latency p{percent:g}", value_ns)
+    yield _ms("Latency min", latency.min_ns)
+    yield _ms("Latency max", latency.max_ns)
 
 
-def _ms(value_ns: float) -> str:
-    return f"{value_ns / 1e6:.3f}"
+def _ms(name: str, value_ns: float, *, primary: bool = False, tooltip: str = "") -> KpiLine:
+    return KpiLine(name, "ms", value_ns / 1e6, decimals=3, primary=primary, tooltip=tooltip)
 
 
-def _list_settings(config: RunConfig) -> Iterator[tuple[str, str]]:
-    """What was set beyond the common parameters."""
-    yield "ENGINE_OPTION", " ".join(f"{k}={v}" for k, v in config.engine_options.items())
-    yield "CUSTOMER_ENV", " ".join(f"{k}={v}" for k, v in config.customer_env.items())
-    yield "DATASET", config.dataset or ""
-    yield "SMT", "True" if config.smt else ""
-    yield "SPAN_SOCKETS", "True" if config.span_sockets else ""
+def _describe_survivors(record: Record) -> str:
+    survivors = survivors_kpis(record)
+    if survivors is None:
+        return ""
+    return (
+        f"{survivors.instances} of {len(record.instances)} instances survived; together they "
+        f"reached {survivors.images_per_s:.2f} images/s, which is no KPI"
+    )
 
 
 def _describe_model(record: Record) -> str:
@@ -146,18 +251,3 @@ def _describe_proof(record: Record) -> str:
     if proof is None:
         return ""
     return "EMULATED" if record.emulated else proof.state.value
-
-
-def _render_verdict(record: Record, verdict: Verdict) -> list[str]:
-    lines = []
-    if any(not item.reported for item in record.instances) or not record.instances:
-        lines.append(LOST_INSTANCES_LINE)
-        survivors = survivors_kpis(record)
-        if survivors is not None:
-            lines.append(
-                f"# {survivors.instances} of {len(record.instances)} instances survived; together "
-                f"they reached {survivors.images_per_s:.2f} images/s, which is no KPI"
-            )
-    lines.append(f"# verdict: {'VALID' if verdict.valid else 'INVALID'}")
-    lines += [f"# failed: {finding.message}" for finding in verdict.failures]
-    return lines + [f"# warning: {finding.message}" for finding in verdict.warnings]

@@ -57,7 +57,7 @@ def test_an_image_that_was_replaced_changes_the_identity(folder):
 
 @pytest.mark.parametrize("images", [1, 501])
 def test_too_few_or_too_many_images_are_refused(images):
-    with pytest.raises(ModelError, match=f"--calibration-images {images}: .* 2 to 500"):
+    with pytest.raises(ModelError, match=f"calibration images: {images}: .* 2 to 500"):
         select_calibration(CalibrationRequest(images=images))
 
 

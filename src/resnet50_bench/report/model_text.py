@@ -1,0 +1,42 @@
+"""A prepared model as a person reads it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from resnet50_bench.model import PreparedModel
+
+
+def describe_manifest(model: PreparedModel) -> Iterator[tuple[str, str]]:
+    """Yield what is known about a prepared model, as named lines."""
+    manifest = model.manifest
+    graph, agreement = manifest.graph, manifest.graph.agreement
+    yield "file", str(model.path)
+    yield "source", f"{manifest.source.name}, sha256 {manifest.source.sha256}"
+    yield (
+        "structure",
+        f"{graph.structure.convolutions} convolutions, {graph.structure.parameters:,} parameters",
+    )
+    yield "steps", "; ".join(graph.steps)
+    yield "executes", ", ".join(f"{count} x {name}" for name, count in graph.fused_ops.items())
+    if graph.arithmetic is not None:
+        left = ", ".join(graph.arithmetic.float32_ops) or "nothing"
+        convolutions = ", ".join(
+            f"{count} in {dtype}" for dtype, count in graph.arithmetic.convolutions.items()
+        )
+        yield "convolutions", f"{convolutions}; left in float32: {left}"
+    if manifest.calibration is not None:
+        calibration = manifest.calibration
+        yield "calibrated", f"on {calibration.images} {calibration.kind}, seed {calibration.seed}"
+    bound = f" (at most {agreement.bound:g})" if agreement.bound is not None else ""
+    yield (
+        "agreement",
+        f"logits differ from the source graph's by {agreement.logits_relative_l2:.2g}{bound} in "
+        f"relative L2; {agreement.same_class} of {agreement.images} images get the same class",
+    )
+    yield "tools", ", ".join(f"{name} {version}" for name, version in graph.tools.items())
+    for note in graph.notes:
+        yield "note", note
