@@ -86,7 +86,7 @@ class RunConfig:
     emulated: bool = False
     weight_sharing: bool = False
     mpi: bool = False
-    num_mpi: int | None = None
+    num_mpi: int = 1
     onednn_verbose: bool = False
     customer_env: dict[str, str] = field(default_factory=dict)
     timeout_s: float | None = None

@@ -6,6 +6,7 @@
     │   ├── PlacementError    the instances do not fit the cores of this host
     │   ├── PrecisionError    this host cannot run the precision
     │   ├── ModelError        the model is missing, damaged or not ResNet-50 v1.5
+    │   ├── CaseError         there is no such test case, or it cannot run
     │   ├── DatasetError      the images are missing or unusable
     │   └── RecordError       a run's folder or record cannot be read
     ├── HostError             exit 3: the host or a tool on it failed
@@ -31,6 +32,8 @@ class ExitCode(IntEnum):
     INVALID_RESULT = 1
     WRONG_REQUEST = 2
     FAILURE = 3
+    SKIPPED = 77
+    """What CTest and Automake take for "skipped": only `--skip-unrunnable` ends so."""
 
 
 class R50Error(Exception):
@@ -77,6 +80,20 @@ class PrecisionError(RequestError):
 
 class ModelError(RequestError):
     """The model is missing, damaged or not ResNet-50 v1.5."""
+
+
+class CaseError(RequestError):
+    """There is no such test case, or this version cannot run it.
+
+    Args:
+        message: what is wrong.
+        advice: the next step.
+        known: the case exists; it is its running that is impossible.
+    """
+
+    def __init__(self, message: str, advice: str | None = None, *, known: bool = False) -> None:
+        super().__init__(message, advice)
+        self.known = known
 
 
 class DatasetError(RequestError):

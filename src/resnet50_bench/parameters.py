@@ -89,30 +89,6 @@ PARAMETERS: tuple[Parameter, ...] = (
         choices=(FUNCTION,),
     ),
     Parameter(
-        "WORKLOAD",
-        "",
-        parse_only(WORKLOAD, "the only workload here, and none runs inside SGX yet"),
-        "The framework's name of the workload; it has this one.",
-        default=WORKLOAD,
-        choices=(WORKLOAD,),
-    ),
-    Parameter(
-        "TOPOLOGY",
-        "",
-        parse_only(TOPOLOGY, "the only network here"),
-        "The network; it has this one.",
-        default=TOPOLOGY,
-        choices=(TOPOLOGY,),
-    ),
-    Parameter(
-        "PLATFORM",
-        "platform",
-        parse_word(Platform),
-        "The platform to report the result under; it changes nothing that is measured.",
-        default="what this machine is",
-        choices=list_words(Platform),
-    ),
-    Parameter(
         "MODE",
         "mode",
         parse_word(Mode),
@@ -151,6 +127,30 @@ PARAMETERS: tuple[Parameter, ...] = (
         "gated: a short check (10 steps, batch size 1, one instance per socket); pkm: the common "
         "parameters.",
         choices=list_words(CaseType),
+    ),
+    Parameter(
+        "WORKLOAD",
+        "",
+        parse_only(WORKLOAD, "the only workload here, and none runs inside SGX yet"),
+        "The framework's name of the workload; it has this one.",
+        default=WORKLOAD,
+        choices=(WORKLOAD,),
+    ),
+    Parameter(
+        "TOPOLOGY",
+        "",
+        parse_only(TOPOLOGY, "the only network here"),
+        "The network; it has this one.",
+        default=TOPOLOGY,
+        choices=(TOPOLOGY,),
+    ),
+    Parameter(
+        "PLATFORM",
+        "platform",
+        parse_word(Platform),
+        "The platform to report the result under; it changes nothing that is measured.",
+        default="what this machine is",
+        choices=list_words(Platform),
     ),
     Parameter(
         "BATCH_SIZE",
@@ -224,6 +224,7 @@ PARAMETERS: tuple[Parameter, ...] = (
         "Images to calibrate int8 with: a folder or a .tar; a seeded sample of at most 500.",
         default="generated images",
         metavar="PATH",
+        whole=True,
     ),
     Parameter(
         "ENGINE",
@@ -449,7 +450,7 @@ def _find_process_conflicts(config: RunConfig, named: Mapping[str, str]) -> list
             f"{named['mpi']} True: this version starts its instances itself, without MPI; "
             "leave it out, or give False"
         )
-    elif (config.num_mpi or 1) > 1:
+    elif config.num_mpi > 1:
         problems.append(
             f"{named['num_mpi']} {config.num_mpi}: without MPI there is nothing to multiply; "
             "leave it out, or give 1"

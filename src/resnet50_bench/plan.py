@@ -153,6 +153,11 @@ class RunPlan:
                 f"not passed on to the instances: {', '.join(self.left_out)} "
                 "(--customer-env sets variables for them)"
             )
+        if self.config.onednn_verbose:
+            warnings.append(
+                "--onednn-verbose writes a line per primitive while it measures: the figure is "
+                "lower for it"
+            )
         return warnings
 
 
@@ -285,6 +290,8 @@ def _plan_environment(
     ours = engine.environment(config.precision, threads)
     if engine.needs_model:
         ours |= plan_meaning(config.precision, host.cpu_flags).environment
+    if config.onednn_verbose:
+        ours["ONEDNN_VERBOSE"] = "1"
     return ours | config.customer_env
 
 

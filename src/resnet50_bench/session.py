@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 from resnet50_bench import __version__
+from resnet50_bench.config import CaseType
 from resnet50_bench.errors import HostError, Interrupted
 from resnet50_bench.host import read_oom_kills
 from resnet50_bench.launch import (
@@ -45,6 +46,13 @@ if TYPE_CHECKING:
 
 READY_TIMEOUT_S = 600.0
 """Importing TensorFlow from a cold network disk and decoding images take minutes, not more."""
+
+REGION_BEGIN = "r50: measured region begins"
+REGION_END = "r50: measured region ends"
+"""The phrases that outside tools wait for, to trace what is measured and nothing else. They stand
+on stderr and in `region.log` of a `pkm` run, as it happens."""
+
+REGION_FILE = "region.log"
 
 _SLOWEST = 3
 _GRACE_NS = 60_000_000_000
@@ -136,6 +144,8 @@ class _Run:
                 self._show_waiting,
                 self._show_go,
             )
+            if self._cost is not None:
+                self._mark_region(REGION_END)
             # Inside the block: afterwards every worker is dead, and how it ended is lost.
             lost = any(worker.finished is None for worker in workers)
             self._instances = describe_instances(
@@ -203,8 +213,16 @@ class _Run:
         return max(workload.steps * slowest_ns, workload.min_time_ns + slowest_ns) / 1e9
 
     def _show_go(self, workers: Sequence[Worker]) -> None:
+        self._mark_region(REGION_BEGIN)
         self._expected_s = self._expect_s(workers)
         self._observer.stage(4, self._stages, f"measure for about {self._expected_s:.0f} s")
+
+    def _mark_region(self, phrase: str) -> None:
+        if self._plan.config.case_type is not CaseType.PKM:
+            return
+        with (self._folder / REGION_FILE).open("a") as log:
+            log.write(f"{phrase} at {time.monotonic_ns()} ns\n")
+        self._observer.note(phrase)
 
     def _show_waiting(self, workers: Sequence[Worker], seconds: float) -> None:
         if self._expected_s is not None:

@@ -1,36 +1,66 @@
-"""`r50 run`: one configuration, measured."""
+"""`r50 run`: one configuration, or several, measured."""
 
 from __future__ import annotations
 
 import os
 import sys
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from resnet50_bench.config import RunConfig
-from resnet50_bench.errors import Interrupted
+from resnet50_bench.errors import (
+    CaseError,
+    ExitCode,
+    PlacementError,
+    PrecisionError,
+    RequestError,
+)
 from resnet50_bench.parameters import (
     PARAMETERS,
     Parameter,
     Setting,
     find_environment_settings,
-    make_config,
 )
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from resnet50_bench.sweep import Point
 
 _EPILOG = """\b
 Examples:
   r50 run
   r50 run --mode latency --cores-per-instance 1 --instances 2
   r50 run --batch-size 64 --steps 100
-  r50 run --set BATCH_SIZE=32 --set STEPS=50
+  r50 run throughput_avx_fp32_gated
+  r50 run --set "BATCH_SIZE=1 2 4 ...64" --set STEPS=50
+  r50 run --set "BATCH_SIZE=1 8/CORES_PER_INSTANCE=1 2" --continue
   BATCH_SIZE=32 STEPS=50 r50 run --from-env
   r50 run --data-type real --dataset ILSVRC2012_img_val.tar --limit 1000
   r50 run --dry-run --json"""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunOptions:
+    """The options of `r50 run` that are no parameters.
+
+    Attributes are named after the options; `flags` are the parameters' own, by their name.
+    """
+
+    case: str | None
+    assignments: tuple[str, ...]
+    from_env: bool
+    case_config: Path | None
+    output: Path
+    loop: int | None
+    repeat: int
+    keep_going: bool
+    skip_unrunnable: bool
+    dry_run: bool
+    as_json: bool
+    flags: dict[str, str | bool | None]
 
 
 def _parameter_option(parameter: Parameter) -> Callable[[Any], Any]:
@@ -51,15 +81,43 @@ def _parameter_options(command: Callable[..., None]) -> Callable[..., None]:
 
 
 @click.command(epilog=_EPILOG, context_settings={"max_content_width": 100})
+@click.argument("case", required=False)
 @_parameter_options
 @click.option(
     "--set",
     "assignments",
     multiple=True,
-    metavar="NAME=VALUE",
-    help="Set a parameter by the framework's name; flags win over it.",
+    metavar="NAME=VALUES",
+    help="Set a parameter by the framework's name, to each of several values in turn; flags win "
+    "over it. docs/ctest-and-kpi.md has the grammar.",
+)
+@click.option(
+    "--config",
+    "case_config",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="Take parameters of CASE from a test-config file; --set wins over it.",
 )
 @click.option("--from-env", is_flag=True, help="Take parameters from the environment, too.")
+@click.option(
+    "--loop",
+    type=click.IntRange(1),
+    metavar="N",
+    help="Make N runs, starting the values of --set again.  [default: one run for each]",
+)
+@click.option(
+    "--repeat",
+    type=click.IntRange(1),
+    default=1,
+    metavar="N",
+    help="Make each run N times in a row.",
+)
+@click.option("--continue", "keep_going", is_flag=True, help="Go on after a run that failed.")
+@click.option(
+    "--skip-unrunnable",
+    is_flag=True,
+    help=f"Exit {int(ExitCode.SKIPPED)}, not 2, where this machine or version cannot run it.",
+)
 @click.option(
     "--output",
     type=click.Path(file_okay=False, path_type=Path),
@@ -69,81 +127,78 @@ def _parameter_options(command: Callable[..., None]) -> Callable[..., None]:
 )
 @click.option("--dry-run", is_flag=True, help="Print the plan and stop.")
 @click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
-def run(
-    *,
-    assignments: tuple[str, ...],
-    from_env: bool,
-    output: Path,
-    dry_run: bool,
-    as_json: bool,
-    **flags: str | bool | None,
-) -> None:
-    """Measure one configuration of this CPU and judge the result.
+def run(**values: Any) -> None:
+    """Measure one configuration of this CPU, or several, and judge the result.
 
     Without options: throughput in fp32 on generated images, one instance per socket, all cores.
+    CASE is a test case (`r50 cases`), by its name with or without `test_`, or by enough of it.
     """
-    config = make_config(_collect_settings(flags, assignments, from_env=from_env))
-    from resnet50_bench.plan import plan_run
+    flags = {name: values.pop(f"_{name}") for name in [item.name for item in PARAMETERS]}
+    options = RunOptions(**values, flags=flags)
+    points: tuple[Point, ...] = ()
+    try:
+        points = _plan(options)
+        from resnet50_bench.cli.points import run_all, run_one, show_plans
 
-    plan = plan_run(config, os.environ)
-    if dry_run:
-        _show_plan(plan, as_json=as_json)
-        return
-    sys.exit(_measure(plan, config, output, as_json=as_json))
+        if options.dry_run:
+            show_plans(points, as_json=options.as_json)
+            return
+        sys.exit(run_one(points[0], options) if len(points) == 1 else run_all(points, options))
+    except RequestError as error:
+        if not options.skip_unrunnable or not _is_unrunnable(error, points):
+            raise
+        click.echo(f"SKIPPED: {error.message}")
+        sys.exit(ExitCode.SKIPPED)
 
 
-def _collect_settings(
-    flags: dict[str, str | bool | None], assignments: tuple[str, ...], *, from_env: bool
-) -> list[Setting]:
-    """All settings, the weakest first: environment, --set, flags."""
-    settings = find_environment_settings(os.environ) if from_env else []
-    for assignment in assignments:
-        name, equals, value = assignment.partition("=")
-        if not equals:
-            raise click.UsageError(f"--set {assignment}: give NAME=VALUE, e.g. BATCH_SIZE=32")
-        settings.append(Setting(name, value, f"--set {name}"))
-    for parameter in PARAMETERS:
-        value_or_switch = flags[f"_{parameter.name}"]
-        if value_or_switch is not None and value_or_switch is not False:
-            settings.append(Setting(parameter.name, str(value_or_switch), parameter.flag))
+def _plan(options: RunOptions) -> tuple[Point, ...]:
+    """The runs to make. The strongest setting comes last: environment, case, file, --set, flags."""
+    from resnet50_bench.grammar import plan_combinations
+    from resnet50_bench.sweep import Repetition, plan_points
+
+    before = find_environment_settings(os.environ) if options.from_env else []
+    before += _collect_case_settings(options)
+    repetition = Repetition(loop=options.loop, repeat=options.repeat, keep_going=options.keep_going)
+    return plan_points(
+        plan_combinations(options.assignments), before, _collect_flags(options.flags), repetition
+    )
+
+
+def _collect_case_settings(options: RunOptions) -> list[Setting]:
+    """What the case's name and the test-config file say."""
+    if options.case is None:
+        if options.case_config is not None:
+            raise RequestError(
+                "--config holds parameters by test case, and none is named",
+                "`r50 run CASE --config FILE`; `r50 cases` lists the names",
+            )
+        return []
+    from resnet50_bench.case_files import read_case_config
+    from resnet50_bench.cases import design_cases, detect_platform, find_case, require_case
+    from resnet50_bench.host import read_host
+
+    platform = detect_platform(read_host())
+    case = find_case(options.case, design_cases(platform) if platform else ())
+    require_case(case)
+    settings = case.settings()
+    if options.case_config is not None:
+        settings += read_case_config(options.case_config).select(case.name)
     return settings
 
 
-def _show_plan(plan: Any, *, as_json: bool) -> None:
-    from resnet50_bench.cli.terminal import make_console, print_json
-    from resnet50_bench.report.plan_text import print_plan, summarize_plan
-
-    if as_json:
-        print_json(summarize_plan(plan))
-        return
-    print_plan(make_console(), plan)
-    for warning in plan.warnings():
-        click.secho("warning: ", fg="yellow", nl=False, err=True)
-        click.echo(warning, err=True)
+def _collect_flags(flags: dict[str, str | bool | None]) -> list[Setting]:
+    return [
+        Setting(parameter.name, str(flags[parameter.name]), parameter.flag)
+        for parameter in PARAMETERS
+        if flags[parameter.name] is not None and flags[parameter.name] is not False
+    ]
 
 
-def _measure(plan: Any, config: RunConfig, output: Path, *, as_json: bool) -> int:
-    from resnet50_bench.cli.terminal import (
-        TerminalObserver,
-        make_console,
-        print_json,
-    )
-    from resnet50_bench.report.summary import summarize
-    from resnet50_bench.report.text import print_result
-    from resnet50_bench.session import execute
-    from resnet50_bench.verdict import judge
-
-    with TerminalObserver() as observer:
-        for warning in plan.warnings():
-            observer.note(f"warning: {warning}")
-        try:
-            result = execute(plan, observer, output, ["r50", *sys.argv[1:]])
-        except Interrupted as interruption:
-            if interruption.folder is not None:
-                observer.note(f"interrupted; the record is in {interruption.folder}")
-            raise
-    if as_json:
-        print_json(summarize(result.record, result.folder))
-    else:
-        print_result(make_console(), result.record, result.folder, verbose=config.verbose)
-    return judge(result.record).exit_code
+def _is_unrunnable(error: RequestError, points: tuple[Point, ...]) -> bool:
+    """Whether it is the machine or this version that cannot, not the request that is wrong."""
+    if isinstance(error, PlacementError):
+        return all(
+            point.config.cores_per_instance is None and point.config.instances is None
+            for point in points
+        )
+    return isinstance(error, PrecisionError) or (isinstance(error, CaseError) and error.known)

@@ -212,7 +212,8 @@ def _print_verdict(console: Console, verdict: Verdict, record: Record) -> None:
     for warning in verdict.warnings:
         _print_finding(console, "warning: ", "yellow", warning)
     if verdict.valid:
-        console.print(Text("VALID", style="bold green"))
+        mark = " (EMULATED)" if record.emulated else ""
+        console.print(Text(f"VALID{mark}", style="bold green"))
         return
     if any(not item.reported for item in record.instances):
         console.print(Text(LOST_INSTANCES_LINE, style="bold red"))

@@ -1,0 +1,103 @@
+"""`r50 cases`: the designed test cases, and which of them can run here."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+if TYPE_CHECKING:
+    from resnet50_bench.cases import CaseAnswer
+    from resnet50_bench.config import Platform
+    from resnet50_bench.host import Host
+
+
+@click.command(
+    epilog="\b\nExamples:\n  r50 cases\n  r50 cases --platform SPR\n  r50 cases --all --json"
+)
+@click.option("--platform", metavar="NAME", help="List those of this platform, not this machine's.")
+@click.option("--all", "all_precisions", is_flag=True, help="Add every precision it supports.")
+@click.option("--json", "as_json", is_flag=True, help="Print the list as JSON.")
+@click.option(
+    "--ctest",
+    "ctest_file",
+    type=click.Path(dir_okay=False, path_type=Path),
+    metavar="FILE",
+    help="Write the list as CTest tests into FILE; CMakeLists.txt does so.",
+)
+def cases(
+    *, platform: str | None, all_precisions: bool, as_json: bool, ctest_file: Path | None
+) -> None:
+    """List the test cases, each with whether this machine can run it, and why not."""
+    from resnet50_bench.amx_probe import probe_amx
+    from resnet50_bench.cases import design_cases, parse_platform, plan_case
+    from resnet50_bench.host import read_host
+
+    host = read_host()
+    amx = probe_amx() if "amx_tile" in host.cpu_flags else None
+    chosen = parse_platform(platform) if platform else _require_platform(host)
+    designed = design_cases(chosen, all_precisions=all_precisions)
+    answers = [plan_case(case, host, amx) for case in designed]
+    if ctest_file is not None:
+        _write_tests(ctest_file, answers)
+    elif as_json:
+        _print_json(chosen, answers)
+    else:
+        _print_list(chosen, host, answers)
+
+
+def _require_platform(host: Host) -> Platform:
+    from resnet50_bench.cases import detect_platform
+    from resnet50_bench.config import Platform
+    from resnet50_bench.errors import RequestError
+
+    platform = detect_platform(host)
+    if platform is None:
+        names = ", ".join(item.value for item in Platform)
+        raise RequestError(
+            f"no test case is designed for {host.cpu_model}: it has no AVX2",
+            f"--platform NAME lists those of another machine: {names}",
+        )
+    return platform
+
+
+def _print_json(platform: Platform, answers: list[CaseAnswer]) -> None:
+    import json
+
+    import msgspec
+
+    rows = [
+        {
+            "number": number,
+            "name": answer.case.name,
+            **msgspec.to_builtins(answer.case),
+            "runnable": answer.runnable,
+            "reason": answer.reason,
+        }
+        for number, answer in enumerate(answers, 1)
+    ]
+    click.echo(json.dumps({"platform": platform.value, "cases": rows}, indent=2))
+
+
+def _print_list(platform: Platform, host: Host, answers: list[CaseAnswer]) -> None:
+    from resnet50_bench.cases import describe_platform, detect_platform
+
+    meaning = describe_platform(platform)
+    place = "this machine" if platform is detect_platform(host) else "not this machine"
+    precisions = ", ".join(item.value for item in meaning.precisions)
+    click.echo(f"Platform {platform.value} ({place}); default precision "
+               f"{meaning.default_precision.value}, of {precisions}")  # fmt: skip
+    for number, answer in enumerate(answers, 1):
+        click.echo(f"  Test {f'#{number}':>3}: {answer.case.name}")
+        state = "runnable" if answer.runnable else "not runnable here"
+        click.echo(f"             {state}: {answer.reason}")
+    runnable = sum(answer.runnable for answer in answers)
+    click.echo(f"{len(answers)} test cases, {runnable} runnable on this machine")
+
+
+def _write_tests(path: Path, answers: list[CaseAnswer]) -> None:
+    from resnet50_bench.report.ctest_file import render_tests
+
+    path.write_text(render_tests([answer.case for answer in answers], sys.executable))

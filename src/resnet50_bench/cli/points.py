@@ -1,0 +1,155 @@
+"""Runs what `r50 run` planned: one point, or one after the other."""
+
+from __future__ import annotations
+
+import os
+import sys
+from datetime import datetime, timezone
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from resnet50_bench.cli.terminal import TerminalObserver, make_console, print_json
+from resnet50_bench.errors import ConfigError, Interrupted, R50Error
+from resnet50_bench.kpi import run_kpis
+from resnet50_bench.plan import RunPlan, plan_run
+from resnet50_bench.report.kpi_text import list_kpis
+from resnet50_bench.report.plan_text import print_plan, summarize_plan
+from resnet50_bench.report.summary import summarize
+from resnet50_bench.report.text import print_result
+from resnet50_bench.session import RunResult, execute
+from resnet50_bench.sweep import (
+    Measured,
+    Point,
+    PointResult,
+    find_worst,
+    plan_summary_path,
+    render_points,
+    run_points,
+    summarize_points,
+    write_summary,
+)
+from resnet50_bench.verdict import judge
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from resnet50_bench.cli.run import RunOptions
+    from resnet50_bench.results import Record
+
+
+def show_plans(points: Sequence[Point], *, as_json: bool) -> None:
+    """Print the plan of each point."""
+    plans = [plan_run(point.config, os.environ) for point in points]
+    if as_json:
+        summaries = [summarize_plan(plan) for plan in plans]
+        print_json(summaries[0] if len(plans) == 1 else {"points": summaries})
+        return
+    for point, plan in zip(points, plans):
+        if len(points) > 1:
+            click.echo(_describe_number(point, points))
+        print_plan(make_console(), plan)
+        for warning in plan.warnings():
+            click.secho("warning: ", fg="yellow", nl=False, err=True)
+            click.echo(warning, err=True)
+
+
+def run_one(point: Point, options: RunOptions) -> int:
+    """Measure one point and print its result; return the exit code."""
+    plan = plan_run(point.config, os.environ)
+    result = _measure(plan, options.output)
+    if options.as_json:
+        print_json(summarize(result.record, result.folder))
+    else:
+        _print_result(result, plan)
+    return judge(result.record).exit_code
+
+
+def run_all(points: Sequence[Point], options: RunOptions) -> int:
+    """Measure the points one after the other and print their results; return the worst code."""
+    _check_points(points, keep_going=options.keep_going)
+    path = plan_summary_path(options.output, datetime.now(timezone.utc))
+
+    def measure(point: Point) -> Measured:
+        click.echo(_describe_number(point, points), err=True)
+        plan = plan_run(point.config, os.environ)
+        result = _measure(plan, options.output)
+        if not options.as_json:
+            _print_result(result, plan)
+        code = judge(result.record).exit_code
+        return Measured(result.folder, code, _describe_kpi(result.record))
+
+    def keep(results: Sequence[PointResult]) -> None:
+        write_summary(path, points, results)
+        if results[-1].problem is not None:
+            click.echo(f"failed: {results[-1].problem}", err=True)
+
+    results = run_points(points, measure, keep, keep_going=options.keep_going)
+    _print_end(points, results, path, as_json=options.as_json)
+    return find_worst(results)
+
+
+def _check_points(points: Sequence[Point], *, keep_going: bool) -> None:
+    """Plan each distinct point once, so that a wrong one is refused before anything runs.
+
+    Raises:
+        R50Error: why no point at all can run, when it is the same for all.
+        ConfigError: every point that cannot run, unless the others are to run anyway.
+    """
+    distinct = {id(point.config): point for point in reversed(points)}
+    failed: list[tuple[Point, R50Error]] = []
+    for point in sorted(distinct.values(), key=lambda item: item.number):
+        try:
+            plan_run(point.config, os.environ)
+        except R50Error as error:
+            failed.append((point, error))
+    if len(failed) == len(distinct) and len({error.message for _, error in failed}) == 1:
+        raise failed[0][1]
+    if failed and not keep_going:
+        raise ConfigError([_describe_failure(point, error) for point, error in failed])
+
+
+def _describe_failure(point: Point, error: R50Error) -> str:
+    advice = f" -> {error.advice}" if error.advice else ""
+    return f"{point.describe()}: {error.message}{advice} (--continue runs the others)"
+
+
+def _measure(plan: RunPlan, output: Path) -> RunResult:
+    with TerminalObserver() as observer:
+        for warning in plan.warnings():
+            observer.note(f"warning: {warning}")
+        try:
+            return execute(plan, observer, output, ["r50", *sys.argv[1:]])
+        except Interrupted as interruption:
+            if interruption.folder is not None:
+                observer.note(f"interrupted; the record is in {interruption.folder}")
+            raise
+
+
+def _print_result(result: RunResult, plan: RunPlan) -> None:
+    print_result(make_console(), result.record, result.folder, verbose=plan.config.verbose)
+
+
+def _print_end(
+    points: Sequence[Point], results: Sequence[PointResult], path: Path, *, as_json: bool
+) -> None:
+    if as_json:
+        rows: dict[str, Any] = {"points": summarize_points(points, results)}
+        print_json(rows)
+        return
+    click.echo(f"\n{len(results)} of {len(points)} runs made; summary in {path}")
+    click.echo(render_points(points, results), nl=False)
+
+
+def _describe_number(point: Point, points: Sequence[Point]) -> str:
+    return f"run {point.number} of {len(points)}: {point.describe()}".rstrip(": ")
+
+
+def _describe_kpi(record: Record) -> str:
+    """The primary KPI in one line."""
+    kpis = run_kpis(record)
+    if kpis is None:
+        return ""
+    line = next(line for line in list_kpis(record.config.mode, kpis) if line.primary)
+    return f"{line.value:.{line.decimals}f} {line.unit}"
