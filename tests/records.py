@@ -13,6 +13,7 @@ from tests.hosts.synthetic import GIB, Machine
 
 from resnet50_bench.config import Mode, Precision, RunConfig, Workload, plan_workload
 from resnet50_bench.data.feed import FeedReport
+from resnet50_bench.engines.base import KernelShare
 from resnet50_bench.job import EvidenceSeen, Failed, Phases, PlacementSeen
 from resnet50_bench.memory_policy import MemoryPolicy
 from resnet50_bench.model.manifest import (
@@ -109,6 +110,7 @@ def make_instance(
         "evidence": EvidenceSeen(
             runtime="tensorflow 2.21.0", fused_ops={"Conv2D[BiasAdd,Relu]": 33}, notes=()
         ),
+        "kernels": (KernelShare("convolution", "f32", "avx2", 1.0, 53),),
     }
     return InstanceRecord(**(fields | changes))
 

@@ -11,7 +11,7 @@
     │   └── RecordError       a run's folder or record cannot be read
     ├── HostError             exit 3: the host or a tool on it failed
     │   └── InstanceError     an instance failed before anything was measured
-    └── Interrupted           exit 128 + signal number: Ctrl-C or SIGTERM
+    └── Interrupted           exit 128 + signal number: Ctrl-C, SIGTERM or SIGHUP
 
 An invalid *result* is not an exception: it is a verdict, and ends in exit code 1.
 """

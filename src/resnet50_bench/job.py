@@ -151,6 +151,7 @@ class Failed(msgspec.Struct, frozen=True, tag=True, kw_only=True):
         message: one line.
         advice: the next step; None when there is none.
         out_of_memory: memory could not be allocated.
+        wrong_request: what was asked cannot be done, as opposed to a failure.
         traceback: for the log.
     """
 
@@ -160,6 +161,7 @@ class Failed(msgspec.Struct, frozen=True, tag=True, kw_only=True):
     advice: str | None
     out_of_memory: bool
     traceback: str
+    wrong_request: bool = False
 
 
 class Traced(msgspec.Struct, frozen=True, tag=True):

@@ -11,7 +11,15 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, fields
 from typing import Any
 
-from resnet50_bench.config import CaseType, DataType, Mode, Platform, Precision, RunConfig
+from resnet50_bench.config import (
+    CaseType,
+    DataType,
+    Mode,
+    Platform,
+    Precision,
+    RunConfig,
+    plan_workload,
+)
 from resnet50_bench.errors import ConfigError
 from resnet50_bench.values import (
     list_words,
@@ -92,7 +100,7 @@ PARAMETERS: tuple[Parameter, ...] = (
         "MODE",
         "mode",
         parse_word(Mode),
-        "What to measure: images per second, time per query, or correct answers.",
+        "What to measure: images per second or time per query; accuracy is not measured yet.",
         default="throughput",
         choices=list_words(Mode),
     ),
@@ -428,7 +436,21 @@ def _find_conflicts(config: RunConfig, origins: Mapping[str, str]) -> list[str]:
                 f"{named['data_type']} dummy: generated images have no right answer; accuracy "
                 "needs --data-type real"
             )
+    problems += _find_pointless(config, named)
     return [*problems, *_find_process_conflicts(config, named)]
+
+
+def _find_pointless(config: RunConfig, named: Mapping[str, str]) -> list[str]:
+    """What would be ignored, or could never be met."""
+    problems = []
+    if config.calibration is not None and "int8" not in config.precision.value:
+        problems.append(f"{named['calibration']} has a meaning for int8 only: leave it out")
+    if config.timeout_s is not None and config.timeout_s * 1e9 <= plan_workload(config).min_time_ns:
+        problems.append(
+            f"{named['timeout_s']} {config.timeout_s:g} is no longer than the minimum time to "
+            "measure: raise it, or lower --min-time"
+        )
+    return problems
 
 
 def _find_process_conflicts(config: RunConfig, named: Mapping[str, str]) -> list[str]:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
-import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -52,9 +50,20 @@ IMAGES_PER_CORE_S = 15.0
 START_S = 8.0
 PREPARATION_S = 30.0
 
-SWAYING_PREFIXES = ("TF_", "ONEDNN_", "DNNL_", "OMP_", "KMP_", "MKL_", "GOMP_", "XLA_")
+SWAYING_PREFIXES = (
+    "TF_",
+    "ONEDNN_",
+    "DNNL_",
+    "OMP_",
+    "KMP_",
+    "MKL_",
+    "GOMP_",
+    "XLA_",
+    "MALLOC_",
+    "TCMALLOC_",
+)
 TERRAFORM_PREFIXES = ("TF_CLI_", "TF_VAR_", "TF_LOG")
-SWAYING_NAMES = frozenset({"LD_PRELOAD", "MALLOC_CONF", "MALLOC_ARENA_MAX", "GLIBC_TUNABLES"})
+SWAYING_NAMES = frozenset({"LD_PRELOAD", "GLIBC_TUNABLES"})
 """Variables that change how fast or in what precision a framework computes. A worker gets them
 from r50 and from CUSTOMER_ENV, where they are on record, never from the shell r50 was called in."""
 
@@ -256,11 +265,6 @@ def describe_model(manifest: Manifest) -> str:
         f"ResNet-50 v1.5 ({origin}) for {manifest.precision.value}, "
         f"sha256 {manifest.prepared.sha256[:12]}"
     )
-
-
-def render_command(arguments: list[str]) -> str:
-    """The command line as it could be typed again."""
-    return shlex.join([Path(sys.argv[0]).name, *arguments])
 
 
 def _placement_request(config: RunConfig) -> PlacementRequest:

@@ -54,6 +54,7 @@ on stderr and in `region.log` of a `pkm` run, as it happens."""
 
 REGION_FILE = "region.log"
 
+_ENDING_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 _SLOWEST = 3
 _GRACE_NS = 60_000_000_000
 
@@ -91,7 +92,7 @@ def execute(plan: RunPlan, observer: Observer, output: Path, command: Sequence[s
     Raises:
         ModelError: the model cannot be prepared.
         HostError: the output folder cannot be written, or a process cannot be started.
-        Interrupted: by SIGINT or SIGTERM; every worker has ended and the record is written.
+        Interrupted: by SIGINT, SIGTERM or SIGHUP; every worker has ended and the record is written.
     """
     with _signals_raise():
         folder = _make_run_folder(output, plan)
@@ -324,7 +325,7 @@ def _removed_on_failure(folder: Path) -> Iterator[None]:
 
 @contextmanager
 def _signals_raise() -> Iterator[None]:
-    """Turn SIGINT and SIGTERM into `Interrupted`, once: the clean-up is not interrupted again."""
+    """Turn the ending signals into `Interrupted`, once: the clean-up is not interrupted again."""
     raised = False
 
     def interrupt(number: int, _frame: object) -> None:
@@ -335,7 +336,9 @@ def _signals_raise() -> Iterator[None]:
             raise Interrupted(number)
 
     before: Mapping[int, Callable[..., object] | int | None] = {
-        number: signal.signal(number, interrupt) for number in (signal.SIGINT, signal.SIGTERM)
+        number: signal.signal(number, interrupt)
+        for number in _ENDING_SIGNALS
+        if signal.getsignal(number) is not signal.SIG_IGN  # nohup asked for that
     }
     try:
         yield

@@ -29,6 +29,7 @@ MAX_VARIATION = 0.1
 MAX_REMOTE_SHARE = 0.05
 MIN_CPU_SHARE = 0.8
 MIN_QUERIES = 20
+_LONG_ENOUGH_NS = 1_000_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,16 +68,21 @@ class Verdict:
 def prove(record: Record) -> Proof | None:
     """Return what the kernels that ran say about the precision; None for an engine without any.
 
-    Every instance has to prove it; the answer is that of the one with the least share.
+    Every instance has to prove it, by a trace that holds every convolution of the model: one that
+    ran outside oneDNN is in no trace. The answer is that of the instance with the least share.
     """
     if record.model is None:
         return None
     meaning = plan_meaning(record.config.precision, record.host.cpu_flags)
+    needed = record.model.graph.structure.convolutions
     proofs = [plan_verdict(meaning, item.kernels) for item in record.instances]
-    unproven = Proof(ProofState.UNPROVEN, None, ())
-    if not proofs or any(proof.share is None for proof in proofs):
-        return unproven
+    if not proofs or any(_count_convolutions(item) < needed for item in record.instances):
+        return Proof(ProofState.UNPROVEN, None, ())
     return min(proofs, key=lambda proof: proof.share or 0.0)
+
+
+def _count_convolutions(item: InstanceRecord) -> int:
+    return sum(kernel.calls for kernel in item.kernels if kernel.primitive == "convolution")
 
 
 def merge_kernels(traces: Sequence[tuple[KernelShare, ...]]) -> tuple[KernelShare, ...]:
@@ -104,10 +110,23 @@ def judge(record: Record) -> Verdict:
     if not failures:
         code = int(ExitCode.VALID)
     elif record.status == "lost instances" or (_lost(record) and record.status != "interrupted"):
-        code = int(ExitCode.FAILURE)
+        code = int(_find_loss_code(record))
     else:
         code = int(ExitCode.INVALID_RESULT)
     return Verdict(failures, (*_warn_of_conditions(record, kpis), *_warn_of_kind(record)), code)
+
+
+def has_lost_instances(record: Record) -> bool:
+    """Whether instances were lost, rather than ended by an interruption."""
+    return record.status == "lost instances"
+
+
+def _find_loss_code(record: Record) -> ExitCode:
+    """An instance that found the request to be wrong, such as unusable images, says so itself."""
+    failures = [item.failure for item in _lost(record)]
+    if failures and all(failure is not None and failure.wrong_request for failure in failures):
+        return ExitCode.WRONG_REQUEST
+    return ExitCode.FAILURE
 
 
 def _lost(record: Record) -> list[InstanceRecord]:
@@ -148,8 +167,15 @@ def _advise_loss(record: Record, item: InstanceRecord) -> str | None:
         return item.failure.advice
     if item.exit.kind == "deadline":
         return "look at its log; --timeout SECONDS gives it longer"
-    if item.exit.kind != "out of memory":
+    killed = item.exit.detail.startswith("SIGKILL")
+    if item.exit.kind != "out of memory" and not killed:
         return None
+    advice = _advise_memory(record)
+    return f"if memory ran out: {advice}" if killed and item.exit.kind == "signal" else advice
+
+
+def _advise_memory(record: Record) -> str:
+    """Name the CORES_PER_INSTANCE with which the instances would fit, if there is one."""
     needed = max(
         [record.memory_estimate_bytes, *(i.peak_resident_bytes or 0 for i in record.instances)]
     )
@@ -161,7 +187,8 @@ def _advise_loss(record: Record, item: InstanceRecord) -> str | None:
     )
     size = plan_cores_per_instance_that_fits(record.host, needed, request)
     if size is None or size <= record.placement.cores_per_instance:
-        return "use a smaller --batch-size, or fewer --instances"
+        fewer = ", or fewer --instances" if len(record.placement.slots) > 1 else ""
+        return f"use a smaller --batch-size{fewer}"
     return f"--cores-per-instance {size} fits: fewer instances share the memory"
 
 
@@ -232,14 +259,26 @@ def _check_amounts(record: Record, kpis: Kpis | None) -> Iterator[Finding]:
 
 
 def _check_precision(record: Record) -> Iterator[Finding]:
-    """The precision that ran is the one on the label, unless the run says it is emulated."""
+    """What ran is what the label says; an emulated run need only keep to the data type."""
     proof = prove(record)
-    if proof is None or record.emulated or proof.share is None:
+    if proof is None or record.status != "completed":
         return
-    if proof.state is ProofState.MISLABELED:
+    if proof.share is None:
+        failures = sorted({item.trace_failure for item in record.instances if item.trace_failure})
+        reason = "; ".join(failures) or "oneDNN's trace does not hold the model's convolutions"
+        yield Finding(
+            f"UNPROVEN: what ran could not be read from the engine: {reason}",
+            "look at the trace_*.log files of the run, and at --customer-env",
+        )
+        return
+    meaning = plan_meaning(record.config.precision, record.host.cpu_flags)
+    wrong = proof.offenders
+    if record.emulated:
+        wrong = tuple(item for item in wrong if item.dtype not in meaning.kernel_dtypes)
+    if proof.state is ProofState.MISLABELED and wrong:
         kernels = ", ".join(
             f"{kernel.primitive} in {kernel.dtype} on {kernel.isa} ({kernel.time_share:.0%})"
-            for kernel in proof.offenders[:3]
+            for kernel in wrong[:3]
         )
         yield Finding(
             f"MISLABELED: {proof.share:.0%} of the convolutions' time was spent in "
@@ -251,8 +290,9 @@ def _check_precision(record: Record) -> Iterator[Finding]:
 def _warn_of_conditions(record: Record, kpis: Kpis | None) -> Iterator[Finding]:
     """What may have swayed the figure."""
     launch = record.launch
-    if launch.parent_cpu_ns is not None and launch.parent_wall_ns:
-        share = launch.parent_cpu_ns / launch.parent_wall_ns
+    # Sending the word and reading the results cost milliseconds, whatever the length of the run.
+    if launch.parent_cpu_ns is not None and (launch.parent_wall_ns or 0) >= _LONG_ENOUGH_NS:
+        share = launch.parent_cpu_ns / (launch.parent_wall_ns or 1)
         if share > MAX_PARENT_SHARE:
             yield Finding(f"r50 itself used {share:.1%} of one core while the instances measured")
     if kpis is None:
@@ -294,8 +334,6 @@ def _warn_of_kind(record: Record) -> Iterator[Finding]:
             f"EMULATED: this CPU has no instructions for {record.config.precision.value}; slower "
             "ones stood in"
         )
-    failures = sorted({item.trace_failure for item in record.instances if item.trace_failure})
-    yield from (Finding(f"UNPROVEN precision: {failure}") for failure in failures)
     if record.model.kind == "generated":
         yield Finding(
             "generated weights: speed does not depend on weight values, accuracy does",

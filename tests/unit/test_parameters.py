@@ -73,7 +73,7 @@ class TestTable:
         ("WARMUP_STEPS", "1", "warmup_steps", 1),
         ("MIN_TIME", "20", "min_time_s", 20.0),
         ("MIN_TIME", "0.000000001", "min_time_s", 1e-9),
-        ("TIMEOUT", "1.5", "timeout_s", 1.5),
+        ("TIMEOUT", "100.5", "timeout_s", 100.5),
         ("LIMIT", "10", "limit", 10),
         ("SEED", "0", "seed", 0),
         ("SEED", "42", "seed", 42),

@@ -126,7 +126,8 @@ class TestLoss:
     @pytest.mark.parametrize(
         ("kind", "detail", "advice"),
         [
-            ("signal", "SIGKILL (Killed)", None),
+            ("signal", "SIGKILL (Killed)", f"if memory ran out: {SMALLER}"),
+            ("signal", "SIGSEGV (Segmentation fault)", None),
             ("exit code", "5", None),
             ("exception", "ValueError: odd", None),
             ("deadline", "no answer in time, so r50 ended it",
@@ -195,7 +196,7 @@ class TestOutOfMemory:
         assert self.advice(10, 11) == SMALLER
 
     def test_a_whole_socket_already(self):
-        assert self.advice(10, 3, cores_per_instance=None) == SMALLER
+        assert self.advice(10, 3, cores_per_instance=None) == "use a smaller --batch-size"
 
     def test_a_fixed_number_of_instances_does_not_shrink_with_their_size(self):
         # 3 GiB hold one of 2 GiB. Two were asked for by name, of whatever size.
@@ -392,30 +393,49 @@ class TestPrecision:
 
     def test_an_instance_without_a_trace_leaves_the_run_unproven(self):
         right = KernelShare("convolution", "f32", "avx2", 1.0, 53)
-        instances = [make_instance(0, kernels=(right,)), make_instance(1)]
+        instances = [make_instance(0, kernels=(right,)), make_instance(1, kernels=())]
         assert prove(make_record(instances=instances)).state is ProofState.UNPROVEN
 
     def test_emulated_on_purpose_is_a_warning(self):
-        kernel = KernelShare("convolution", "u8s8", "avx2", 1.0, 53)
+        kernel = KernelShare("convolution", "f32", "sse41", 1.0, 53)
         record = self.record(kernel, emulated=True)
         assert judge(record).valid
         assert warnings(record) == [
             "EMULATED: this CPU has no instructions for avx_fp32; slower ones stood in"
         ]
 
-    def test_no_trace_is_a_warning_with_the_reason(self):
+    def test_emulation_excuses_the_instructions_but_not_the_data_type(self):
+        kernel = KernelShare("convolution", "u8s8", "sse41", 1.0, 53)
+        (text,) = failures(self.record(kernel, emulated=True))
+        assert text.startswith("MISLABELED: 0% of")
+
+    def test_no_trace_is_invalid_with_the_reason(self):
         record = one_instance(make_instance(0, kernels=(), trace_failure="it failed"))
-        assert judge(record).valid
-        assert warnings(record) == ["UNPROVEN precision: it failed"]
+        assert failures(record) == [
+            "UNPROVEN: what ran could not be read from the engine: it failed"
+        ]
+        assert judge(record).exit_code == 1
+
+    @pytest.mark.parametrize(("calls", "proven"), [(52, False), (53, True)])
+    def test_convolutions_outside_the_trace_prove_nothing(self, calls, proven):
+        gemm = KernelShare("gemm_api", "f32", "avx2", 0.9, 24000)
+        convolution = KernelShare("convolution", "f32", "avx2", 0.1, calls)
+        verdict = judge(one_instance(make_instance(0, kernels=(gemm, convolution))))
+        assert verdict.valid is proven
 
 
 class TestWarnings:
     @pytest.mark.parametrize(
         ("cpu_ns", "wall_ns", "expected"),
         [
-            (10_001, 1_000_000, ["r50 itself used 1.0% of one core while the instances measured"]),
-            (500, 1_000, ["r50 itself used 50.0% of one core while the instances measured"]),
-            (10_000, 1_000_000, []),
+            (10_000_001, SECOND, ["r50 itself used 1.0% of one core while the instances measured"]),
+            (
+                SECOND,
+                2 * SECOND,
+                ["r50 itself used 50.0% of one core while the instances measured"],
+            ),
+            (10_000_000, SECOND, []),
+            (SECOND // 2, SECOND - 1, []),  # too short to tell
             (None, None, []),
             (5, 0, []),
         ],

@@ -39,7 +39,7 @@ class TerminalObserver:
 
     def __init__(self) -> None:
         self._console = make_console(stderr=True)
-        self._live = self._console.is_terminal
+        self._live = self._console.is_terminal and not self._console.is_dumb_terminal
         self._drawn = False
 
     def __enter__(self) -> TerminalObserver:

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
 WORKER_ARGUMENTS = plan_arguments("resnet50_bench.worker")
 
-_HELD_SIGNALS = (signal.SIGINT, signal.SIGTERM)
+_HELD_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 """Blocked while a worker is started, and so in the worker too, until it unblocks them."""
 
 _READ_BYTES = 1 << 20

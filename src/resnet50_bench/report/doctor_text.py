@@ -53,5 +53,8 @@ def _list_settings(host: Host) -> list[tuple[str, str | None]]:
         ("Turbo", switches[host.turbo]),
         ("Huge pages", host.transparent_hugepage),
         ("Node balancing", switches[host.numa_balancing]),
-        ("Hypervisor", host.virtualization),
+        (
+            "Hypervisor",
+            "yes, unnamed" if host.virtualization == "hypervisor" else host.virtualization,
+        ),
     ]

@@ -17,7 +17,7 @@ from resnet50_bench.config import Mode, RunConfig
 from resnet50_bench.kpi import Kpis, Latency, run_kpis, survivors_kpis
 from resnet50_bench.kpi_lines import UnusedLine
 from resnet50_bench.parameters import PARAMETERS, Parameter
-from resnet50_bench.verdict import LOST_INSTANCES_LINE, judge, prove
+from resnet50_bench.verdict import LOST_INSTANCES_LINE, has_lost_instances, judge, prove
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -105,7 +105,7 @@ def describe_record(record: Record, name: str = "") -> KpiRun:
         kpis=tuple(list_kpis(record.config.mode, kpis)) if kpis is not None else (),
         failures=tuple(finding.message for finding in verdict.failures),
         warnings=tuple(finding.message for finding in verdict.warnings),
-        lost=any(not item.reported for item in record.instances) or not record.instances,
+        lost=has_lost_instances(record),
         subtotal=_describe_survivors(record),
     )
 

@@ -12,7 +12,7 @@ from resnet50_bench.host import format_cpu_list
 from resnet50_bench.kpi import run_kpis
 from resnet50_bench.report.kpi_text import list_kpis, list_parameters
 from resnet50_bench.results import write_atomically
-from resnet50_bench.verdict import LOST_INSTANCES_LINE, describe_loss, judge
+from resnet50_bench.verdict import LOST_INSTANCES_LINE, describe_loss, has_lost_instances, judge
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -43,7 +43,7 @@ def render_log(record: Record) -> str:
         totals = list_kpis(record.config.mode, kpis)
         lines += [f"Total {line.render().lstrip('*')}" for line in totals]
     verdict = judge(record)
-    if any(not item.reported for item in record.instances) or not record.instances:
+    if has_lost_instances(record):
         lines.append(LOST_INSTANCES_LINE)
     lines.append(f"Verdict: {'VALID' if verdict.valid else 'INVALID'}")
     lines += [f"Failed check: {finding.message}" for finding in verdict.failures]

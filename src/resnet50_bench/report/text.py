@@ -15,6 +15,7 @@ from resnet50_bench.verdict import (
     LOST_INSTANCES_LINE,
     Finding,
     Verdict,
+    has_lost_instances,
     judge,
     merge_kernels,
     prove,
@@ -215,7 +216,7 @@ def _print_verdict(console: Console, verdict: Verdict, record: Record) -> None:
         mark = " (EMULATED)" if record.emulated else ""
         console.print(Text(f"VALID{mark}", style="bold green"))
         return
-    if any(not item.reported for item in record.instances):
+    if has_lost_instances(record):
         console.print(Text(LOST_INSTANCES_LINE, style="bold red"))
     console.print(Text("INVALID", style="bold white on red"))
     for failure in verdict.failures:
