@@ -10,8 +10,8 @@ import msgspec
 
 from resnet50_bench.amx_probe import probe_amx
 from resnet50_bench.config import CaseType, DataType, Mode, RunConfig, Workload, plan_workload
-from resnet50_bench.data.dummy import plan_pool_batches
 from resnet50_bench.data.feed import RealFeedRequest, plan_pool_images, plan_shards
+from resnet50_bench.data.pool import plan_pool_batches
 from resnet50_bench.data.profiles import IMAGE_BYTES, MLPERF
 from resnet50_bench.data.sources import open_source
 from resnet50_bench.engines import load_engine

@@ -117,8 +117,8 @@ def judge(record: Record) -> Verdict:
 
 
 def has_lost_instances(record: Record) -> bool:
-    """Whether instances were lost, rather than ended by an interruption."""
-    return record.status == "lost instances"
+    """Whether instances were lost; not when interrupted, nor when they found the request wrong."""
+    return record.status == "lost instances" and _find_loss_code(record) is ExitCode.FAILURE
 
 
 def _find_loss_code(record: Record) -> ExitCode:

@@ -158,7 +158,8 @@ def test_advice_names_the_flag(runs):
 
     assert advice("hang") == "look at its log; --timeout SECONDS gives it longer"
     assert "--" in advice("oom")
-    assert advice("kill") is None
+    assert advice("kill").startswith("if memory ran out: ")
+    assert advice("raise") is None
 
 
 def test_show_repeats_it(runs, r50):

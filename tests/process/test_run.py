@@ -225,8 +225,10 @@ def test_no_usable_image_ends_the_run(r50, images):
     (bad := r50.root / "bad").mkdir()
     (images / "text.jpg").rename(bad / "text.jpg")
     ended = r50("run", *MEASURE, *instances(1), "--dataset", bad, "--output", r50.output)
-    assert ended.code == 3
+    assert ended.code == 2
     assert "instance 0 was lost while filling the feed" in ended.stdout
+    assert "instances were killed" not in ended.stdout
+    assert "Traceback" not in ended.stdout
     assert "text.jpg" in ended.stdout
     assert "give --dataset a folder or an uncompressed .tar" in ended.stdout
     assert r50.record().status == "lost instances"

@@ -144,3 +144,12 @@ def test_files_and_functions_stay_within_their_budgets() -> None:
                 body = node.body[1:] if ast.get_docstring(node) else node.body
                 length = body[-1].end_lineno - body[0].lineno + 1 if body else 0
                 assert length <= 40, f"{path}: {node.name} has {length} lines"
+
+
+def test_the_parent_of_a_run_imports_no_numpy() -> None:
+    """Its threads would take signals that the main thread holds back while it starts a worker."""
+    names = ["session", "sweep", "cli.points", "report.text", "engines.tensorflow", "engines.null"]
+    code = "".join(f"import {PACKAGE}.{name}\n" for name in names)
+    code += "import sys; print('numpy' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "False"

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
+from resnet50_bench.data.pool import plan_pool_batches
 from resnet50_bench.data.profiles import IMAGE_BYTES, PROFILES
 from resnet50_bench.data.sources import ImageRef, Skipped, UnreadableImage, reopen
 from resnet50_bench.errors import DatasetError
@@ -110,10 +111,7 @@ def plan_shards(refs: Sequence[ImageRef], instances: int) -> list[tuple[ImageRef
 
 def make_dummy_feed(batch_size: int, seed: int, instance: int) -> Feed:
     """Generate a feed; each instance gets other images from the same seed."""
-    from resnet50_bench.data.dummy import (
-        make_dummy_pool,
-        plan_pool_batches,
-    )
+    from resnet50_bench.data.dummy import make_dummy_pool
 
     batches = plan_pool_batches(batch_size)
     report = FeedReport(

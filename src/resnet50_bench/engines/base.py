@@ -10,19 +10,19 @@ import importlib
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol, TypeAlias
 
-import numpy as np
-import numpy.typing as npt
-
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
     from pathlib import Path
 
+    import numpy as np
+    import numpy.typing as npt
+
     from resnet50_bench.config import Precision
 
-Images: TypeAlias = npt.NDArray[np.float32]
+Images: TypeAlias = "npt.NDArray[np.float32]"
 """float32, NHWC `(N, 224, 224, 3)`, RGB, channel means subtracted."""
 
-Scores: TypeAlias = npt.NDArray[np.float32]
+Scores: TypeAlias = "npt.NDArray[np.float32]"
 """float32 `(N, 1001)` softmax probabilities; index 0 is the background class."""
 
 

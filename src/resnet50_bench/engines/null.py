@@ -19,8 +19,6 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import numpy as np
-
 from resnet50_bench.engines.base import Evidence, Images, KernelShare, Loaded, LoadRequest, Scores
 
 if TYPE_CHECKING:
@@ -87,6 +85,8 @@ class ScriptedModel:
         self._fault = fault
         self._fault_query = fault_query
         self._calls = 0
+        import numpy as np
+
         self._scores: Scores = np.full((batch_size, _CLASSES), 1 / _CLASSES, np.float32)
 
     def run(self, images: Images) -> Scores:
@@ -128,6 +128,8 @@ def _exhaust_memory() -> None:
     used_bytes = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
     _, hard = resource.getrlimit(resource.RLIMIT_AS)
     resource.setrlimit(resource.RLIMIT_AS, (used_bytes + _SPARE_BYTES, hard))
+    import numpy as np
+
     np.ones(2 * _SPARE_BYTES, np.uint8)
 
 

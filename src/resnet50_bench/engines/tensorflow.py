@@ -10,8 +10,6 @@ from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from resnet50_bench.config import Precision
 from resnet50_bench.engines.base import Evidence, Images, KernelShare, Loaded, LoadRequest, Scores
 from resnet50_bench.engines.onednn import TRACE_ENVIRONMENT, parse_trace
@@ -126,6 +124,8 @@ class LoadedGraph:
         The call is one of its own, with the session, feed and fetch of `run`: TensorFlow optimizes
         the graph per feed and fetch, so it is the graph `run` executes.
         """
+        import numpy as np
+
         metadata = self._tf.compat.v1.RunMetadata()
         self._session.run(
             f"{OUTPUT_NAME}:0",
@@ -153,15 +153,18 @@ class SplitGraph(LoadedGraph):
 
     def __init__(self, tf: Any, session: Any, batch_size: int, callers: int) -> None:
         super().__init__(tf, session, -(-batch_size // callers))
+        import numpy as np
+
+        self._numpy = np
         self._callers = callers
         self._pool = ThreadPoolExecutor(callers - 1, thread_name_prefix="caller")
 
     def run(self, images: Images) -> Scores:
         """Classify one batch; the calling thread takes the first part itself."""
-        first, *rest = np.array_split(images, self._callers)
+        first, *rest = self._numpy.array_split(images, self._callers)
         pending = [self._pool.submit(self._call, part) for part in rest]
         scores = [self._call(first)[0], *(future.result()[0] for future in pending)]
-        return np.concatenate(scores)
+        return self._numpy.concatenate(scores)
 
     def close(self) -> None:
         """End the calling threads and close the session."""

@@ -3,7 +3,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from resnet50_bench.data.dummy import MAX_POOL_BYTES, make_dummy_pool, plan_pool_batches
+from resnet50_bench.data.dummy import make_dummy_pool
+from resnet50_bench.data.pool import MAX_POOL_BYTES, plan_pool_batches
 from resnet50_bench.data.profiles import IMAGE_BYTES
 
 MEANS = np.array([123.68, 116.78, 103.94], dtype=np.float32)
