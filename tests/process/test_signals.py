@@ -18,7 +18,7 @@ LONG = {
 }
 """Stage -> what makes it last."""
 
-SIGNALS = {signal.SIGINT: 130, signal.SIGTERM: 143}
+SIGNALS = {signal.SIGINT: 130, signal.SIGTERM: 143, signal.SIGHUP: 129}
 
 
 def find_pinned(r50, parent: int) -> list[int]:
@@ -92,7 +92,7 @@ def test_ctrl_c_reaches_the_whole_process_group(r50, start):
     assert_interrupted(r50, process, 130)
 
 
-@pytest.mark.parametrize("second", SIGNALS)
+@pytest.mark.parametrize("second", [signal.SIGINT, signal.SIGTERM])
 def test_an_impatient_second_signal(r50, start, second):
     process = start(MEASURING)
     process.send_signal(signal.SIGINT)
