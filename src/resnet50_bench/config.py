@@ -115,7 +115,7 @@ _DEFAULT_WORKLOADS = {
     Mode.LATENCY: Workload(batch_size=1, steps=300, warmup_steps=50, min_time_ns=10_000_000_000),
     Mode.ACCURACY: Workload(batch_size=32, steps=1, warmup_steps=2, min_time_ns=0),
 }
-"""Batch 32 came within 6 % of the best of three configurations (docs/precisions.md); 300
+"""Batch 32 came within 7 % of the best of three configurations (docs/precisions.md); 300
 queries leave three above the 99th percentile."""
 
 GATED_STEPS = 10
