@@ -17,9 +17,10 @@ from resnet50_bench.config import (
     Mode,
     Platform,
     Precision,
+    Preprocessing,
     RunConfig,
-    plan_workload,
 )
+from resnet50_bench.conflicts import find_conflicts
 from resnet50_bench.errors import ConfigError
 from resnet50_bench.values import (
     list_words,
@@ -27,6 +28,7 @@ from resnet50_bench.values import (
     parse_case_type,
     parse_engine_options,
     parse_only,
+    parse_percent,
     parse_seconds,
     parse_switch,
     parse_text,
@@ -100,7 +102,7 @@ PARAMETERS: tuple[Parameter, ...] = (
         "MODE",
         "mode",
         parse_word(Mode),
-        "What to measure: images per second or time per query; accuracy is not measured yet.",
+        "What to measure: images per second, time per query, or the share of right answers.",
         default="throughput",
         choices=list_words(Mode),
     ),
@@ -124,9 +126,42 @@ PARAMETERS: tuple[Parameter, ...] = (
         "DATASET",
         "dataset",
         parse_text,
-        "Images: a folder (any depth) or an uncompressed .tar, read in place.",
+        "Images: an uncompressed .tar (read in place), a folder, or a folder of TFRecord shards.",
         metavar="PATH",
         whole=True,
+    ),
+    Parameter(
+        "LABELS",
+        "labels",
+        parse_text,
+        "What the images show: val_map.txt, synset_labels.txt or the ILSVRC2012 devkit's archive.",
+        default="found: in the dataset, beside it, or in the package tensorflow-datasets",
+        metavar="PATH",
+        whole=True,
+    ),
+    Parameter(
+        "PREPROCESSING",
+        "preprocessing",
+        parse_word(Preprocessing),
+        "How an image becomes the model's input; docs/datasets.md compares them.",
+        default="mlperf; torchvision for a model of 1000 classes",
+        choices=list_words(Preprocessing),
+    ),
+    Parameter(
+        "MAX_UNREADABLE",
+        "max_unreadable",
+        parse_whole(0),
+        "In accuracy mode, how many images may be unreadable before the result is INVALID.",
+        default="0",
+        metavar="N",
+    ),
+    Parameter(
+        "EXPECTED_TOP1",
+        "expected_top1",
+        parse_percent,
+        "In accuracy mode, the top-1 accuracy of which 99 % must be reached.",
+        default="76.46 for the published resnet50_v1.pb, none for other models",
+        metavar="PERCENT",
     ),
     Parameter(
         "CASE_TYPE",
@@ -165,7 +200,7 @@ PARAMETERS: tuple[Parameter, ...] = (
         "batch_size",
         parse_whole(1),
         "Images per query.",
-        default="32 in throughput mode, 1 in latency mode",
+        default="32 in throughput mode, 1 in latency mode, 8 in accuracy mode",
         metavar="N",
     ),
     Parameter(
@@ -173,7 +208,7 @@ PARAMETERS: tuple[Parameter, ...] = (
         "cores_per_instance",
         parse_whole(1),
         "Physical cores per instance.",
-        default="a whole socket in throughput mode, 4 in latency mode",
+        default="a whole socket; 4 in latency mode, at most 4 in accuracy mode",
         metavar="N",
     ),
     Parameter(
@@ -197,7 +232,7 @@ PARAMETERS: tuple[Parameter, ...] = (
         "steps",
         parse_whole(1),
         "Queries per instance; naming it lifts the minimum time.",
-        default="at least 30 (latency mode: 300) and the minimum time",
+        default="at least 30 (latency mode: 300) and the minimum time; accuracy mode: the dataset",
         metavar="N",
     ),
     Parameter(
@@ -254,8 +289,8 @@ PARAMETERS: tuple[Parameter, ...] = (
         "LIMIT",
         "limit",
         parse_whole(1),
-        "Use at most this many images of --dataset, the first by name.",
-        default="all that fit in memory",
+        "Use this many images of --dataset: the first by name; in accuracy mode a seeded sample.",
+        default="all that fit in memory; in accuracy mode all",
         metavar="N",
     ),
     Parameter(
@@ -348,9 +383,6 @@ PARAMETERS: tuple[Parameter, ...] = (
     ),
 )
 
-_NO_WEIGHT_SHARING = frozenset({Precision.AVX_FP32, Precision.AMX_BFLOAT32})
-"""The workload's README: "not supported weight sharing"."""
-
 _BY_NAME = {parameter.name: parameter for parameter in PARAMETERS}
 
 
@@ -397,7 +429,11 @@ def make_config(settings: Iterable[Setting]) -> RunConfig:
     if "dataset" in asked and "data_type" not in asked:
         asked["data_type"] = DataType.REAL
     config = RunConfig(**asked)
-    problems += _find_conflicts(config, origins)
+    named = {item.field: origins.get(item.field, item.flag) for item in PARAMETERS}
+    if config.engine not in _BY_NAME["ENGINE"].choices:
+        choices = ", ".join(_BY_NAME["ENGINE"].choices)
+        problems.append(f"{named['engine']}: {config.engine!r} must be one of {choices}")
+    problems += find_conflicts(config, named)
     if problems:
         raise ConfigError(problems)
     return config
@@ -407,74 +443,3 @@ def _describe_unknown(setting: Setting) -> str:
     near = difflib.get_close_matches(setting.name.upper(), _BY_NAME, n=1)
     hint = f"did you mean {near[0]}?" if near else "the names are " + ", ".join(_BY_NAME)
     return f"{setting.origin}: there is no parameter {setting.name}; {hint}"
-
-
-def _find_conflicts(config: RunConfig, origins: Mapping[str, str]) -> list[str]:
-    """Say which parameters exclude each other, by the names the user gave them."""
-    named = {parameter.field: origins.get(parameter.field, parameter.flag)
-             for parameter in PARAMETERS}  # fmt: skip
-    problems = []
-    if config.engine not in _BY_NAME["ENGINE"].choices:
-        choices = ", ".join(_BY_NAME["ENGINE"].choices)
-        problems.append(f"{named['engine']}: {config.engine!r} must be one of {choices}")
-    if config.data_type is DataType.REAL and config.dataset is None:
-        problems.append(
-            f"{named['data_type']} real needs images: add --dataset PATH, a folder or a .tar"
-        )
-    if config.data_type is DataType.DUMMY:
-        problems += [
-            f"{named[name]} has no meaning with dummy data: leave it out, or use --data-type real"
-            for name in ("dataset", "limit")
-            if getattr(config, name) is not None
-        ]
-    if config.mode is Mode.ACCURACY:
-        problems.append(
-            f"{named['mode']} accuracy: this version measures throughput and latency only"
-        )
-        if config.data_type is DataType.DUMMY and "data_type" in origins:
-            problems.append(
-                f"{named['data_type']} dummy: generated images have no right answer; accuracy "
-                "needs --data-type real"
-            )
-    problems += _find_pointless(config, named)
-    return [*problems, *_find_process_conflicts(config, named)]
-
-
-def _find_pointless(config: RunConfig, named: Mapping[str, str]) -> list[str]:
-    """What would be ignored, or could never be met."""
-    problems = []
-    if config.calibration is not None and "int8" not in config.precision.value:
-        problems.append(f"{named['calibration']} has a meaning for int8 only: leave it out")
-    if config.timeout_s is not None and config.timeout_s * 1e9 <= plan_workload(config).min_time_ns:
-        problems.append(
-            f"{named['timeout_s']} {config.timeout_s:g} is no longer than the minimum time to "
-            "measure: raise it, or lower --min-time"
-        )
-    return problems
-
-
-def _find_process_conflicts(config: RunConfig, named: Mapping[str, str]) -> list[str]:
-    """What cannot be shared between processes, and how they cannot be started."""
-    problems = []
-    if config.weight_sharing:
-        if config.precision in _NO_WEIGHT_SHARING:
-            able = [item.value for item in Precision if item not in _NO_WEIGHT_SHARING]
-            problems.append(
-                f"{named['weight_sharing']} True: {config.precision.value} does not support it; "
-                f"the precisions that do are {', '.join(able)}"
-            )
-        problems.append(
-            f"{named['weight_sharing']} True: in this version every instance has its own weights; "
-            "leave it out, or give False"
-        )
-    if config.mpi:
-        problems.append(
-            f"{named['mpi']} True: this version starts its instances itself, without MPI; "
-            "leave it out, or give False"
-        )
-    elif config.num_mpi > 1:
-        problems.append(
-            f"{named['num_mpi']} {config.num_mpi}: without MPI there is nothing to multiply; "
-            "leave it out, or give 1"
-        )
-    return problems

@@ -132,6 +132,48 @@ class Dataset:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Evaluation:
+    """What the model answered, image by image; the accuracy is computed from it.
+
+    Attributes:
+        preprocessing: name of the profile.
+        labels_origin: where the labels come from, in one line.
+        classes: of the model, 1000 or 1001; with 1001 index 0 is the background class.
+        dataset_images: how many images the dataset has; more than `images` in a subset.
+        images: names of the images that were to be seen, in order.
+        labels: what each shows: 0..999 in the order of the sorted synsets.
+        rows: the answers, see `predictions`: one packed row per image that was seen.
+        unreadable: position in `images` of each image that could not be read, and why.
+        resumed_images: images an earlier, interrupted part of this run had answered.
+    """
+
+    preprocessing: str
+    labels_origin: str
+    classes: int
+    dataset_images: int
+    images: tuple[str, ...]
+    labels: tuple[int, ...]
+    rows: bytes = b""
+    unreadable: tuple[tuple[int, str], ...] = ()
+    resumed_images: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Trial:
+    """One changed way to prepare or label a sample of the images, tried to explain an accuracy.
+
+    Attributes:
+        variant: name of the changed profile, e.g. `mlperf/bgr`; see `data.profiles`.
+        positions: of the sample, in `Evaluation.images`.
+        rows: the answers, as in `Evaluation`.
+    """
+
+    variant: str
+    positions: tuple[int, ...]
+    rows: bytes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Record:
     """One run. See the fields' own classes for what they hold.
 
@@ -142,6 +184,8 @@ class Record:
         emulated: the CPU lacks the precision's instructions, and slower ones stood in.
         duration_ns: from the start of the first worker to the end of the last; None while running.
         memory_estimate_bytes: what one instance was expected to need.
+        evaluation: the answers, in accuracy mode.
+        trials: made when the accuracy was far below what is expected.
     """
 
     schema_version: int = SCHEMA_VERSION
@@ -161,6 +205,8 @@ class Record:
     instances: tuple[InstanceRecord, ...]
     duration_ns: int | None = None
     memory_estimate_bytes: int
+    evaluation: Evaluation | None = None
+    trials: tuple[Trial, ...] = ()
 
 
 def write_record(folder: Path, record: Record) -> Path:

@@ -31,6 +31,13 @@ def parse_seconds(text: str) -> float:
     return float(text)
 
 
+def parse_percent(text: str) -> float:
+    """Parse a percentage above 0, at most 100."""
+    if not re.fullmatch(r"[0-9]{1,3}(\.[0-9]{1,9})?", text) or not 0 < float(text) <= 100:
+        raise ValueError("a percentage above 0, such as 76.46")
+    return float(text)
+
+
 def parse_word(kind: type[_E]) -> Callable[[str], _E]:
     """A parser of the values of an enum, in any case."""
 

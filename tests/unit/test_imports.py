@@ -17,8 +17,9 @@ FRAMEWORKS = {"tensorflow", "google", "openvino", "onnxruntime", "torch", "neura
 
 # From the bottom up: a module imports from rows above its own (and its own), never below.
 LAYERS = (
-    ("errors", "stats", "measure", "interpreter"),
+    ("errors", "stats", "measure", "interpreter", "predictions"),
     ("config",),
+    ("conflicts",),
     ("parameters", "values", "grammar"),
     ("engines.base",),
     ("amx_probe", "host", "memory_policy", "data"),

@@ -43,13 +43,18 @@ class ImageRef:
     Attributes:
         name: path inside the folder or archive, with `/` between its parts.
         size_bytes: length of the encoded file.
-        offset: byte position of its data in the tar; None in a folder.
+        offset: byte position of its data in the tar or shard; None in a folder.
+        shard: name of the file in the folder that holds it; None outside TFRecords.
+        label: its class, 0..999 in the order of the sorted synsets, where the source itself says
+            so; None where labels come from elsewhere.
 
     """
 
     name: str
     size_bytes: int
     offset: int | None
+    shard: str | None = None
+    label: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,107 @@
+"""Which parameters exclude each other, and which need another: sentences for people."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from resnet50_bench.config import DataType, Mode, Precision, RunConfig, plan_workload
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+_NO_WEIGHT_SHARING = frozenset({Precision.AVX_FP32, Precision.AMX_BFLOAT32})
+"""The workload's README: "not supported weight sharing"."""
+
+
+def find_conflicts(config: RunConfig, named: Mapping[str, str]) -> list[str]:
+    """Say which parameters exclude each other.
+
+    Args:
+        config: what was asked.
+        named: the name of each field of the config, as the user gave it, e.g. `--batch-size`.
+    """
+    problems = []
+    if config.data_type is DataType.REAL and config.dataset is None:
+        problems.append(
+            f"{named['data_type']} real needs images: add --dataset PATH, a folder or a .tar"
+        )
+    if config.data_type is DataType.DUMMY:
+        problems += [
+            f"{named[name]} has no meaning with dummy data: leave it out, or use --data-type real"
+            for name in ("dataset", "limit")
+            if getattr(config, name) is not None
+        ]
+    problems += _find_accuracy_conflicts(config, named)
+    problems += _find_pointless(config, named)
+    return [*problems, *_find_process_conflicts(config, named)]
+
+
+def _find_pointless(config: RunConfig, named: Mapping[str, str]) -> list[str]:
+    """What would be ignored, or could never be met."""
+    problems = []
+    if config.calibration is not None and "int8" not in config.precision.value:
+        problems.append(f"{named['calibration']} has a meaning for int8 only: leave it out")
+    if config.timeout_s is not None and config.timeout_s * 1e9 <= plan_workload(config).min_time_ns:
+        problems.append(
+            f"{named['timeout_s']} {config.timeout_s:g} is no longer than the minimum time to "
+            "measure: raise it, or lower --min-time"
+        )
+    return problems
+
+
+def _find_accuracy_conflicts(config: RunConfig, named: Mapping[str, str]) -> list[str]:
+    """What accuracy needs, and what has a meaning for it alone."""
+    if config.mode is not Mode.ACCURACY:
+        return [
+            f"{named[name]} has a meaning in accuracy mode only: leave it out, or add --mode "
+            "accuracy"
+            for name in ("labels", "max_unreadable", "expected_top1")
+            if getattr(config, name) is not None
+        ]
+    problems = [
+        f"{named[name]} has no meaning in accuracy mode, which sees every image once: leave it "
+        "out, or use --limit"
+        for name in ("steps", "min_time_s")
+        if getattr(config, name) is not None
+    ]
+    if config.dataset is None:
+        problems.append(
+            f"{named['mode']} accuracy: generated images have no right answer: give --dataset "
+            "PATH; ImageNet's validation images are ILSVRC2012_img_val.tar from image-net.org "
+            "(`r50 dataset fetch DIR`)"
+        )
+    if config.model is None and config.engine != "null":
+        problems.append(
+            f"{named['mode']} accuracy: generated weights have learned nothing: give --model "
+            "FILE; `r50 model fetch` gets the published resnet50_v1.pb"
+        )
+    if config.case_type is not None:
+        problems.append(f"{named['case_type']} has no meaning in accuracy mode: leave it out")
+    return problems
+
+
+def _find_process_conflicts(config: RunConfig, named: Mapping[str, str]) -> list[str]:
+    """What cannot be shared between processes, and how they cannot be started."""
+    problems = []
+    if config.weight_sharing:
+        if config.precision in _NO_WEIGHT_SHARING:
+            able = [item.value for item in Precision if item not in _NO_WEIGHT_SHARING]
+            problems.append(
+                f"{named['weight_sharing']} True: {config.precision.value} does not support it; "
+                f"the precisions that do are {', '.join(able)}"
+            )
+        problems.append(
+            f"{named['weight_sharing']} True: in this version every instance has its own weights; "
+            "leave it out, or give False"
+        )
+    if config.mpi:
+        problems.append(
+            f"{named['mpi']} True: this version starts its instances itself, without MPI; "
+            "leave it out, or give False"
+        )
+    elif config.num_mpi > 1:
+        problems.append(
+            f"{named['num_mpi']} {config.num_mpi}: without MPI there is nothing to multiply; "
+            "leave it out, or give 1"
+        )
+    return problems

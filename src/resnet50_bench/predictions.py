@@ -1,0 +1,50 @@
+"""Packed answers: one row per image, the five most probable classes and their scores.
+
+A row is 34 bytes, little-endian: uint32 position of the image, five uint16 class indices, most
+probable first, five float32 scores (softmax probabilities). The class indices are those of the
+model's output: with 1001 classes, index 0 is background.
+"""
+
+from __future__ import annotations
+
+import struct
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+TOP = 5
+ROW = struct.Struct(f"<I{TOP}H{TOP}f")
+
+
+@dataclass(frozen=True, slots=True)
+class Prediction:
+    """The answer to one image.
+
+    Attributes:
+        position: of the image in `Evaluation.images`.
+        classes: the five most probable output indices, the most probable first.
+        scores: their probabilities.
+    """
+
+    position: int
+    classes: tuple[int, ...]
+    scores: tuple[float, ...]
+
+
+def unpack_rows(rows: bytes) -> Iterator[Prediction]:
+    """Yield the answers in the order they were packed.
+
+    Raises:
+        ValueError: the bytes are not a whole number of rows.
+    """
+    if len(rows) % ROW.size:
+        raise ValueError(f"{len(rows)} bytes are not a whole number of rows of {ROW.size}")
+    for position, *values in ROW.iter_unpack(rows):
+        yield Prediction(position, tuple(values[:TOP]), tuple(values[TOP:]))
+
+
+def pack_row(prediction: Prediction) -> bytes:
+    """Return the row of one answer."""
+    return ROW.pack(prediction.position, *prediction.classes, *prediction.scores)
