@@ -64,6 +64,16 @@ def _find_accuracy_conflicts(config: RunConfig, named: Mapping[str, str]) -> lis
         for name in ("steps", "min_time_s")
         if getattr(config, name) is not None
     ]
+    if config.case_type is not None:
+        problems.append(f"{named['case_type']} has no meaning in accuracy mode: leave it out")
+    return problems
+
+
+def find_missing(config: RunConfig, named: Mapping[str, str]) -> list[str]:
+    """Say what accuracy cannot do without and was not given."""
+    if config.mode is not Mode.ACCURACY:
+        return []
+    problems = []
     if config.dataset is None:
         problems.append(
             f"{named['mode']} accuracy: generated images have no right answer: give --dataset "
@@ -75,8 +85,6 @@ def _find_accuracy_conflicts(config: RunConfig, named: Mapping[str, str]) -> lis
             f"{named['mode']} accuracy: generated weights have learned nothing: give --model "
             "FILE; `r50 model fetch` gets the published resnet50_v1.pb"
         )
-    if config.case_type is not None:
-        problems.append(f"{named['case_type']} has no meaning in accuracy mode: leave it out")
     return problems
 
 

@@ -3,6 +3,7 @@
     R50Error
     ├── RequestError          exit 2: what was asked cannot be done; nothing was measured
     │   ├── ConfigError       one or more parameters are wrong, all of them listed
+    │   │   └── MissingDataError  all that is wrong: images or weights were not given
     │   ├── PlacementError    the instances do not fit the cores of this host
     │   ├── PrecisionError    this host cannot run the precision
     │   ├── ModelError        the model is missing, damaged or not ResNet-50 v1.5
@@ -68,6 +69,10 @@ class ConfigError(RequestError):
     def __init__(self, problems: list[str]) -> None:
         super().__init__("\n".join(problems))
         self.problems = tuple(problems)
+
+
+class MissingDataError(ConfigError):
+    """Everything is right but that accuracy needs images or weights, and they were not given."""
 
 
 class PlacementError(RequestError):

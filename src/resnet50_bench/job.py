@@ -3,6 +3,9 @@
 A measuring job: the parent sends a `Job`; the worker answers `Started`, then `Entered` for each
 phase, then `Ready`; the parent sends `Go` to all; the worker answers `Finished`.
 
+An evaluating job (`Job.evaluation`) goes the same way, and answers `Predicted` about once a second
+between the word and `Finished`.
+
 A tracing job (`Job.trace`) runs one batch with the engine's trace on and measures nothing: the
 worker answers `Started`, `Entered` and `Traced`.
 
@@ -17,6 +20,7 @@ import msgspec
 
 from resnet50_bench.config import Precision
 from resnet50_bench.data.feed import FeedReport, RealFeedRequest
+from resnet50_bench.data.sources import ImageRef
 from resnet50_bench.memory_policy import MemoryPolicy
 from resnet50_bench.placement import Slot
 
@@ -25,6 +29,25 @@ class DummyFeedRequest(msgspec.Struct, frozen=True):
     """Generate the images from a seed."""
 
     seed: int
+
+
+class EvaluationRequest(msgspec.Struct, frozen=True, kw_only=True):
+    """Classify images, each once in each pass.
+
+    Attributes:
+        path: the dataset.
+        positions: of the images in the evaluation, in whole batches but the last.
+        refs: the same images, where they lie in the dataset.
+        passes: names of the preprocessing profiles; more than one to try changed ones.
+        crops: a file of images preprocessed before, and of which position in it each image is;
+            None when they are to be decoded.
+    """
+
+    path: str
+    positions: tuple[int, ...]
+    refs: tuple[ImageRef, ...]
+    passes: tuple[str, ...]
+    crops: str | None = None
 
 
 class Job(msgspec.Struct, frozen=True, kw_only=True):
@@ -36,8 +59,10 @@ class Job(msgspec.Struct, frozen=True, kw_only=True):
         model_path: the prepared graph; None for engines that need none.
         precision: to compute in.
         batch_size, steps, warmup_steps, min_time_ns: as in `Workload`.
+        streams: how many queries the worker makes at once, each on its share of the threads.
+        classes: of the model.
         trace: only run one batch, with the engine's trace on.
-        dummy, real: how to fill the feed; exactly one is set.
+        dummy, real, evaluation: the images; exactly one is set.
     """
 
     slot: Slot
@@ -49,9 +74,12 @@ class Job(msgspec.Struct, frozen=True, kw_only=True):
     steps: int
     warmup_steps: int
     min_time_ns: int
+    streams: int = 1
+    classes: int = 1001
     trace: bool = False
     dummy: DummyFeedRequest | None = None
     real: RealFeedRequest | None = None
+    evaluation: EvaluationRequest | None = None
 
 
 class Go(msgspec.Struct, frozen=True, tag=True):
@@ -125,7 +153,9 @@ class Finished(msgspec.Struct, frozen=True, tag=True, kw_only=True):
     """The raw result.
 
     Attributes:
-        start_ns, end_ns: of every query, on the host's monotonic clock.
+        start_ns, end_ns: of every query, on the host's monotonic clock, in the order of the ends.
+        prepare_ns: how long the images of each query were read and decoded just before it; empty
+            where they were in memory.
         cpu_ns: processor time of the whole process between the first begin and the last end.
         seen: where it was, read after the last query.
         resident_bytes: resident memory after the last query.
@@ -135,11 +165,26 @@ class Finished(msgspec.Struct, frozen=True, tag=True, kw_only=True):
 
     start_ns: tuple[int, ...]
     end_ns: tuple[int, ...]
+    prepare_ns: tuple[int, ...] = ()
     cpu_ns: int
     seen: PlacementSeen
     resident_bytes: int
     peak_resident_bytes: int
     evidence: EvidenceSeen
+
+
+class Predicted(msgspec.Struct, frozen=True, tag=True):
+    """Answers to images.
+
+    Attributes:
+        pass_name: the preprocessing profile they were made with.
+        rows: packed, see `predictions`.
+        unreadable: position and reason of images that could not be read.
+    """
+
+    pass_name: str
+    rows: bytes
+    unreadable: tuple[tuple[int, str], ...]
 
 
 class Failed(msgspec.Struct, frozen=True, tag=True, kw_only=True):
@@ -171,10 +216,10 @@ class Traced(msgspec.Struct, frozen=True, tag=True):
 TRACE_BEGIN = "r50: the traced batch begins"
 """The line after which a trace in a log counts; what stands before it was warm-up."""
 
-Answer: TypeAlias = Started | Entered | Ready | Finished | Traced | Failed
+Answer: TypeAlias = Started | Entered | Ready | Predicted | Finished | Traced | Failed
 
 _answers: msgspec.json.Decoder[Answer] = msgspec.json.Decoder(
-    Started | Entered | Ready | Finished | Traced | Failed
+    Started | Entered | Ready | Predicted | Finished | Traced | Failed
 )
 _jobs: msgspec.json.Decoder[Job] = msgspec.json.Decoder(Job)
 _gos: msgspec.json.Decoder[Go] = msgspec.json.Decoder(Go)

@@ -56,6 +56,7 @@ def _describe(worker: Worker, *, oom_killed: bool, stopped: bool) -> InstanceRec
         warmup_query_ns=ready.warmup_query_ns if ready else (),
         start_ns=finished.start_ns if finished else (),
         end_ns=finished.end_ns if finished else (),
+        prepare_ns=finished.prepare_ns if finished else (),
         cpu_ns=finished.cpu_ns if finished else None,
         seen=finished.seen if finished else None,
         resident_bytes=finished.resident_bytes if finished else None,

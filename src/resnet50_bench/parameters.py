@@ -20,12 +20,13 @@ from resnet50_bench.config import (
     Preprocessing,
     RunConfig,
 )
-from resnet50_bench.conflicts import find_conflicts
-from resnet50_bench.errors import ConfigError
+from resnet50_bench.conflicts import find_conflicts, find_missing
+from resnet50_bench.errors import ConfigError, MissingDataError
 from resnet50_bench.values import (
     list_words,
     parse_assignments,
     parse_case_type,
+    parse_choice,
     parse_engine_options,
     parse_only,
     parse_percent,
@@ -88,6 +89,7 @@ WORKLOAD = "resnet50v1_5_tensorflow_xeon_public"
 TOPOLOGY = "resnet50v1_5"
 FUNCTION = "inference"
 INSTANCE_MODE = "flex"
+ENGINE_NAMES = ("tensorflow", "null")
 
 PARAMETERS: tuple[Parameter, ...] = (
     Parameter(
@@ -272,10 +274,10 @@ PARAMETERS: tuple[Parameter, ...] = (
     Parameter(
         "ENGINE",
         "engine",
-        str.lower,
+        parse_choice(*ENGINE_NAMES),
         "The runtime that executes the model; null does no work and measures r50 itself.",
         default="tensorflow",
-        choices=("tensorflow", "null"),
+        choices=ENGINE_NAMES,
     ),
     Parameter(
         "ENGINE_OPTION",
@@ -430,12 +432,12 @@ def make_config(settings: Iterable[Setting]) -> RunConfig:
         asked["data_type"] = DataType.REAL
     config = RunConfig(**asked)
     named = {item.field: origins.get(item.field, item.flag) for item in PARAMETERS}
-    if config.engine not in _BY_NAME["ENGINE"].choices:
-        choices = ", ".join(_BY_NAME["ENGINE"].choices)
-        problems.append(f"{named['engine']}: {config.engine!r} must be one of {choices}")
     problems += find_conflicts(config, named)
+    missing = find_missing(config, named)
     if problems:
-        raise ConfigError(problems)
+        raise ConfigError([*problems, *missing])
+    if missing:
+        raise MissingDataError(missing)
     return config
 
 

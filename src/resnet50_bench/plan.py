@@ -2,29 +2,34 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import msgspec
-
 from resnet50_bench.amx_probe import probe_amx
-from resnet50_bench.config import CaseType, DataType, Mode, RunConfig, Workload, plan_workload
-from resnet50_bench.data.feed import RealFeedRequest, plan_pool_images, plan_shards
+from resnet50_bench.config import CaseType, Mode, RunConfig, Workload, plan_workload
+from resnet50_bench.data.feed import plan_pool_images
 from resnet50_bench.data.pool import plan_pool_batches
-from resnet50_bench.data.profiles import IMAGE_BYTES, MLPERF
+from resnet50_bench.data.profiles import IMAGE_BYTES
 from resnet50_bench.data.sources import open_source
 from resnet50_bench.engines import load_engine
 from resnet50_bench.errors import ConfigError, RequestError
+from resnet50_bench.evaluation import (
+    BACKGROUND_CLASSES,
+    EvaluationPlan,
+    choose_preprocessing,
+    count_batches,
+    plan_evaluation,
+)
 from resnet50_bench.host import read_host
 from resnet50_bench.isa import plan_meaning, require_runnable
-from resnet50_bench.job import DummyFeedRequest, Job
 from resnet50_bench.model import CalibrationRequest, ModelSource, default_cache_dir, find_prepared
 from resnet50_bench.placement import PlacementRequest, plan_placement
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from resnet50_bench.config import Preprocessing
     from resnet50_bench.data.sources import ImageRef, ImageSource
     from resnet50_bench.engines import Engine
     from resnet50_bench.host import Host
@@ -46,6 +51,9 @@ MAX_POOL_BYTES = 2 * GIB
 MAX_POOL_MEMORY_SHARE = 0.25
 IMAGES_PER_CORE_S = 15.0
 """A cautious guess for the expected duration only: an AVX-512 core was measured at 25 in fp32."""
+
+ACCURACY_CORES = 4
+"""Cores per instance in accuracy mode, at most: Python's own work for an image holds back more."""
 
 START_S = 8.0
 PREPARATION_S = 30.0
@@ -84,6 +92,7 @@ class RunPlan:
         cache_dir: where prepared models are kept.
         source: of real images.
         refs: the images to use.
+        evaluation: what to see in accuracy mode.
         environment: the variables set for the workers.
         worker_environment: the workers' complete environment.
         left_out: variables of the calling shell that the workers do not get.
@@ -101,6 +110,7 @@ class RunPlan:
     cache_dir: Path
     source: ImageSource | None
     refs: tuple[ImageRef, ...]
+    evaluation: EvaluationPlan | None
     environment: dict[str, str]
     worker_environment: dict[str, str]
     left_out: tuple[str, ...]
@@ -126,16 +136,39 @@ class RunPlan:
 
     @property
     def memory_per_instance_bytes(self) -> int:
-        """Estimate: the runtime, the activations of a batch, and the pool of images."""
+        """Estimate: the runtime, the activations of the batches, and the images in memory."""
         size, instances = self.workload.batch_size, len(self.placement.slots)
+        if self.evaluation is not None:
+            batches = self.streams
+            return self._base_bytes(batches * size, batches * size)
         images = plan_pool_batches(size) * size
         if self.source is not None:
             share = -(-len(self.refs) // instances)
-            most = plan_pool_images(size, _plan_pool_bytes(self.host, instances))
+            most = plan_pool_images(size, plan_pool_bytes(self.host, instances))
             images = min(most, -(-share // size) * size)
+        return self._base_bytes(size, images)
+
+    @property
+    def streams(self) -> int:
+        """How many queries an instance makes at once: one per thread in accuracy mode."""
+        return self.placement.slots[0].threads if self.evaluation is not None else 1
+
+    @property
+    def preprocessing(self) -> Preprocessing:
+        """How images are prepared; known for sure once the model is."""
+        return choose_preprocessing(self.config, self.classes)
+
+    @property
+    def classes(self) -> int:
+        """Of the prepared model; what is usual before it is."""
+        found = self.model.manifest.graph.structure.classes if self.model is not None else None
+        return found or BACKGROUND_CLASSES
+
+    def _base_bytes(self, computed: int, held: int) -> int:
+        """The runtime with activations of so many images, and so many images in memory."""
         if not self.engine.needs_model:
-            return NULL_ENGINE_BYTES + images * IMAGE_BYTES
-        return RUNTIME_BYTES + size * BYTES_PER_IMAGE + images * IMAGE_BYTES
+            return NULL_ENGINE_BYTES + held * IMAGE_BYTES
+        return RUNTIME_BYTES + computed * BYTES_PER_IMAGE + held * IMAGE_BYTES
 
     @property
     def expected_s(self) -> float:
@@ -143,6 +176,9 @@ class RunPlan:
         workload = self.workload
         query_s = workload.batch_size / (IMAGES_PER_CORE_S * self.placement.cores_per_instance)
         measuring_s = max(workload.steps * query_s, workload.min_time_ns / 1e9)
+        if self.evaluation is not None:
+            batches = count_batches(len(self.evaluation.refs), workload.batch_size)
+            measuring_s = batches * query_s / len(self.placement.slots)
         is_prepared = self.model_source is None or self.model is not None
         trace_s = START_S if self.engine.trace_environment else 0.0
         preparing_s = 0.0 if is_prepared else PREPARATION_S
@@ -192,9 +228,10 @@ def plan_run(config: RunConfig, environ: Mapping[str, str]) -> RunPlan:
     workload = plan_workload(config)
     host = read_host()
     emulated = engine.needs_model and not _require_precision(config, host)
-    placement = plan_placement(host, _placement_request(config))
     source = open_source(Path(config.dataset)) if config.dataset is not None else None
-    refs = source.refs[: config.limit] if source is not None else ()
+    evaluation = plan_evaluation(config, source) if source is not None else None
+    refs = _choose_images(config, source, evaluation)
+    placement = _plan_placement(config, host, count_batches(len(refs), workload.batch_size))
     cache_dir = default_cache_dir(environ)
     model_source = _find_model_source(config) if engine.needs_model else None
     calibration = plan_calibration(config.calibration, config.seed)
@@ -216,44 +253,12 @@ def plan_run(config: RunConfig, environ: Mapping[str, str]) -> RunPlan:
         cache_dir=cache_dir,
         source=source,
         refs=refs,
+        evaluation=evaluation,
         environment=ours,
         worker_environment=inherited | {"PYTHONUNBUFFERED": "1"} | ours,
         left_out=tuple(sorted(name for name in environ if _sways(name) and name not in ours)),
         emulated=emulated,
     )
-
-
-def plan_trace_jobs(plan: RunPlan) -> list[Job]:
-    """Return the jobs that run one traced batch of generated images in each instance's slot."""
-    dummy = DummyFeedRequest(plan.config.seed)
-    return [
-        msgspec.structs.replace(job, trace=True, dummy=dummy, real=None) for job in plan_jobs(plan)
-    ]
-
-
-def plan_jobs(plan: RunPlan) -> list[Job]:
-    """Return one job per instance; real images are divided among them."""
-    config, workload, slots = plan.config, plan.workload, plan.placement.slots
-    real: list[RealFeedRequest | None] = [None] * len(slots)
-    if config.data_type is DataType.REAL:
-        shards = plan_shards(plan.refs, len(slots))
-        real = [_plan_feed(plan, shard, slot.threads) for shard, slot in zip(shards, slots)]
-    return [
-        Job(
-            slot=slot,
-            engine=config.engine,
-            engine_options=config.engine_options,
-            model_path=str(plan.model.path) if plan.model is not None else None,
-            precision=config.precision,
-            batch_size=workload.batch_size,
-            steps=workload.steps,
-            warmup_steps=workload.warmup_steps,
-            min_time_ns=workload.min_time_ns,
-            dummy=DummyFeedRequest(config.seed) if feed is None else None,
-            real=feed,
-        )
-        for slot, feed in zip(slots, real)
-    ]
 
 
 def describe_model(manifest: Manifest) -> str:
@@ -265,6 +270,50 @@ def describe_model(manifest: Manifest) -> str:
         f"ResNet-50 v1.5 ({origin}) for {manifest.precision.value}, "
         f"sha256 {manifest.prepared.sha256[:12]}"
     )
+
+
+def _choose_images(
+    config: RunConfig, source: ImageSource | None, evaluation: EvaluationPlan | None
+) -> tuple[ImageRef, ...]:
+    if evaluation is not None:
+        return evaluation.refs
+    return source.refs[: config.limit] if source is not None else ()
+
+
+def _plan_placement(config: RunConfig, host: Host, batches: int) -> Placement:
+    """Place the instances; in accuracy mode small ones, and none without a batch."""
+    request = _placement_request(config)
+    placement = plan_placement(host, request)
+    if config.mode is not Mode.ACCURACY:
+        return placement
+    if config.cores_per_instance is None and placement.cores_per_instance > ACCURACY_CORES:
+        request = replace(request, cores_per_instance=ACCURACY_CORES)
+        placement = plan_placement(host, request)
+    if len(placement.slots) <= batches:
+        return placement
+    if config.instances is not None:
+        raise ConfigError(
+            [
+                f"--instances {config.instances}: the images make {batches} batches, at least one "
+                "for each instance: use fewer instances, or a smaller --batch-size"
+            ]
+        )
+    return _place_fewer(host, request, placement, batches)
+
+
+def limit_instances(plan: RunPlan, batches: int) -> RunPlan:
+    """Return the plan with no more instances than there are batches to see."""
+    if len(plan.placement.slots) <= batches:
+        return plan
+    request = _placement_request(plan.config)
+    return replace(plan, placement=_place_fewer(plan.host, request, plan.placement, batches))
+
+
+def _place_fewer(
+    host: Host, request: PlacementRequest, placement: Placement, instances: int
+) -> Placement:
+    size = placement.cores_per_instance
+    return plan_placement(host, replace(request, cores_per_instance=size, instances=instances))
 
 
 def _placement_request(config: RunConfig) -> PlacementRequest:
@@ -315,17 +364,6 @@ def _find_model_source(config: RunConfig) -> ModelSource:
     return ModelSource.file(path.absolute())
 
 
-def _plan_feed(plan: RunPlan, refs: tuple[ImageRef, ...], threads: int) -> RealFeedRequest:
-    return RealFeedRequest(
-        path=str(Path(plan.config.dataset or "").absolute()),
-        refs=refs,
-        batch_size=plan.workload.batch_size,
-        profile=MLPERF.name,
-        threads=threads,
-        max_pool_bytes=_plan_pool_bytes(plan.host, len(plan.placement.slots)),
-    )
-
-
 def _sways(name: str) -> bool:
     if name.startswith(TERRAFORM_PREFIXES):
         return False
@@ -338,7 +376,7 @@ def _find_memory_bytes(host: Host) -> int:
     return available if limit is None else min(limit, available)
 
 
-def _plan_pool_bytes(host: Host, instances: int) -> int:
+def plan_pool_bytes(host: Host, instances: int) -> int:
     """The most memory that one instance's decoded images may take."""
     share = int(_find_memory_bytes(host) * MAX_POOL_MEMORY_SHARE / instances)
     return min(MAX_POOL_BYTES, share)

@@ -39,12 +39,28 @@ def unpack_rows(rows: bytes) -> Iterator[Prediction]:
     Raises:
         ValueError: the bytes are not a whole number of rows.
     """
-    if len(rows) % ROW.size:
-        raise ValueError(f"{len(rows)} bytes are not a whole number of rows of {ROW.size}")
+    _require_whole(rows)
     for position, *values in ROW.iter_unpack(rows):
         yield Prediction(position, tuple(values[:TOP]), tuple(values[TOP:]))
+
+
+def split_rows(rows: bytes) -> Iterator[tuple[int, bytes]]:
+    """Yield each row with the position of its image.
+
+    Raises:
+        ValueError: the bytes are not a whole number of rows.
+    """
+    _require_whole(rows)
+    for first in range(0, len(rows), ROW.size):
+        row = rows[first : first + ROW.size]
+        yield ROW.unpack(row)[0], row
 
 
 def pack_row(prediction: Prediction) -> bytes:
     """Return the row of one answer."""
     return ROW.pack(prediction.position, *prediction.classes, *prediction.scores)
+
+
+def _require_whole(rows: bytes) -> None:
+    if len(rows) % ROW.size:
+        raise ValueError(f"{len(rows)} bytes are not a whole number of rows of {ROW.size}")

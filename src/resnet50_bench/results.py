@@ -60,7 +60,8 @@ class InstanceRecord:
         phases: the parts of its start.
         feed: what its feed held.
         warmup_query_ns: duration of each warm-up query.
-        start_ns, end_ns: begin and end of each query, on the host's monotonic clock.
+        start_ns, end_ns: begin and end of each query, on the host's monotonic clock, by their ends.
+        prepare_ns: in accuracy mode, how long each query's images were read and decoded before it.
         cpu_ns: its processor time while it measured.
         seen: where it really was.
         resident_bytes, peak_resident_bytes: its memory.
@@ -84,6 +85,7 @@ class InstanceRecord:
     warmup_query_ns: tuple[int, ...] = ()
     start_ns: tuple[int, ...] = ()
     end_ns: tuple[int, ...] = ()
+    prepare_ns: tuple[int, ...] = ()
     cpu_ns: int | None = None
     seen: PlacementSeen | None = None
     resident_bytes: int | None = None

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import itertools
-import shutil
-import signal
 import statistics
 import sys
 import time
-from contextlib import contextmanager
+from contextlib import ExitStack, nullcontext
 from dataclasses import dataclass, replace
 from datetime import datetime, timezone
 from pathlib import Path
@@ -16,11 +14,14 @@ from typing import TYPE_CHECKING, Protocol
 
 from resnet50_bench import __version__
 from resnet50_bench.config import CaseType
-from resnet50_bench.errors import HostError, Interrupted
+from resnet50_bench.errors import Interrupted
+from resnet50_bench.evaluation_run import EvaluationRun, forget_journal, open_evaluation
 from resnet50_bench.host import read_oom_kills
+from resnet50_bench.jobs import plan_jobs, plan_trace_jobs
 from resnet50_bench.launch import (
     Deadlines,
     Worker,
+    ignore_answers,
     run_workers,
     start_workers,
     wait_for_traces,
@@ -28,19 +29,24 @@ from resnet50_bench.launch import (
 from resnet50_bench.launch.local import WORKER_ARGUMENTS
 from resnet50_bench.model import prepare
 from resnet50_bench.outcome import describe_instances, read_trace
-from resnet50_bench.plan import RunPlan, describe_model, plan_jobs, plan_trace_jobs
+from resnet50_bench.plan import RunPlan, describe_model
 from resnet50_bench.report.logs import write_logs
 from resnet50_bench.results import (
     Dataset,
+    Evaluation,
     InstanceRecord,
     Launch,
     Record,
     Status,
+    Trial,
     write_record,
 )
+from resnet50_bench.run_folder import make_run_folder, removed_on_failure
+from resnet50_bench.signals import signals_raise
+from resnet50_bench.trials import plan_trials
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Sequence
 
     from resnet50_bench.launch.barrier import WatchCost
 
@@ -54,7 +60,6 @@ on stderr and in `region.log` of a `pkm` run, as it happens."""
 
 REGION_FILE = "region.log"
 
-_ENDING_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 _SLOWEST = 3
 _GRACE_NS = 60_000_000_000
 
@@ -80,7 +85,13 @@ class RunResult:
     record: Record
 
 
-def execute(plan: RunPlan, observer: Observer, output: Path, command: Sequence[str]) -> RunResult:
+def execute(
+    plan: RunPlan,
+    observer: Observer,
+    output: Path,
+    command: Sequence[str],
+    resume: Path | None = None,
+) -> RunResult:
     """Measure what was planned; the record is written whatever happens after the start.
 
     Args:
@@ -88,20 +99,25 @@ def execute(plan: RunPlan, observer: Observer, output: Path, command: Sequence[s
         observer: is told what happens.
         output: the folder in which the run's own folder is made.
         command: the command line, for the record.
+        resume: the folder of an interrupted accuracy run to go on with, in place of a new one.
 
     Raises:
         ModelError: the model cannot be prepared.
+        RecordError: the run to resume is one of something else.
         HostError: the output folder cannot be written, or a process cannot be started.
         Interrupted: by SIGINT, SIGTERM or SIGHUP; every worker has ended and the record is written.
     """
-    with _signals_raise():
-        folder = _make_run_folder(output, plan)
-        with _removed_on_failure(folder):
+    with signals_raise(), ExitStack() as stack:
+        folder = resume or make_run_folder(output, plan.config)
+        with removed_on_failure(folder) if resume is None else nullcontext():
             observer.stage(1, count_stages(plan), plan.describe_host())
             plan = _prepare_model(plan, observer)
+            evaluation = stack.enter_context(open_evaluation(plan, folder))
+            if evaluation is not None:
+                plan = evaluation.plan
             record = _begin_record(plan, folder, command)
             write_record(folder, record)
-            run = _Run(plan, observer, folder, record)
+            run = _Run(plan, observer, folder, record, evaluation)
         try:
             run.measure()
         except Interrupted as interruption:
@@ -117,8 +133,16 @@ def execute(plan: RunPlan, observer: Observer, output: Path, command: Sequence[s
 class _Run:
     """The workers of one run, and the record that grows from them."""
 
-    def __init__(self, plan: RunPlan, observer: Observer, folder: Path, record: Record) -> None:
+    def __init__(
+        self,
+        plan: RunPlan,
+        observer: Observer,
+        folder: Path,
+        record: Record,
+        evaluation: EvaluationRun | None,
+    ) -> None:
         self._plan = plan
+        self._evaluation = evaluation
         self._observer = observer
         self._folder = folder
         self._workers: list[Worker] = []
@@ -128,16 +152,20 @@ class _Run:
         self._begin_ns = time.monotonic_ns()
         self._expected_s: float | None = None
         self._stages = count_stages(plan)
+        self._trials: tuple[Trial, ...] = ()
         self.record = record
 
     def measure(self) -> None:
         plan, observer = self._plan, self._observer
-        jobs = plan_jobs(plan)
+        evaluation = self._evaluation
+        jobs = plan_jobs(plan) if evaluation is None else evaluation.plan_jobs()
+        take_answers = ignore_answers if evaluation is None else evaluation.add
         count = len(jobs)
         cores = plan.placement.cores_per_instance
         instances = f"{count} instance{'s' * (count != 1)} x {cores} core{'s' * (cores != 1)}"
-        observer.stage(3, self._stages, f"start {instances}: load, fill the feed, warm up")
-        with start_workers(jobs, plan.worker_environment, self._folder) as workers:
+        feed = "fill the feed, " if evaluation is None else ""
+        observer.stage(3, self._stages, f"start {instances}: load, {feed}warm up")
+        with start_workers(jobs, plan.worker_environment, self._folder, take_answers) as workers:
             self._workers = workers
             self._cost = run_workers(
                 workers,
@@ -154,6 +182,8 @@ class _Run:
             )
         if not lost and plan.engine.trace_environment:
             self._trace()
+        if not lost and evaluation is not None:
+            self._trials = self._explain(evaluation.describe())
         self.conclude("lost instances" if lost else "completed")
 
     def _trace(self) -> None:
@@ -169,6 +199,25 @@ class _Run:
             replace(item, kernels=kernels, trace_failure=failure)
             for item, (kernels, failure) in zip(self._instances, traces)
         )
+
+    def _explain(self, evaluation: Evaluation) -> tuple[Trial, ...]:
+        """Where the accuracy is far too low, answer a sample again, prepared in other ways."""
+        trials = plan_trials(self._plan, evaluation)
+        if trials is None:
+            return ()
+        self._observer.note(
+            f"the accuracy is far below what is expected: try {trials.describe()} to find out why"
+        )
+        self._expected_s = None
+        environment = self._plan.worker_environment
+        with start_workers(trials.jobs, environment, self._folder, trials.add) as workers:
+            run_workers(
+                workers,
+                Deadlines(self._ready_limit_ns(), self._measured_limit_ns),
+                lambda *_: self._observer.waiting(*trials.describe_progress()),
+                lambda _: None,
+            )
+        return trials.collect()
 
     def conclude(self, status: Status) -> None:
         """Write the record and the logs, once."""
@@ -187,8 +236,12 @@ class _Run:
             instances=self._instances
             or describe_instances(self._workers, oom_killed=oom_kills > 0, stopped=True),
             duration_ns=time.monotonic_ns() - self._begin_ns,
+            evaluation=self._evaluation.describe() if self._evaluation is not None else None,
+            trials=self._trials,
         )
         write_record(self._folder, record)
+        if status == "completed":
+            forget_journal(self._folder)
         write_logs(self._folder, record)
         self.record = record  # last: interrupted before, it is concluded again, as interrupted
 
@@ -215,6 +268,11 @@ class _Run:
 
     def _show_go(self, workers: Sequence[Worker]) -> None:
         self._mark_region(REGION_BEGIN)
+        if self._evaluation is not None:
+            self._evaluation.begin()
+            images = len(self._evaluation.remaining)
+            self._observer.stage(4, self._stages, f"decode and classify {images:,} images")
+            return
         self._expected_s = self._expect_s(workers)
         self._observer.stage(4, self._stages, f"measure for about {self._expected_s:.0f} s")
 
@@ -226,6 +284,9 @@ class _Run:
         self._observer.note(phrase)
 
     def _show_waiting(self, workers: Sequence[Worker], seconds: float) -> None:
+        if self._evaluation is not None and all(item.phase == "measuring" for item in workers):
+            self._observer.waiting(*self._evaluation.describe_progress())
+            return
         if self._expected_s is not None:
             text = f"measuring: {seconds:.0f} of about {self._expected_s:.0f} s"
             self._observer.waiting(text, min(1.0, seconds / self._expected_s))
@@ -290,58 +351,3 @@ def _begin_record(plan: RunPlan, folder: Path, command: Sequence[str]) -> Record
         instances=(),
         memory_estimate_bytes=plan.memory_per_instance_bytes,
     )
-
-
-def _make_run_folder(output: Path, plan: RunPlan) -> Path:
-    """Make a folder no other run has, named by time, mode and precision."""
-    stamp = datetime.now(timezone.utc).strftime("%Y%m%dT%H%M%SZ")
-    name = f"{stamp}-{plan.config.mode.value}-{plan.config.precision.value}"
-    try:
-        output.mkdir(parents=True, exist_ok=True)
-        for number in itertools.count(1):
-            folder = output / (name if number == 1 else f"{name}-{number}")
-            try:
-                folder.mkdir()
-            except FileExistsError:
-                continue
-            return folder
-    except OSError as error:
-        raise HostError(
-            f"cannot write results to {output}: {error.strerror}",
-            "name a folder you may write to with --output DIR",
-        ) from error
-    raise AssertionError("unreachable")
-
-
-@contextmanager
-def _removed_on_failure(folder: Path) -> Iterator[None]:
-    """Keep no folder of a run that started no worker."""
-    try:
-        yield
-    except BaseException:
-        shutil.rmtree(folder, ignore_errors=True)
-        raise
-
-
-@contextmanager
-def _signals_raise() -> Iterator[None]:
-    """Turn the ending signals into `Interrupted`, once: the clean-up is not interrupted again."""
-    raised = False
-
-    def interrupt(number: int, _frame: object) -> None:
-        # Not SIG_IGN: Python prints a traceback when a signal is pending while that is set.
-        nonlocal raised
-        if not raised:
-            raised = True
-            raise Interrupted(number)
-
-    before: Mapping[int, Callable[..., object] | int | None] = {
-        number: signal.signal(number, interrupt)
-        for number in _ENDING_SIGNALS
-        if signal.getsignal(number) is not signal.SIG_IGN  # nohup asked for that
-    }
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)

@@ -8,7 +8,14 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from resnet50_bench.errors import ConfigError, ExitCode, HostError, Interrupted, R50Error
+from resnet50_bench.errors import (
+    ConfigError,
+    ExitCode,
+    HostError,
+    Interrupted,
+    MissingDataError,
+    R50Error,
+)
 from resnet50_bench.parameters import Setting, make_config
 from resnet50_bench.results import write_atomically
 
@@ -105,13 +112,15 @@ def plan_points(
     """
     problems = dict.fromkeys(_find_overridden(combinations, after))
     configs: list[RunConfig] = []
+    only_missing = True
     for combination in combinations:
         try:
             configs.append(make_config([*before, *combination, *after]))
         except ConfigError as error:
             problems.update(dict.fromkeys(error.problems))
+            only_missing &= isinstance(error, MissingDataError)
     if problems:
-        raise ConfigError(list(problems))
+        raise (MissingDataError if only_missing and configs == [] else ConfigError)(list(problems))
     loop = repetition.loop or len(combinations)
     count = loop * repetition.repeat
     if count > MAX_POINTS:

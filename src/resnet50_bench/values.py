@@ -50,6 +50,17 @@ def parse_word(kind: type[_E]) -> Callable[[str], _E]:
     return parse
 
 
+def parse_choice(*words: str) -> Callable[[str], str]:
+    """A parser of one of these words, in any case."""
+
+    def parse(text: str) -> str:
+        if text.lower() not in words:
+            raise ValueError("one of " + ", ".join(words))
+        return text.lower()
+
+    return parse
+
+
 def parse_case_type(text: str) -> CaseType | None:
     """Parse a case type; empty text is none."""
     return parse_word(CaseType)(text) if text else None

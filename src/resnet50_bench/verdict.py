@@ -6,13 +6,15 @@ from collections import defaultdict
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from resnet50_bench.config import CaseType
+from resnet50_bench.config import CaseType, Mode
 from resnet50_bench.engines.base import KernelShare
 from resnet50_bench.errors import ExitCode
+from resnet50_bench.findings import Finding
 from resnet50_bench.host import format_cpu_list
 from resnet50_bench.isa import Proof, ProofState, plan_meaning, plan_verdict
 from resnet50_bench.kpi import Kpis, reported, run_kpis
 from resnet50_bench.placement import PlacementRequest, plan_cores_per_instance_that_fits
+from resnet50_bench.verdict_accuracy import check_accuracy, warn_of_accuracy
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -30,19 +32,6 @@ MAX_REMOTE_SHARE = 0.05
 MIN_CPU_SHARE = 0.8
 MIN_QUERIES = 20
 _LONG_ENOUGH_NS = 1_000_000_000
-
-
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """One thing the checks found.
-
-    Attributes:
-        message: what, and where.
-        advice: the next step, with the flag; None when there is none.
-    """
-
-    message: str
-    advice: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,6 +94,7 @@ def judge(record: Record) -> Verdict:
         *_check_instances(record),
         *_check_placement(record),
         *_check_amounts(record, kpis),
+        *check_accuracy(record),
         *_check_precision(record),
     )
     if not failures:
@@ -113,7 +103,8 @@ def judge(record: Record) -> Verdict:
         code = int(_find_loss_code(record))
     else:
         code = int(ExitCode.INVALID_RESULT)
-    return Verdict(failures, (*_warn_of_conditions(record, kpis), *_warn_of_kind(record)), code)
+    warnings = *_warn_of_conditions(record, kpis), *_warn_of_kind(record), *warn_of_accuracy(record)
+    return Verdict(failures, warnings, code)
 
 
 def has_lost_instances(record: Record) -> bool:
@@ -134,10 +125,13 @@ def _lost(record: Record) -> list[InstanceRecord]:
 
 
 def _check_status(record: Record) -> Iterator[Finding]:
+    again = "run it again"
+    if record.config.mode is Mode.ACCURACY:
+        again = "`r50 run --resume RUN` goes on with it"
     if record.status == "interrupted":
-        yield Finding("the run was interrupted before it was complete", "run it again")
+        yield Finding("the run was interrupted before it was complete", again)
     if record.status == "running":
-        yield Finding("the run never came to its end: r50 itself was killed", "run it again")
+        yield Finding("the run never came to its end: r50 itself was killed", again)
 
 
 def _check_instances(record: Record) -> Iterator[Finding]:
@@ -237,6 +231,8 @@ def _check_amounts(record: Record, kpis: Kpis | None) -> Iterator[Finding]:
     instances = reported(record)
     if record.status != "completed" or len(instances) != len(record.instances):
         return
+    if record.evaluation is not None:
+        return
     if kpis is None:
         yield Finding(
             "the instances share no time in which all of them measured",
@@ -295,6 +291,8 @@ def _warn_of_conditions(record: Record, kpis: Kpis | None) -> Iterator[Finding]:
         share = launch.parent_cpu_ns / (launch.parent_wall_ns or 1)
         if share > MAX_PARENT_SHARE:
             yield Finding(f"r50 itself used {share:.1%} of one core while the instances measured")
+    if record.evaluation is not None:
+        yield from _warn_of_idle_cores(record)
     if kpis is None:
         return
     if kpis.spread is not None and kpis.spread.variation > MAX_VARIATION:

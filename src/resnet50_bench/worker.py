@@ -15,6 +15,7 @@ import socket
 import sys
 import time
 import traceback
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -22,12 +23,14 @@ from resnet50_bench.errors import R50Error, RequestError
 from resnet50_bench.job import (
     TRACE_BEGIN,
     Entered,
+    EvaluationRequest,
     EvidenceSeen,
     Failed,
     Finished,
     Job,
     Phases,
     PlacementSeen,
+    Predicted,
     Ready,
     Started,
     Traced,
@@ -43,13 +46,15 @@ from resnet50_bench.memory_policy import (
 )
 
 if TYPE_CHECKING:
-    from resnet50_bench.data.feed import Feed
-    from resnet50_bench.engines import Loaded, Scores
+    from collections.abc import Callable
+
+    from resnet50_bench.data.feed import Feed, FeedReport
+    from resnet50_bench.engines import Images, Loaded, Scores
+    from resnet50_bench.evaluate import Timings
     from resnet50_bench.job import Answer
     from resnet50_bench.placement import Slot
 
 _PR_SET_PDEATHSIG = 1  # include/uapi/linux/prctl.h
-_CLASSES = 1001
 _MAX_SUM_ERROR = 0.01
 _OUT_OF_MEMORY = frozenset({"MemoryError", "ResourceExhaustedError"})
 
@@ -98,6 +103,8 @@ def _work(channel: Channel, job: Job) -> None:
     channel.send(Started(os.getpid(), time.monotonic_ns()))
     if job.trace:
         _trace(channel, job)
+    elif job.evaluation is not None:
+        _evaluate(channel, job, job.evaluation, policy_error)
     else:
         _measure(channel, job, policy_error)
 
@@ -112,7 +119,7 @@ def _measure(channel: Channel, job: Job, policy_error: str | None) -> None:
     warmup_begin_ns = time.monotonic_ns()
     channel.enter("warming up")
     warmup = measure(loaded.run, feed.batch, StopRule(job.warmup_steps, 0))
-    _require_scores(warmup.last_answer, job.batch_size)
+    _require_scores(warmup.last_answer, job)
     phases = Phases(
         load_ns=feed_begin_ns - load_begin_ns,
         feed_ns=warmup_begin_ns - feed_begin_ns,
@@ -120,17 +127,98 @@ def _measure(channel: Channel, job: Job, policy_error: str | None) -> None:
     )
     durations = tuple(b - a for a, b in zip(warmup.start_ns, warmup.end_ns, strict=True))
     channel.send(Ready(phases=phases, warmup_query_ns=durations, feed=feed.report))
-
-    go = decode_go(channel.receive())
-    channel.phase = "measuring"
-    time.sleep(max(0, go.start_ns - time.monotonic_ns()) / 1e9)
+    _wait_for_go(channel)
     cpu_begin_ns = time.process_time_ns()
     samples = measure(loaded.run, feed.batch, StopRule(job.steps, job.min_time_ns))
     cpu_ns = time.process_time_ns() - cpu_begin_ns
     channel.phase = "reporting"
-    _require_scores(samples.last_answer, job.batch_size)
+    _require_scores(samples.last_answer, job)
     channel.send(_report(samples, cpu_ns, loaded, policy_error))
     loaded.close()
+
+
+def _evaluate(
+    channel: Channel, job: Job, request: EvaluationRequest, policy_error: str | None
+) -> None:
+    """Classify every image of the request in every pass, reading and decoding them meanwhile."""
+    channel.enter("loading")
+    load_begin_ns = time.monotonic_ns()
+    loaded = _load(job)
+    warmup_begin_ns = time.monotonic_ns()
+    channel.enter("warming up")
+    from resnet50_bench.data.dummy import make_dummy_pool
+
+    def query(images: Images) -> Scores:
+        scores = loaded.run(images)
+        _require_scores(scores, job)
+        return scores
+
+    (images,) = make_dummy_pool(job.batch_size, 1, job.slot.instance)
+    warmup = measure(query, lambda _: images, StopRule(job.warmup_steps, 0))
+    phases = Phases(
+        load_ns=warmup_begin_ns - load_begin_ns,
+        feed_ns=0,
+        warmup_ns=time.monotonic_ns() - warmup_begin_ns,
+    )
+    durations = tuple(b - a for a, b in zip(warmup.start_ns, warmup.end_ns, strict=True))
+    feed = _describe_images(job, request)
+    channel.send(Ready(phases=phases, warmup_query_ns=durations, feed=feed))
+    _wait_for_go(channel)
+    cpu_begin_ns = time.process_time_ns()
+    timings = _run_passes(channel, job, request, query)
+    cpu_ns = time.process_time_ns() - cpu_begin_ns
+    channel.phase = "reporting"
+    channel.send(_report(timings, cpu_ns, loaded, policy_error))
+    loaded.close()
+
+
+def _run_passes(
+    channel: Channel, job: Job, request: EvaluationRequest, query: Callable[[Images], Scores]
+) -> Timings:
+    from resnet50_bench.data.loader import open_loader
+    from resnet50_bench.evaluate import Batches, Timings, evaluate
+
+    size = job.batch_size
+    positions = request.positions
+    batches = [positions[first : first + size] for first in range(0, len(positions), size)]
+    refs = dict(zip(positions, request.refs, strict=True))
+    timings = Timings()
+    for name in request.passes:
+        evaluate(
+            query,
+            open_loader(Path(request.path), refs, name, request.crops),
+            Batches(batches, size, job.streams),
+            partial(_send_answers, channel, name),
+            timings,
+        )
+    return timings
+
+
+def _send_answers(
+    channel: Channel, name: str, rows: bytes, unreadable: tuple[tuple[int, str], ...]
+) -> None:
+    channel.send(Predicted(name, rows, unreadable))
+
+
+def _describe_images(job: Job, request: EvaluationRequest) -> FeedReport:
+    from resnet50_bench.data.feed import FeedReport
+
+    count = len(request.positions)
+    return FeedReport(
+        kind="real",
+        images=count,
+        batches=-(-count // job.batch_size),
+        batch_size=job.batch_size,
+        source=request.path,
+        profile=request.passes[0],
+        decoding_in_window=True,
+    )
+
+
+def _wait_for_go(channel: Channel) -> None:
+    go = decode_go(channel.receive())
+    channel.phase = "measuring"
+    time.sleep(max(0, go.start_ns - time.monotonic_ns()) / 1e9)
 
 
 def _trace(channel: Channel, job: Job) -> None:
@@ -174,6 +262,7 @@ def _load(job: Job) -> Loaded:
             precision=job.precision,
             threads=job.slot.threads,
             batch_size=job.batch_size,
+            streams=job.streams,
             instance=job.slot.instance,
             options=job.engine_options,
         )
@@ -190,17 +279,18 @@ def _fill_feed(job: Job) -> Feed:
     return make_dummy_feed(job.batch_size, job.dummy.seed, job.slot.instance)
 
 
-def _require_scores(scores: Scores, batch_size: int) -> None:
+def _require_scores(scores: Scores, job: Job) -> None:
     """An answer of the wrong shape, or whose probabilities do not add up, is a failed inference."""
-    if scores.shape != (batch_size, _CLASSES):
-        raise ValueError(f"the engine answered {scores.shape}, not {(batch_size, _CLASSES)}")
+    expected = (job.batch_size, job.classes)
+    if scores.shape != expected:
+        raise ValueError(f"the engine answered {scores.shape}, not {expected}")
     sums = scores.sum(axis=1)
     if not (abs(sums - 1) < _MAX_SUM_ERROR).all():  # a NaN compares as false
         raise ValueError(f"the scores of an image add up to {sums.min()} .. {sums.max()}, not to 1")
 
 
 def _report(
-    samples: Samples[Scores], cpu_ns: int, loaded: Loaded, policy_error: str | None
+    samples: Samples[Scores] | Timings, cpu_ns: int, loaded: Loaded, policy_error: str | None
 ) -> Finished:
     resident_bytes = int(Path("/proc/self/statm").read_text().split()[1]) * resource.getpagesize()
     # The kernel keeps the two in counters of their own, which may disagree by a little.
@@ -210,6 +300,7 @@ def _report(
     return Finished(
         start_ns=tuple(samples.start_ns),
         end_ns=tuple(samples.end_ns),
+        prepare_ns=() if isinstance(samples, Samples) else tuple(samples.prepare_ns),
         cpu_ns=cpu_ns,
         seen=seen,
         resident_bytes=resident_bytes,

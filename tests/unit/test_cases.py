@@ -242,9 +242,11 @@ class TestRunnable:
 
     def test_on_its_own_platform(self):
         answers = self.answers(Platform.GENOA, Platform.GENOA)
-        assert [answer.runnable for answer in answers] == [True, True, False, True, True]
+        assert [answer.runnable for answer in answers] == [True, True, True, True, True]
         assert answers[0].reason == "runs on AVX-512 BF16"
-        assert answers[2].reason == "accuracy is not measured by this version"
+        assert answers[2].reason == (
+            "runs on AVX-512 BF16; needs --dataset PATH (images) and --model FILE (trained weights)"
+        )
 
     def test_latency_needs_four_cores(self):
         latency = self.answers(Platform.GENOA, Platform.GENOA, cores=3)[1]
@@ -268,16 +270,16 @@ class TestRunnable:
         assert answers[5].reason == f"{sgx}; {lacking}"
         assert answers[6].reason == f"{sgx}; {lacking}; {latency}"
 
-    @pytest.mark.parametrize("number", [3, 6])
-    def test_what_this_version_cannot_do_is_refused(self, number):
-        case = design_cases(Platform.SPR)[number - 1]
+    def test_what_this_version_cannot_do_is_refused(self):
+        case = design_cases(Platform.SPR)[5]
         with pytest.raises(CaseError) as caught:
             require_case(case)
         assert caught.value.known
         assert caught.value.message.startswith(f"{case.name}: ")
 
     def test_what_it_can_do_is_not(self):
-        require_case(design_cases(Platform.SPR)[0])
+        for number in (1, 3):
+            require_case(design_cases(Platform.SPR)[number - 1])
 
 
 def test_the_tests_of_ctest():

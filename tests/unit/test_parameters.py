@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from resnet50_bench.cli.run import run
 from resnet50_bench.config import CaseType, DataType, Mode, Precision, RunConfig
-from resnet50_bench.errors import ConfigError, ExitCode
+from resnet50_bench.errors import ConfigError, ExitCode, MissingDataError
 from resnet50_bench.parameters import (
     PARAMETERS,
     Setting,
@@ -97,6 +97,14 @@ def test_parses(name, text, field, value):
 WHOLE = "a whole number, 1 or more"
 SECONDS = "a number of seconds above 0, such as 20 or 0.5"
 SWITCH = "True or False"
+IMAGES = (
+    "generated images have no right answer: give --dataset PATH; ImageNet's validation images are "
+    "ILSVRC2012_img_val.tar from image-net.org (`r50 dataset fetch DIR`)"
+)
+WEIGHTS = (
+    "generated weights have learned nothing: give --model FILE; `r50 model fetch` gets the "
+    "published resnet50_v1.pb"
+)
 PAIRS = "NAME=VALUE pairs separated by spaces"
 
 
@@ -221,7 +229,8 @@ class TestMerging:
         with pytest.raises(ConfigError) as caught:
             make_config(settings)
         assert caught.value.problems == (
-            "--mode accuracy: this version measures throughput and latency only",
+            f"--mode accuracy: {IMAGES}",
+            f"--mode accuracy: {WEIGHTS}",
         )
 
     def test_environment_settings_are_the_known_names_only(self):
@@ -236,7 +245,8 @@ class TestMerging:
             f"--set STEPS: 'x' must be {WHOLE}",
             "--set MODES: there is no parameter MODES; did you mean MODE?",
             "--set SMT: '2' must be True or False",
-            "--set MODE accuracy: this version measures throughput and latency only",
+            f"--set MODE accuracy: {IMAGES}",
+            f"--set MODE accuracy: {WEIGHTS}",
         )
 
     def test_wrong_request_is_exit_code_2(self):
@@ -283,12 +293,41 @@ class TestConflicts:
              "--set DATASET has no meaning with dummy data: leave it out, or use --data-type real"),
             ({"LIMIT": "3"},
              "--set LIMIT has no meaning with dummy data: leave it out, or use --data-type real"),
-            ({"MODE": "accuracy"},
-             "--set MODE accuracy: this version measures throughput and latency only"),
+            ({"MODE": "accuracy", "MODEL": "y", "DATA_TYPE": "dummy"}, f"--set MODE accuracy: {IMAGES}"),
+            ({"MODE": "accuracy", "MODEL": "y"}, f"--set MODE accuracy: {IMAGES}"),
+            ({"MODE": "accuracy", "DATASET": "x"}, f"--set MODE accuracy: {WEIGHTS}"),
+            ({"MODE": "accuracy", "DATASET": "x", "MODEL": "y", "STEPS": "3"},
+             "--set STEPS has no meaning in accuracy mode, which sees every image once: leave it "
+             "out, or use --limit"),
+            ({"MODE": "accuracy", "DATASET": "x", "MODEL": "y", "CASE_TYPE": "gated"},
+             "--set CASE_TYPE has no meaning in accuracy mode: leave it out"),
+            ({"LABELS": "x"},
+             "--set LABELS has a meaning in accuracy mode only: leave it out, or add --mode accuracy"),
+            ({"MAX_UNREADABLE": "3"},
+             "--set MAX_UNREADABLE has a meaning in accuracy mode only: leave it out, or add --mode "
+             "accuracy"),
+            ({"EXPECTED_TOP1": "0"},
+             "--set EXPECTED_TOP1: '0' must be a percentage above 0, such as 76.46"),
         ],
     )  # fmt: skip
     def test_is_refused(self, settings, problem):
         assert problems(**settings) == (problem,)
+
+    def test_what_accuracy_misses_is_told_from_what_is_wrong(self):
+        with pytest.raises(MissingDataError) as caught:
+            make(MODE="accuracy")
+        assert caught.value.problems == (
+            f"--set MODE accuracy: {IMAGES}",
+            f"--set MODE accuracy: {WEIGHTS}",
+        )
+        with pytest.raises(ConfigError) as caught:
+            make(MODE="accuracy", BATCH_SIZE="0")
+        assert not isinstance(caught.value, MissingDataError)
+
+    def test_accuracy_with_all_it_needs(self):
+        config = make(MODE="accuracy", DATASET="x", MODEL="y", EXPECTED_TOP1="76.46", LABELS="z")
+        assert (config.data_type, config.expected_top1) == (DataType.REAL, 76.46)
+        assert make(MODE="accuracy", DATASET="x", ENGINE="null").model is None
 
     def test_a_misspelt_data_type_is_the_only_problem(self):
         assert problems(DATASET="x", DATA_TYPE="rael") == (

@@ -12,8 +12,9 @@ from resnet50_bench.config import CaseType, DataType, Mode, Precision, RunConfig
 from resnet50_bench.data.sources import ImageRef
 from resnet50_bench.errors import ConfigError, DatasetError, PlacementError, RequestError
 from resnet50_bench.job import DummyFeedRequest
+from resnet50_bench.jobs import plan_jobs, plan_trace_jobs
 from resnet50_bench.model.manifest import FileIdentity, ModelSource
-from resnet50_bench.plan import RunPlan, describe_model, plan_jobs, plan_run, plan_trace_jobs
+from resnet50_bench.plan import RunPlan, describe_model, plan_run
 
 EIGHT_CORES = Machine(packages=2, nodes=(4,), smt=2)
 MIB = 1024**2
@@ -158,7 +159,7 @@ class TestEngineOptions:
         with pytest.raises(ConfigError) as caught:
             plan(engine_options={"callers": "2", "query_ms": "fast", "fault": "kill"})
         assert caught.value.problems == (
-            "--engine-option callers: the null engine has only query_ms, fault, fault_instance, "
+            "--engine-option callers: the null engine has only query_ms, answer, fault, fault_instance, "
             "fault_query",
             "--engine-option query_ms=fast: must be a number of milliseconds",
         )

@@ -10,13 +10,14 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from resnet50_bench.cli.terminal import TerminalObserver, make_console, print_json
-from resnet50_bench.errors import ConfigError, Interrupted, R50Error
-from resnet50_bench.kpi import run_kpis
+from resnet50_bench.config import Mode
+from resnet50_bench.errors import ConfigError, Interrupted, R50Error, RecordError
 from resnet50_bench.plan import RunPlan, plan_run
 from resnet50_bench.report.kpi_text import list_kpis
 from resnet50_bench.report.plan_text import print_plan, summarize_plan
 from resnet50_bench.report.summary import summarize
 from resnet50_bench.report.text import print_result
+from resnet50_bench.results import read_record
 from resnet50_bench.session import RunResult, execute
 from resnet50_bench.sweep import (
     Measured,
@@ -60,6 +61,31 @@ def run_one(point: Point, options: RunOptions) -> int:
     plan = plan_run(point.config, os.environ)
     result = _measure(plan, options.output)
     if options.as_json:
+        print_json(summarize(result.record, result.folder))
+    else:
+        _print_result(result, plan)
+    return judge(result.record).exit_code
+
+
+def resume_one(folder: Path, *, as_json: bool) -> int:
+    """Go on with an interrupted accuracy run; return the exit code.
+
+    Raises:
+        RecordError: there is no run to resume in the folder.
+    """
+    record = read_record(folder)
+    if record.config.mode is not Mode.ACCURACY:
+        raise RecordError(
+            f"--resume {folder}: a {record.config.mode.value} run cannot be resumed",
+            "only accuracy runs can: run it again",
+        )
+    if record.status == "completed":
+        raise RecordError(
+            f"--resume {folder}: this run is complete", f"`r50 show {folder}` prints its result"
+        )
+    plan = plan_run(record.config, os.environ)
+    result = _measure(plan, folder.parent, resume=folder)
+    if as_json:
         print_json(summarize(result.record, result.folder))
     else:
         _print_result(result, plan)
@@ -115,15 +141,17 @@ def _describe_failure(point: Point, error: R50Error) -> str:
     return f"{point.describe()}: {error.message}{advice} (--continue runs the others)"
 
 
-def _measure(plan: RunPlan, output: Path) -> RunResult:
+def _measure(plan: RunPlan, output: Path, resume: Path | None = None) -> RunResult:
     with TerminalObserver() as observer:
         for warning in plan.warnings():
             observer.note(f"warning: {warning}")
         try:
-            return execute(plan, observer, output, ["r50", *sys.argv[1:]])
+            return execute(plan, observer, output, ["r50", *sys.argv[1:]], resume)
         except Interrupted as interruption:
             if interruption.folder is not None:
                 observer.note(f"interrupted; the record is in {interruption.folder}")
+                if plan.evaluation is not None:
+                    observer.note(f"go on with: r50 run --resume {interruption.folder}")
             raise
 
 
@@ -148,8 +176,5 @@ def _describe_number(point: Point, points: Sequence[Point]) -> str:
 
 def _describe_kpi(record: Record) -> str:
     """The primary KPI in one line."""
-    kpis = run_kpis(record)
-    if kpis is None:
-        return ""
-    line = next(line for line in list_kpis(record.config.mode, kpis) if line.primary)
-    return f"{line.value:.{line.decimals}f} {line.unit}"
+    primary = [line for line in list_kpis(record) if line.primary]
+    return "".join(f"{line.value:.{line.decimals}f} {line.unit}" for line in primary)

@@ -13,6 +13,7 @@ import click
 from resnet50_bench.errors import (
     CaseError,
     ExitCode,
+    MissingDataError,
     PlacementError,
     PrecisionError,
     RequestError,
@@ -39,6 +40,8 @@ Examples:
   r50 run --set "BATCH_SIZE=1 8/CORES_PER_INSTANCE=1 2" --continue
   BATCH_SIZE=32 STEPS=50 r50 run --from-env
   r50 run --data-type real --dataset ILSVRC2012_img_val.tar --limit 1000
+  r50 run --mode accuracy --dataset ILSVRC2012_img_val.tar --model resnet50_v1.pb
+  r50 run --resume runs/NAME
   r50 run --dry-run --json"""
 
 
@@ -60,6 +63,7 @@ class RunOptions:
     skip_unrunnable: bool
     dry_run: bool
     as_json: bool
+    resume: Path | None
     flags: dict[str, str | bool | None]
 
 
@@ -125,6 +129,12 @@ def _parameter_options(command: Callable[..., None]) -> Callable[..., None]:
     metavar="DIR",
     help="The folder that gets one folder per run.  [default: $R50_OUTPUT or runs]",
 )
+@click.option(
+    "--resume",
+    type=click.Path(path_type=Path),
+    metavar="RUN",
+    help="Go on with an interrupted accuracy run, given its folder; it names all the rest itself.",
+)
 @click.option("--dry-run", is_flag=True, help="Print the plan and stop.")
 @click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
 def run(**values: Any) -> None:
@@ -135,6 +145,11 @@ def run(**values: Any) -> None:
     """
     flags = {name: values.pop(f"_{name}") for name in [item.name for item in PARAMETERS]}
     options = RunOptions(**values, flags=flags)
+    if options.resume is not None:
+        _refuse_others(options)
+        from resnet50_bench.cli.points import resume_one
+
+        sys.exit(resume_one(options.resume, as_json=options.as_json))
     points: tuple[Point, ...] = ()
     try:
         points = _plan(options)
@@ -149,6 +164,20 @@ def run(**values: Any) -> None:
             raise
         click.echo(f"SKIPPED: {error.message}")
         sys.exit(ExitCode.SKIPPED)
+
+
+def _refuse_others(options: RunOptions) -> None:
+    """A resumed run is what it was: nothing else can be asked of it."""
+    given = [item.origin for item in _collect_flags(options.flags)]
+    given += [*["CASE"] * bool(options.case), *["--set"] * bool(options.assignments)]
+    given += [f"--{name}" for name in ("from_env", "case_config", "loop", "dry_run", "keep_going")
+              if getattr(options, name)]  # fmt: skip
+    if given:
+        raise RequestError(
+            f"--resume goes on with the run as it was asked for, so {', '.join(given)} cannot be "
+            "given with it",
+            "`r50 run --resume RUN` alone",
+        )
 
 
 def _plan(options: RunOptions) -> tuple[Point, ...]:
@@ -201,4 +230,6 @@ def _is_unrunnable(error: RequestError, points: tuple[Point, ...]) -> bool:
             point.config.cores_per_instance is None and point.config.instances is None
             for point in points
         )
-    return isinstance(error, PrecisionError) or (isinstance(error, CaseError) and error.known)
+    if isinstance(error, (PrecisionError, MissingDataError)):
+        return True
+    return isinstance(error, CaseError) and error.known

@@ -42,3 +42,17 @@ PROFILES: dict[str, Profile] = {MLPERF.name: MLPERF}
 
 IMAGE_BYTES = MLPERF.crop_side * MLPERF.crop_side * 3 * 4
 """Bytes of one prepared image: float32 `(224, 224, 3)`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Variant:
+    """Stub."""
+
+    name: str
+    profile_name: str
+    cause: str
+
+
+def list_variants(profile: str) -> tuple[Variant, ...]:
+    """Stub."""
+    return ()

@@ -23,7 +23,7 @@ Images: TypeAlias = "npt.NDArray[np.float32]"
 """float32, NHWC `(N, 224, 224, 3)`, RGB, channel means subtracted."""
 
 Scores: TypeAlias = "npt.NDArray[np.float32]"
-"""float32 `(N, 1001)` softmax probabilities; index 0 is the background class."""
+"""float32 `(N, 1001)` softmax probabilities, index 0 is the background class; or `(N, 1000)`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +62,7 @@ class Evidence:
 
 
 class Loaded(Protocol):
-    """A model in memory, ready to answer queries from one thread."""
+    """A model in memory, ready to answer queries from as many threads as it was loaded for."""
 
     def run(self, images: Images) -> Scores:
         """Classify one batch; raises whatever the runtime raises, never answers with less."""
@@ -83,6 +83,7 @@ class LoadRequest:
         precision: what to compute in.
         threads: how many threads may compute, one per core of the slot.
         batch_size: images per query.
+        streams: how many threads call `run` at once; each has its share of the threads.
         instance: the index of this instance, from 0.
         options: engine-specific settings (`--engine-option KEY=VALUE`).
     """
@@ -91,6 +92,7 @@ class LoadRequest:
     precision: Precision
     threads: int
     batch_size: int
+    streams: int = 1
     instance: int = 0
     options: Mapping[str, str] = field(default_factory=dict)
 

@@ -94,7 +94,8 @@ class TensorFlowEngine:
         import tensorflow as tf
 
         graph = _read_graph(tf, request.model_path)
-        session = _open_session(tf, graph, threads=request.threads, callers=callers)
+        calls = request.streams * callers
+        session = _open_session(tf, graph, threads=request.threads, callers=calls)
         if callers == 1:
             return LoadedGraph(tf, session, request.batch_size)
         return SplitGraph(tf, session, request.batch_size, callers)
@@ -212,10 +213,11 @@ def _describe_operation(name: str, node: Any) -> str:
 def _plan_callers(request: LoadRequest) -> int:
     callers = int(request.options.get(CALLERS_OPTION, "1"))
     problems = []
-    if request.threads % callers:
+    threads = request.threads // request.streams
+    if threads % callers:
         problems.append(
-            f"--engine-option {CALLERS_OPTION}={callers}: it must divide the "
-            f"{request.threads} threads of an instance"
+            f"--engine-option {CALLERS_OPTION}={callers}: it must divide the {threads} threads "
+            f"{'of an instance' if request.streams == 1 else 'that a query has'}"
         )
     if callers > request.batch_size:
         problems.append(

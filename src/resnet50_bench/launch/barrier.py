@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from resnet50_bench.launch.local import Worker
 
-_TICK_SECONDS = 1.0
+_TICK_NS = 1_000_000_000
 _GO_LEAD_NS = 50_000_000
 """Time between sending the word and its moment, so that the last worker has read it by then."""
 
@@ -27,7 +27,8 @@ class Deadlines:
 
     Attributes:
         ready_ns: from now until all are ready.
-        measured_ns: given the workers' warm-up, from the word until all have finished.
+        measured_ns: given the workers' warm-up, from the word, or from the last answer to an image,
+            until a worker has finished.
     """
 
     ready_ns: int
@@ -74,6 +75,7 @@ def run_workers(
     start_ns = begin_ns + _GO_LEAD_NS + _GO_LEAD_PER_WORKER_NS * len(workers)
     for worker in workers:
         worker.phase = "measuring"
+        worker.heard_ns = start_ns
         worker.send(Go(start_ns))
     on_go(workers)
     _wait(
@@ -104,22 +106,21 @@ def _wait(
     stop_at_loss: bool = True,
 ) -> None:
     """Sleep until every worker is done or lost, or, with `stop_at_loss`, until one is lost."""
-    begin_ns = time.monotonic_ns()
+    begin_ns = ticked_ns = time.monotonic_ns()
     with selectors.DefaultSelector() as selector:
         for worker in workers:
             if not is_done(worker) and not worker.lost:
                 selector.register(worker.connection, selectors.EVENT_READ, worker)
         while selector.get_map():
-            left_ns = begin_ns + limit_ns - time.monotonic_ns()
-            if left_ns <= 0:
-                _end_overdue([key.data for key in selector.get_map().values()])
-                return
-            events = selector.select(min(_TICK_SECONDS, left_ns / 1e9))
-            for key, _ in events:
+            now_ns = time.monotonic_ns()
+            if now_ns - ticked_ns >= _TICK_NS:
+                ticked_ns = now_ns
+                on_wait(workers, (now_ns - begin_ns) / 1e9)
+            waited_for: list[Worker] = [key.data for key in selector.get_map().values()]
+            _end_overdue(waited_for, begin_ns if stop_at_loss else None, now_ns - limit_ns)
+            for key, _ in selector.select(_TICK_NS / 1e9):
                 _receive(selector, key, is_done)
-            if not events:
-                on_wait(workers, (time.monotonic_ns() - begin_ns) / 1e9)
-            elif stop_at_loss and any(worker.lost for worker in workers):
+            if stop_at_loss and any(worker.lost for worker in workers):
                 return
 
 
@@ -132,7 +133,9 @@ def _receive(
         selector.unregister(key.fileobj)
 
 
-def _end_overdue(workers: Iterable[Worker]) -> None:
+def _end_overdue(workers: Iterable[Worker], since_ns: int | None, oldest_ns: int) -> None:
+    """Kill the workers whose time, since `since_ns` or else since their last word, is up."""
     for worker in workers:
-        worker.overdue = True
-        worker.kill()
+        if not worker.overdue and (since_ns or worker.heard_ns) <= oldest_ns:
+            worker.overdue = True
+            worker.kill()

@@ -21,6 +21,7 @@ from resnet50_bench.job import (
     Finished,
     Go,
     Job,
+    Predicted,
     Ready,
     Started,
     Traced,
@@ -29,7 +30,7 @@ from resnet50_bench.job import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
     from pathlib import Path
 
 WORKER_ARGUMENTS = plan_arguments("resnet50_bench.worker")
@@ -52,6 +53,8 @@ class Worker:
         log_path: where its stdout and stderr go.
         launched_ns: when it was started.
         phase: what it last said it was doing.
+        heard_ns: when it last said something.
+        on_predicted: is given the answers to images as they come.
         overdue: it was ended because it passed its deadline.
     """
 
@@ -60,6 +63,8 @@ class Worker:
     connection: socket.socket
     log_path: Path
     launched_ns: int
+    heard_ns: int
+    on_predicted: Callable[[Predicted], None]
     phase: str = "starting"
     started: Started | None = None
     ready: Ready | None = None
@@ -86,6 +91,7 @@ class Worker:
             data = b""
         if not data:
             self.closed = True
+        self.heard_ns = time.monotonic_ns()
         self._pending += data
         *lines, rest = self._pending.split(b"\n")
         self._pending = bytearray(rest)
@@ -120,6 +126,8 @@ class Worker:
         elif isinstance(answer, Ready):
             self.ready = answer
             self.phase = "waiting"
+        elif isinstance(answer, Predicted):
+            self.on_predicted(answer)
         elif isinstance(answer, Finished):
             self.finished = answer
         elif isinstance(answer, Traced):
@@ -128,9 +136,16 @@ class Worker:
             self.failed = answer
 
 
+def ignore_answers(_: Predicted) -> None:
+    """Only evaluating jobs send answers, and whoever starts those takes them."""
+
+
 @contextmanager
 def start_workers(
-    jobs: Sequence[Job], environment: Mapping[str, str], log_folder: Path
+    jobs: Sequence[Job],
+    environment: Mapping[str, str],
+    log_folder: Path,
+    on_predicted: Callable[[Predicted], None] = ignore_answers,
 ) -> Iterator[list[Worker]]:
     """Start one process per job; whatever happens, none of them outlives the block.
 
@@ -138,6 +153,7 @@ def start_workers(
         jobs: one per instance.
         environment: the complete environment of the workers.
         log_folder: exists; gets `instance_000.log` and so on, `trace_000.log` for traces.
+        on_predicted: is given the answers of evaluating jobs as they come.
 
     Raises:
         HostError: a process cannot be started.
@@ -146,7 +162,7 @@ def start_workers(
     try:
         for job in jobs:
             with _signals_held():
-                workers.append(_start(job, environment, log_folder))
+                workers.append(_start(job, environment, log_folder, on_predicted))
             workers[-1].send(job)
         yield workers
     finally:
@@ -168,9 +184,13 @@ def _signals_held() -> Iterator[None]:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
-def _start(job: Job, environment: Mapping[str, str], log_folder: Path) -> Worker:
-    kind = "trace" if job.trace else "instance"
-    log_path = log_folder / f"{kind}_{job.slot.instance:03d}.log"
+def _start(
+    job: Job,
+    environment: Mapping[str, str],
+    log_folder: Path,
+    on_predicted: Callable[[Predicted], None],
+) -> Worker:
+    log_path = log_folder / f"{_name_log(job)}_{job.slot.instance:03d}.log"
     ours, theirs = socket.socketpair()
     try:
         with log_path.open("wb") as log:
@@ -192,4 +212,10 @@ def _start(job: Job, environment: Mapping[str, str], log_folder: Path) -> Worker
         ) from error
     finally:
         theirs.close()
-    return Worker(job, process, ours, log_path, launched_ns)
+    return Worker(job, process, ours, log_path, launched_ns, launched_ns, on_predicted)
+
+
+def _name_log(job: Job) -> str:
+    if job.evaluation is not None and len(job.evaluation.passes) > 1:
+        return "trials"
+    return "trace" if job.trace else "instance"

@@ -124,9 +124,9 @@ def _interface_problems(structure: Structure) -> list[str]:
             problems.append(f"the input {INPUT_NAME} has shape {found}, not (N, 224, 224, 3)")
     if structure.output_name is None:
         problems.append(f"there is no output named {OUTPUT_NAME}")
-    if structure.classes != CLASSES:
+    if structure.classes not in (CLASSES, CLASSES - 1):
         problems.append(
-            f"the classifier has {structure.classes or 'no'} classes, not {CLASSES} "
+            f"the classifier has {structure.classes or 'no'} classes, neither 1000 nor {CLASSES} "
             "(1000 after the background class at index 0)"
         )
     return problems

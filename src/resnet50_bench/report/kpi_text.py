@@ -12,17 +12,19 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import TYPE_CHECKING, Any
 
+from resnet50_bench.accuracy import compute_accuracy
 from resnet50_bench.cases import detect_platform
 from resnet50_bench.config import Mode, RunConfig
-from resnet50_bench.kpi import Kpis, Latency, run_kpis, survivors_kpis
+from resnet50_bench.kpi import Kpis, Latency, compute_pace, run_kpis, survivors_kpis
 from resnet50_bench.kpi_lines import UnusedLine
 from resnet50_bench.parameters import PARAMETERS, Parameter
 from resnet50_bench.verdict import LOST_INSTANCES_LINE, has_lost_instances, judge, prove
+from resnet50_bench.verdict_accuracy import is_subset
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from resnet50_bench.results import Record
+    from resnet50_bench.results import Evaluation, Record
 
 WORKLOAD = "resnet50v1_5_tensorflow_xeon_public"
 TOPOLOGY = "resnet50v1_5"
@@ -96,13 +98,12 @@ class KpiRun:
 def describe_record(record: Record, name: str = "") -> KpiRun:
     """Return what the record of a run says."""
     verdict = judge(record)
-    kpis = run_kpis(record)
     return KpiRun(
         name=name,
         verdict="VALID" if verdict.valid else "INVALID",
         exit_code=verdict.exit_code,
         parameters=tuple(list_parameters(record)),
-        kpis=tuple(list_kpis(record.config.mode, kpis)) if kpis is not None else (),
+        kpis=tuple(list_kpis(record)),
         failures=tuple(finding.message for finding in verdict.failures),
         warnings=tuple(finding.message for finding in verdict.warnings),
         lost=has_lost_instances(record),
@@ -156,6 +157,7 @@ def list_parameters(record: Record) -> list[tuple[str, str]]:
         "STEPS": str(workload.steps),
         "WARMUP_STEPS": str(workload.warmup_steps),
         "MIN_TIME": f"{workload.min_time_ns / 1e9:g}",
+        "PREPROCESSING": record.evaluation.preprocessing if record.evaluation else "",
         "ENGINE": config.engine,
         "MODEL": _describe_model(record),
     }
@@ -189,8 +191,36 @@ def _describe_value(value: Any) -> str:
     return "" if value is None else str(value)
 
 
-def list_kpis(mode: Mode, kpis: Kpis) -> list[KpiLine]:
-    """Return the KPIs in a fixed order; the mode decides which one is primary."""
+def list_kpis(record: Record) -> list[KpiLine]:
+    """Return the KPIs in a fixed order, one of them primary; none when the run has none."""
+    kpis = run_kpis(record)
+    if kpis is not None:
+        return _list_speed(record.config.mode, kpis)
+    if record.evaluation is not None and record.status == "completed":
+        return list(_list_accuracy(record, record.evaluation))
+    return []
+
+
+def _list_accuracy(record: Record, evaluation: Evaluation) -> Iterator[KpiLine]:
+    accuracy, pace = compute_accuracy(evaluation), compute_pace(record)
+    if accuracy is None:
+        return
+    low, high = accuracy.top1_interval
+    subset = f"SUBSET of {evaluation.dataset_images}; " if is_subset(evaluation) else ""
+    interval = f"{subset}95 % interval {low * 100:.2f} .. {high * 100:.2f}"
+    yield KpiLine("Accuracy", "%", accuracy.top1 * 100, 3, primary=True, tooltip=interval)
+    low, high = accuracy.top5_interval
+    interval = f"95 % interval {low * 100:.2f} .. {high * 100:.2f}"
+    yield KpiLine("Accuracy top-5", "%", accuracy.top5 * 100, 3, tooltip=interval)
+    if pace is not None:
+        tooltip = "decoding included"
+        yield KpiLine("Throughput", "images/s", pace.images_per_s, 2, tooltip=tooltip)
+    yield KpiLine("Images", "", accuracy.images)
+    yield KpiLine("Unreadable images", "", len(evaluation.unreadable))
+    yield KpiLine("Instances", "", len(record.instances))
+
+
+def _list_speed(mode: Mode, kpis: Kpis) -> list[KpiLine]:
     spread = kpis.spread
     range_text = (
         f"{spread.low:.2f} .. {spread.high:.2f} over tenths of the window" if spread else ""

@@ -9,7 +9,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from resnet50_bench.host import format_cpu_list
-from resnet50_bench.kpi import run_kpis
 from resnet50_bench.report.kpi_text import list_kpis, list_parameters
 from resnet50_bench.results import write_atomically
 from resnet50_bench.verdict import LOST_INSTANCES_LINE, describe_loss, has_lost_instances, judge
@@ -38,10 +37,7 @@ def render_log(record: Record) -> str:
     lines += [f"ENV {name}: {value}" for name, value in sorted(record.launch.environment.items())]
     for item in record.instances:
         lines += _render_instance(item, record.workload.batch_size)
-    kpis = run_kpis(record)
-    if kpis is not None:
-        totals = list_kpis(record.config.mode, kpis)
-        lines += [f"Total {line.render().lstrip('*')}" for line in totals]
+    lines += [f"Total {line.render().lstrip('*')}" for line in list_kpis(record)]
     verdict = judge(record)
     if has_lost_instances(record):
         lines.append(LOST_INSTANCES_LINE)
@@ -58,6 +54,8 @@ def _render_instance(item: InstanceRecord, batch_size: int) -> list[str]:
     ]
     if not item.reported:
         return [*lines, f"{name} result: {describe_loss(item)}"]
+    if item.prepare_ns:
+        return [*lines, f"{name} batches: {len(item.end_ns)}"]
     seconds = (item.end_ns[-1] - item.start_ns[0]) / 1e9
     queries = len(item.end_ns)
     return [

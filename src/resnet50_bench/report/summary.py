@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from resnet50_bench.kpi import Kpis, run_kpis, survivors_kpis
+from resnet50_bench.report.accuracy_text import summarize_accuracy
 from resnet50_bench.report.kpi_text import list_parameters
 from resnet50_bench.verdict import judge, prove
 
@@ -32,6 +33,7 @@ def summarize(record: Record, folder: Path) -> dict[str, Any]:
         "precision_proof": msgspec.to_builtins(prove(record)),
         "emulated": record.emulated,
         "kpis": _summarize_kpis(kpis),
+        "accuracy": summarize_accuracy(record),
         "survivors_subtotal": _summarize_kpis(survivors),
         "instances": [
             {

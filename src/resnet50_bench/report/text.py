@@ -7,13 +7,14 @@ from typing import TYPE_CHECKING
 from rich.text import Text
 
 from resnet50_bench.config import DataType, Mode
+from resnet50_bench.findings import Finding
 from resnet50_bench.isa import plan_meaning
 from resnet50_bench.kpi import Kpis, Latency, reported, run_kpis, survivors_kpis
 from resnet50_bench.placement import render_placement
 from resnet50_bench.plan import describe_model
+from resnet50_bench.report.accuracy_text import describe_accuracy, describe_evaluated
 from resnet50_bench.verdict import (
     LOST_INSTANCES_LINE,
-    Finding,
     Verdict,
     has_lost_instances,
     judge,
@@ -57,6 +58,7 @@ def print_rows(console: Console, rows: Sequence[tuple[str, str]]) -> None:
 
 def _describe_result(record: Record, *, verbose: bool) -> Iterator[tuple[str, str]]:
     kpis = run_kpis(record)
+    yield from describe_accuracy(record)
     if kpis is not None:
         yield from _describe_kpis(record, kpis)
     else:
@@ -133,6 +135,8 @@ def _describe_precision(record: Record) -> Iterator[tuple[str, str]]:
 
 
 def _describe_images(record: Record) -> str:
+    if record.evaluation is not None:
+        return describe_evaluated(record, record.evaluation)
     feeds = [item.feed for item in record.instances if item.feed is not None]
     if not feeds:
         return f"{record.config.data_type.value}"

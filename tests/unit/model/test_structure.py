@@ -40,8 +40,9 @@ def test_resnet_50_v1_5_has_no_problems_unfolded_or_folded():
         ),
         ({"output_name": None}, "there is no output named softmax_tensor"),
         (
-            {"classes": 1000, "parameters": 25_557_032},
-            "the classifier has 1000 classes, not 1001 (1000 after the background class at index 0)",
+            {"classes": 999, "parameters": 25_554_983},
+            "the classifier has 999 classes, neither 1000 nor 1001 (1000 after the background class "
+            "at index 0)",
         ),
         (
             {"ops": {"Conv2D": 53, "VarHandleOp": 2}},
