@@ -43,6 +43,13 @@ class Preprocessing(str, Enum):
     TORCHVISION = "torchvision"
 
 
+class SharePer(str, Enum):
+    """What one copy of the weights serves."""
+
+    SOCKET = "socket"
+    NODE = "node"
+
+
 class CaseType(str, Enum):
     """A named set of parameters: `gated` is a short check, `pkm` the common parameters."""
 
@@ -97,6 +104,8 @@ class RunConfig:
     span_sockets: bool = False
     emulated: bool = False
     weight_sharing: bool = False
+    share_per: SharePer = SharePer.SOCKET
+    force: bool = False
     mpi: bool = False
     num_mpi: int = 1
     onednn_verbose: bool = False

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from resnet50_bench.config import DataType, Mode, Precision, RunConfig, plan_workload
+from resnet50_bench.config import DataType, Mode, Precision, RunConfig, SharePer, plan_workload
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -91,17 +91,19 @@ def find_missing(config: RunConfig, named: Mapping[str, str]) -> list[str]:
 def _find_process_conflicts(config: RunConfig, named: Mapping[str, str]) -> list[str]:
     """What cannot be shared between processes, and how they cannot be started."""
     problems = []
-    if config.weight_sharing:
-        if config.precision in _NO_WEIGHT_SHARING:
-            able = [item.value for item in Precision if item not in _NO_WEIGHT_SHARING]
-            problems.append(
-                f"{named['weight_sharing']} True: {config.precision.value} does not support it; "
-                f"the precisions that do are {', '.join(able)}"
-            )
+    if config.weight_sharing and config.precision in _NO_WEIGHT_SHARING and not config.force:
+        able = [item.value for item in Precision if item not in _NO_WEIGHT_SHARING]
         problems.append(
-            f"{named['weight_sharing']} True: in this version every instance has its own weights; "
-            "leave it out, or give False"
+            f"{named['weight_sharing']} True: {config.precision.value} does not support it; "
+            f"the precisions that do are {', '.join(able)}; {named['force']} tries all the same"
         )
+    if not config.weight_sharing:
+        problems += [
+            f"{named[name]} has a meaning with weight sharing only: leave it out, or add "
+            "--weight-sharing"
+            for name, default in (("share_per", SharePer.SOCKET), ("force", False))
+            if getattr(config, name) is not default
+        ]
     if config.mpi:
         problems.append(
             f"{named['mpi']} True: this version starts its instances itself, without MPI; "

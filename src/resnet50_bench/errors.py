@@ -4,6 +4,7 @@
     ├── RequestError          exit 2: what was asked cannot be done; nothing was measured
     │   ├── ConfigError       one or more parameters are wrong, all of them listed
     │   │   └── MissingDataError  all that is wrong: images or weights were not given
+    │   ├── HostSpecError     a host file or description cannot be used
     │   ├── PlacementError    the instances do not fit the cores of this host
     │   ├── PrecisionError    this host cannot run the precision
     │   ├── ModelError        the model is missing, damaged or not ResNet-50 v1.5
@@ -73,6 +74,10 @@ class ConfigError(RequestError):
 
 class MissingDataError(ConfigError):
     """Everything is right but that accuracy needs images or weights, and they were not given."""
+
+
+class HostSpecError(RequestError):
+    """A host file or description cannot be used."""
 
 
 class PlacementError(RequestError):

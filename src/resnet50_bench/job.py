@@ -59,7 +59,6 @@ class Job(msgspec.Struct, frozen=True, kw_only=True):
         model_path: the prepared graph; None for engines that need none.
         precision: to compute in.
         batch_size, steps, warmup_steps, min_time_ns: as in `Workload`.
-        streams: how many queries the worker makes at once, each on its share of the threads.
         classes: of the model.
         trace: only run one batch, with the engine's trace on.
         dummy, real, evaluation: the images; exactly one is set.
@@ -74,7 +73,6 @@ class Job(msgspec.Struct, frozen=True, kw_only=True):
     steps: int
     warmup_steps: int
     min_time_ns: int
-    streams: int = 1
     classes: int = 1001
     trace: bool = False
     dummy: DummyFeedRequest | None = None
@@ -149,27 +147,48 @@ class EvidenceSeen(msgspec.Struct, frozen=True, kw_only=True):
     notes: tuple[str, ...]
 
 
+class StreamSamples(msgspec.Struct, frozen=True, kw_only=True):
+    """What one of several streams in a worker measured.
+
+    Attributes:
+        start_ns, end_ns: of its queries.
+        cpus: the affinity of its thread, read back after the last query.
+        cpu_ns: processor time of its own thread while it measured.
+    """
+
+    start_ns: tuple[int, ...]
+    end_ns: tuple[int, ...]
+    cpus: tuple[int, ...]
+    cpu_ns: int
+
+
 class Finished(msgspec.Struct, frozen=True, tag=True, kw_only=True):
     """The raw result.
 
     Attributes:
-        start_ns, end_ns: of every query, on the host's monotonic clock, in the order of the ends.
+        start_ns, end_ns: of every query, on the host's monotonic clock, in the order of the ends;
+            empty where several streams measured.
+        streams: what each of several streams measured, in their order.
         prepare_ns: how long the images of each query were read and decoded just before it; empty
             where they were in memory.
         cpu_ns: processor time of the whole process between the first begin and the last end.
         seen: where it was, read after the last query.
         resident_bytes: resident memory after the last query.
         peak_resident_bytes: the most there was.
+        proportional_bytes: resident memory, a page that several processes share counted in part
+            (the kernel's Pss); None where the kernel does not tell.
         evidence: of the engine.
     """
 
     start_ns: tuple[int, ...]
     end_ns: tuple[int, ...]
     prepare_ns: tuple[int, ...] = ()
+    streams: tuple[StreamSamples, ...] = ()
     cpu_ns: int
     seen: PlacementSeen
     resident_bytes: int
     peak_resident_bytes: int
+    proportional_bytes: int | None = None
     evidence: EvidenceSeen
 
 

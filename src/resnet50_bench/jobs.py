@@ -62,7 +62,6 @@ def _plan_job(plan: RunPlan, slot: Slot) -> Job:
         steps=workload.steps,
         warmup_steps=workload.warmup_steps,
         min_time_ns=workload.min_time_ns,
-        streams=plan.streams,
         classes=plan.classes,
         dummy=DummyFeedRequest(config.seed),
     )

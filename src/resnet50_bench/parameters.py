@@ -19,6 +19,7 @@ from resnet50_bench.config import (
     Precision,
     Preprocessing,
     RunConfig,
+    SharePer,
 )
 from resnet50_bench.conflicts import find_conflicts, find_missing
 from resnet50_bench.errors import ConfigError, MissingDataError
@@ -331,7 +332,23 @@ PARAMETERS: tuple[Parameter, ...] = (
         "WEIGHT_SHARING",
         "weight_sharing",
         parse_switch,
-        "Let instances share one copy of the weights; not in this version.",
+        "One process a socket, one copy of the weights, streams of CORES_PER_INSTANCE cores.",
+        default="off",
+        switch=True,
+    ),
+    Parameter(
+        "SHARE_PER",
+        "share_per",
+        parse_word(SharePer),
+        "With weight sharing, what one process spans: a socket or a memory node.",
+        default="socket",
+        choices=list_words(SharePer),
+    ),
+    Parameter(
+        "FORCE",
+        "force",
+        parse_switch,
+        "Share weights in avx_fp32 and amx_bfloat32 too, which the workload rules out.",
         default="off",
         switch=True,
     ),
@@ -402,10 +419,14 @@ def find_environment_settings(environ: Mapping[str, str]) -> list[Setting]:
     ]
 
 
-def make_config(settings: Iterable[Setting]) -> RunConfig:
+def make_config(settings: Iterable[Setting], *, complete: bool = True) -> RunConfig:
     """Merge settings into a config; a later setting of the same parameter wins.
 
     An empty value means "the default", as in the workload's own scripts.
+
+    Args:
+        settings: in their order.
+        complete: whether what a run cannot do without must be there.
 
     Raises:
         ConfigError: with every problem found, each under the name the user gave it.
@@ -433,7 +454,7 @@ def make_config(settings: Iterable[Setting]) -> RunConfig:
     config = RunConfig(**asked)
     named = {item.field: origins.get(item.field, item.flag) for item in PARAMETERS}
     problems += find_conflicts(config, named)
-    missing = find_missing(config, named)
+    missing = find_missing(config, named) if complete else []
     if problems:
         raise ConfigError([*problems, *missing])
     if missing:

@@ -15,15 +15,13 @@ from dataclasses import dataclass
 from itertools import zip_longest
 from typing import TypeAlias
 
-from resnet50_bench.config import Mode
+from resnet50_bench.config import CaseType, Mode, RunConfig
 from resnet50_bench.errors import PlacementError
 from resnet50_bench.host import Core, Host, format_cpu_list
 
 LATENCY_CORES_PER_INSTANCE = 4
 """What latency mode means: 4 cores per instance, all instances together."""
 
-_LISTED_SLOTS = 32
-_LIST_CHARS = 32
 _Group: TypeAlias = tuple[Core, ...]
 
 
@@ -57,6 +55,8 @@ class Slot:
         threads: how many compute threads it runs: one per CPU of `cpus`.
         sockets: where the cores are, ascending.
         nodes: the memory nodes to bind its memory to, ascending.
+        streams: the hardware threads of each stream; () where the instance makes one query at a
+            time, on all of `cpus`.
     """
 
     instance: int
@@ -65,6 +65,7 @@ class Slot:
     threads: int
     sockets: tuple[int, ...]
     nodes: tuple[int, ...]
+    streams: tuple[tuple[int, ...], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,6 +136,19 @@ class _Supply:
         whole = sum(self.sizes) // size
         fitting = whole if self.request.span_sockets else sum(n // size for n in self.sizes)
         return min(fitting, self.budget // size)
+
+
+def plan_request(config: RunConfig) -> PlacementRequest:
+    """Return what a run's parameters ask of the placement."""
+    gated = config.case_type is CaseType.GATED
+    return PlacementRequest(
+        # gated means CORES_PER_INSTANCE = cores per socket, which is throughput's own default.
+        mode=Mode.THROUGHPUT if gated else config.mode,
+        cores_per_instance=config.cores_per_instance,
+        instances=config.instances,
+        use_smt=config.smt,
+        span_sockets=config.span_sockets,
+    )
 
 
 def plan_placement(host: Host, request: PlacementRequest) -> Placement:
@@ -276,7 +290,7 @@ def _take_turns(rows: list[list[_Group]]) -> list[_Group]:
 
 def _plan_slots(host: Host, groups: list[_Group], threads_per_core: int) -> tuple[Slot, ...]:
     size = len(groups[0])
-    filled = {node.id for node in host.nodes if node.memory_bytes != 0}
+    filled = _find_memory(host)
     slots = []
     for index, group in enumerate(groups):
         cpus = tuple(sorted(cpu for core in group for cpu in core.cpus[:threads_per_core]))
@@ -288,6 +302,12 @@ def _plan_slots(host: Host, groups: list[_Group], threads_per_core: int) -> tupl
         )
         slots.append(slot)
     return tuple(slots)
+
+
+def _find_memory(host: Host) -> set[int]:
+    """The nodes that an instance may have its memory on."""
+    allowed = {node.id for node in host.nodes} if host.allowed_nodes is None else host.allowed_nodes
+    return {node.id for node in host.nodes if node.memory_bytes != 0 and node.id in allowed}
 
 
 def _explain_idle(
@@ -336,13 +356,13 @@ def _explain_supply(host: Host, supply: _Supply) -> list[str]:
 
 
 def _explain_slots(host: Host, groups: list[_Group]) -> list[str]:
-    empty = {node.id for node in host.nodes if node.memory_bytes == 0}
+    filled = _find_memory(host)
     facts = (
         ("crosses sockets", [len({core.socket for core in group}) > 1 for group in groups]),
         ("straddles memory nodes", [len({core.node for core in group}) > 1 for group in groups]),
         (
-            "has cores on a node without memory: bound to all nodes with memory",
-            [any(core.node in empty for core in group) for group in groups],
+            "has cores on a node without usable memory: bound to all nodes that have it",
+            [bool(filled) and any(core.node not in filled for core in group) for group in groups],
         ),
     )
     found = ((what, tuple(i for i, hit in enumerate(hits) if hit)) for what, hits in facts)
@@ -351,49 +371,3 @@ def _explain_slots(host: Host, groups: list[_Group]) -> list[str]:
 
 def _cores(count: int, kind: str = "") -> str:
     return f"{count} {kind}core" + "s" * (count != 1)
-
-
-def render_placement(host: Host, placement: Placement) -> list[str]:
-    """Return a map for people: a line per memory node, then the idle cores and the notes.
-
-    Up to 32 instances are listed with their CPUs; more are given as ranges.
-    """
-    owner = {cpu: slot.instance for slot in placement.slots for cpu in slot.cpus}
-    cores_of: dict[tuple[int, int], list[Core]] = defaultdict(list)
-    for core in host.cores:
-        cores_of[core.socket, core.node].append(core)
-    rows = []
-    for (socket, node), cores in sorted(cores_of.items()):
-        cpus = _short_list([core.cpus[0] for core in cores])
-        content = _render_node(placement, cores, owner)
-        rows.append((f"socket {socket}", f"node {node}", f"cpus {cpus}", content))
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    lines = ["  ".join(map(str.ljust, row, widths)).rstrip() for row in rows]
-    return [*lines, *(idle.reason for idle in placement.idle_cores), *placement.notes]
-
-
-def _render_node(placement: Placement, cores: list[Core], owner: dict[int, int]) -> str:
-    """What runs on the cores of one node, e.g. `instance 0 (0-3), 1 (4-7), idle (8-9)`."""
-    cpus_of: dict[int, list[int]] = defaultdict(list)
-    idle = [core.cpus[0] for core in cores if core.cpus[0] not in owner]
-    for cpu in (cpu for core in cores for cpu in core.cpus if cpu in owner):
-        cpus_of[owner[cpu]].append(cpu)
-    parts = [i for i in cpus_of if len(cpus_of[i]) < len(placement.slots[i].cpus)]
-    whole = [i for i in cpus_of if i not in parts]
-    part = "part of " if whole else "part of instance "
-    groups = [("", [i]) for i in whole] + [(part, [i]) for i in parts]
-    if len(placement.slots) > _LISTED_SLOTS:
-        groups = [("", whole), (part, parts)]
-    texts = [
-        f"{what}{format_cpu_list(tuple(who))} ({_short_list([c for i in who for c in cpus_of[i]])})"
-        for what, who in groups
-        if who
-    ]
-    texts += [f"idle ({_short_list(idle)})"] * bool(idle)
-    return ("instance " if whole else "") + ", ".join(texts)
-
-
-def _short_list(cpus: list[int]) -> str:
-    """The CPU list, or how many CPUs of which range where it would be too long to read."""
-    text = format_cpu_list(tuple(cpus))
-    return text if len(text) <= _LIST_CHARS else f"{len(cpus)} of {min(cpus)}-{max(cpus)}"

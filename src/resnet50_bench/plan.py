@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from resnet50_bench.amx_probe import probe_amx
-from resnet50_bench.config import CaseType, Mode, RunConfig, Workload, plan_workload
+from resnet50_bench.config import RunConfig, Workload, plan_workload
 from resnet50_bench.data.feed import plan_pool_images
 from resnet50_bench.data.pool import plan_pool_batches
 from resnet50_bench.data.profiles import IMAGE_BYTES
@@ -23,8 +23,8 @@ from resnet50_bench.evaluation import (
 )
 from resnet50_bench.host import read_host
 from resnet50_bench.isa import plan_meaning, require_runnable
+from resnet50_bench.layout import plan_fewer, plan_layout
 from resnet50_bench.model import CalibrationRequest, ModelSource, default_cache_dir, find_prepared
-from resnet50_bench.placement import PlacementRequest, plan_placement
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -51,9 +51,6 @@ MAX_POOL_BYTES = 2 * GIB
 MAX_POOL_MEMORY_SHARE = 0.25
 IMAGES_PER_CORE_S = 15.0
 """A cautious guess for the expected duration only: an AVX-512 core was measured at 25 in fp32."""
-
-ACCURACY_CORES = 4
-"""Cores per instance in accuracy mode, at most: Python's own work for an image holds back more."""
 
 START_S = 8.0
 PREPARATION_S = 30.0
@@ -138,20 +135,20 @@ class RunPlan:
     def memory_per_instance_bytes(self) -> int:
         """Estimate: the runtime, the activations of the batches, and the images in memory."""
         size, instances = self.workload.batch_size, len(self.placement.slots)
+        computed = self.streams * size
         if self.evaluation is not None:
-            batches = self.streams
-            return self._base_bytes(batches * size, batches * size)
-        images = plan_pool_batches(size) * size
+            return self._base_bytes(computed, computed)
+        images = plan_pool_batches(size) * computed
         if self.source is not None:
             share = -(-len(self.refs) // instances)
             most = plan_pool_images(size, plan_pool_bytes(self.host, instances))
             images = min(most, -(-share // size) * size)
-        return self._base_bytes(size, images)
+        return self._base_bytes(computed, images)
 
     @property
     def streams(self) -> int:
-        """How many queries an instance makes at once: one per thread in accuracy mode."""
-        return self.placement.slots[0].threads if self.evaluation is not None else 1
+        """How many queries an instance makes at once."""
+        return max(1, len(self.placement.slots[0].streams))
 
     @property
     def preprocessing(self) -> Preprocessing:
@@ -178,7 +175,8 @@ class RunPlan:
         measuring_s = max(workload.steps * query_s, workload.min_time_ns / 1e9)
         if self.evaluation is not None:
             batches = count_batches(len(self.evaluation.refs), workload.batch_size)
-            measuring_s = batches * query_s / len(self.placement.slots)
+            cores = sum(slot.cores for slot in self.placement.slots)
+            measuring_s = batches * workload.batch_size / (IMAGES_PER_CORE_S * cores)
         is_prepared = self.model_source is None or self.model is not None
         trace_s = START_S if self.engine.trace_environment else 0.0
         preparing_s = 0.0 if is_prepared else PREPARATION_S
@@ -231,7 +229,7 @@ def plan_run(config: RunConfig, environ: Mapping[str, str]) -> RunPlan:
     source = open_source(Path(config.dataset)) if config.dataset is not None else None
     evaluation = plan_evaluation(config, source) if source is not None else None
     refs = _choose_images(config, source, evaluation)
-    placement = _plan_placement(config, host, count_batches(len(refs), workload.batch_size))
+    placement = plan_layout(config, host, count_batches(len(refs), workload.batch_size))
     cache_dir = default_cache_dir(environ)
     model_source = _find_model_source(config) if engine.needs_model else None
     calibration = plan_calibration(config.calibration, config.seed)
@@ -280,52 +278,9 @@ def _choose_images(
     return source.refs[: config.limit] if source is not None else ()
 
 
-def _plan_placement(config: RunConfig, host: Host, batches: int) -> Placement:
-    """Place the instances; in accuracy mode small ones, and none without a batch."""
-    request = _placement_request(config)
-    placement = plan_placement(host, request)
-    if config.mode is not Mode.ACCURACY:
-        return placement
-    if config.cores_per_instance is None and placement.cores_per_instance > ACCURACY_CORES:
-        request = replace(request, cores_per_instance=ACCURACY_CORES)
-        placement = plan_placement(host, request)
-    if len(placement.slots) <= batches:
-        return placement
-    if config.instances is not None:
-        raise ConfigError(
-            [
-                f"--instances {config.instances}: the images make {batches} batches, at least one "
-                "for each instance: use fewer instances, or a smaller --batch-size"
-            ]
-        )
-    return _place_fewer(host, request, placement, batches)
-
-
 def limit_instances(plan: RunPlan, batches: int) -> RunPlan:
     """Return the plan with no more instances than there are batches to see."""
-    if len(plan.placement.slots) <= batches:
-        return plan
-    request = _placement_request(plan.config)
-    return replace(plan, placement=_place_fewer(plan.host, request, plan.placement, batches))
-
-
-def _place_fewer(
-    host: Host, request: PlacementRequest, placement: Placement, instances: int
-) -> Placement:
-    size = placement.cores_per_instance
-    return plan_placement(host, replace(request, cores_per_instance=size, instances=instances))
-
-
-def _placement_request(config: RunConfig) -> PlacementRequest:
-    gated = config.case_type is CaseType.GATED
-    return PlacementRequest(
-        # gated means CORES_PER_INSTANCE = cores per socket, which is throughput's own default.
-        mode=Mode.THROUGHPUT if gated else config.mode,
-        cores_per_instance=config.cores_per_instance,
-        instances=config.instances,
-        use_smt=config.smt,
-        span_sockets=config.span_sockets,
-    )
+    return replace(plan, placement=plan_fewer(plan.config, plan.host, plan.placement, batches))
 
 
 def _require_precision(config: RunConfig, host: Host) -> bool:

@@ -21,7 +21,7 @@ from resnet50_bench.data.feed import FeedReport
 from resnet50_bench.engines.base import KernelShare
 from resnet50_bench.errors import RecordError
 from resnet50_bench.host import Host
-from resnet50_bench.job import EvidenceSeen, Failed, Phases, PlacementSeen
+from resnet50_bench.job import EvidenceSeen, Failed, Phases, PlacementSeen, StreamSamples
 from resnet50_bench.model import Manifest
 from resnet50_bench.placement import Placement, Slot
 
@@ -61,10 +61,11 @@ class InstanceRecord:
         feed: what its feed held.
         warmup_query_ns: duration of each warm-up query.
         start_ns, end_ns: begin and end of each query, on the host's monotonic clock, by their ends.
+        streams: what each of several streams measured; then `start_ns` and `end_ns` are empty.
         prepare_ns: in accuracy mode, how long each query's images were read and decoded before it.
         cpu_ns: its processor time while it measured.
         seen: where it really was.
-        resident_bytes, peak_resident_bytes: its memory.
+        resident_bytes, peak_resident_bytes, proportional_bytes: its memory.
         evidence: what its engine executed.
         kernels: what ran in one traced batch, taken in its slot after the measurement, by a
             process of the same environment; empty when no trace was taken.
@@ -86,10 +87,12 @@ class InstanceRecord:
     start_ns: tuple[int, ...] = ()
     end_ns: tuple[int, ...] = ()
     prepare_ns: tuple[int, ...] = ()
+    streams: tuple[StreamSamples, ...] = ()
     cpu_ns: int | None = None
     seen: PlacementSeen | None = None
     resident_bytes: int | None = None
     peak_resident_bytes: int | None = None
+    proportional_bytes: int | None = None
     evidence: EvidenceSeen | None = None
     kernels: tuple[KernelShare, ...] = ()
     trace_failure: str | None = None

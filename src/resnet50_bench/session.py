@@ -13,10 +13,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 from resnet50_bench import __version__
+from resnet50_bench.cgroups import read_oom_kills
 from resnet50_bench.config import CaseType
 from resnet50_bench.errors import Interrupted
 from resnet50_bench.evaluation_run import EvaluationRun, forget_journal, open_evaluation
-from resnet50_bench.host import read_oom_kills
 from resnet50_bench.jobs import plan_jobs, plan_trace_jobs
 from resnet50_bench.launch import (
     Deadlines,

@@ -24,16 +24,16 @@ from tests.hosts.synthetic import (
     write_host,
 )
 
+from resnet50_bench.cgroups import read_oom_kills
 from resnet50_bench.errors import HostError
 from resnet50_bench.host import (
     Core,
     Host,
     Node,
     format_cpu_list,
-    parse_cpu_list,
     read_host,
-    read_oom_kills,
 )
+from resnet50_bench.kernel_files import parse_cpu_list
 
 if TYPE_CHECKING:
     from pathlib import Path

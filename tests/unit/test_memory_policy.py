@@ -108,6 +108,40 @@ def test_system_calls_have_the_numbers_of_the_machine(
     assert libc.calls == [(numbers[0], 1025, [0, 63, 64, 130, 1023]), (numbers[1], 1025, [])]
 
 
+@pytest.mark.parametrize(("machine", "number"), [("x86_64", 256), ("aarch64", 238)])
+def test_memory_that_is_elsewhere_is_moved(
+    monkeypatch: pytest.MonkeyPatch, machine: str, number: int
+) -> None:
+    calls = []
+
+    class Libc:
+        def syscall(self, number, *arguments):
+            calls.append((number.value, arguments))
+            return 3  # three pages could not be moved: no error
+
+    set_machine(monkeypatch, machine)
+    monkeypatch.setattr("resnet50_bench.memory_policy.ctypes.CDLL", lambda *_, **__: Libc())
+    monkeypatch.setattr(
+        "resnet50_bench.memory_policy.read_anonymous_pages_by_node", lambda: {0: 8, 1: 8, 65: 8}
+    )
+    set_memory_policy((1,))
+    _, (called, (pid, maxnode, old, new)) = calls
+    assert (called, pid.value, maxnode.value) == (number, 0, 1025)
+    assert (old[0], old[1], new[0], new[1]) == (0b1, 0b10, 0b10, 0)
+
+
+def test_memory_that_cannot_be_looked_at_is_bound_all_the_same(
+    monkeypatch: pytest.MonkeyPatch, libc: RecordedLibc
+) -> None:
+    def refuse() -> None:
+        raise PermissionError
+
+    set_machine(monkeypatch, "x86_64")
+    monkeypatch.setattr("resnet50_bench.memory_policy.read_anonymous_pages_by_node", refuse)
+    set_memory_policy((1,))
+    assert libc.calls == [(238, 1025, [1])]
+
+
 def test_policies_are_named_without_their_flags(
     monkeypatch: pytest.MonkeyPatch, libc: RecordedLibc
 ) -> None:

@@ -17,7 +17,7 @@ from tests.hosts.synthetic import (
     Numbering,
 )
 
-from resnet50_bench.config import Mode
+from resnet50_bench.config import CaseType, Mode, RunConfig
 from resnet50_bench.errors import PlacementError
 from resnet50_bench.host import Core, Host
 from resnet50_bench.placement import (
@@ -27,8 +27,9 @@ from resnet50_bench.placement import (
     Slot,
     plan_cores_per_instance_that_fits,
     plan_placement,
-    render_placement,
+    plan_request,
 )
+from resnet50_bench.report.placement_map import render_placement
 
 THROUGHPUT = PlacementRequest(Mode.THROUGHPUT)
 LATENCY = PlacementRequest(Mode.LATENCY)
@@ -123,6 +124,17 @@ def test_latency_does_not_add_up_sockets_unless_asked() -> None:
 def test_latency_runs_with_smaller_instances_when_told() -> None:
     placement = plan_placement(Machine(nodes=(2,)).host(), PlacementRequest(Mode.LATENCY, 2))
     assert slot_cpus(placement) == [(0, 1)]
+
+
+def test_the_request_follows_from_the_parameters() -> None:
+    config = RunConfig(
+        mode=Mode.LATENCY, cores_per_instance=3, instances=2, smt=True, span_sockets=True
+    )
+    assert plan_request(config) == PlacementRequest(
+        Mode.LATENCY, 3, 2, use_smt=True, span_sockets=True
+    )
+    gated = RunConfig(mode=Mode.LATENCY, case_type=CaseType.GATED)
+    assert plan_request(gated) == THROUGHPUT
 
 
 # Masks that leave sockets uneven
@@ -276,7 +288,19 @@ def test_cores_far_from_memory_are_bound_to_all_of_it() -> None:
     placement = plan_placement(machine.host(), of_size(4))
     assert [slot.nodes for slot in placement.slots] == [(0,), (0, 2, 3, 4), (2,), (3,)]
     assert placement.notes == (
-        "instance 1: has cores on a node without memory: bound to all nodes with memory",
+        "instance 1: has cores on a node without usable memory: bound to all nodes that have it",
+    )
+
+
+def test_memory_that_is_out_of_bounds_is_not_bound_to() -> None:
+    host = replace(SPR_SNC4.host(), allowed_nodes=(0, 1, 4))
+    placement = plan_placement(host, of_size(14))
+    assert [slot.nodes for slot in placement.slots] == [
+        (0,), (1,), (0, 1, 4), (0, 1, 4), (4,), (0, 1, 4), (0, 1, 4), (0, 1, 4),
+    ]  # fmt: skip
+    assert placement.notes == (
+        "instance 2-3,5-7: has cores on a node without usable memory: bound to all nodes that "
+        "have it",
     )
 
 
@@ -388,67 +412,6 @@ def test_a_fixed_number_of_instances_needs_its_memory() -> None:
     request = replace(THROUGHPUT, instances=4)
     assert plan_cores_per_instance_that_fits(host, 16 * GIB, request) == 1
     assert plan_cores_per_instance_that_fits(host, 17 * GIB, request) is None
-
-
-# The map
-
-
-def test_the_map_of_a_small_machine() -> None:
-    host = Machine(nodes=(2,)).host()
-    assert render_placement(host, plan_placement(host, THROUGHPUT)) == [
-        "socket 0  node 0  cpus 0-1  instance 0 (0-1)",
-    ]
-
-
-def test_the_map_shows_instances_idle_cores_and_notes() -> None:
-    host = Machine(packages=2, nodes=(5, 5), smt=2).host()
-    few = "too few for one more instance of 4 cores; --cores-per-instance changes it"
-    assert render_placement(host, plan_placement(host, of_size(4, instances=3))) == [
-        "socket 0  node 0  cpus 0-4    instance 0 (0-3), idle (4)",
-        "socket 0  node 1  cpus 5-9    instance 1 (5-8), idle (9)",
-        "socket 1  node 2  cpus 10-14  instance 2 (10-13), idle (14)",
-        "socket 1  node 3  cpus 15-19  idle (15-19)",
-        f"socket 0: 2 of 10 cores idle: {few}",
-        f"socket 1: 2 of 10 cores idle: {few}",
-        "socket 1: 4 of 10 cores idle: --instances 3 leaves them free",
-    ]
-
-
-def test_the_map_of_hardware_threads_and_straddling_instances() -> None:
-    host = Machine(nodes=(3, 3), smt=2).host()
-    assert render_placement(host, plan_placement(host, of_size(2, use_smt=True))) == [
-        "socket 0  node 0  cpus 0-2  instance 0 (0-1,6-7), part of 1 (2,8)",
-        "socket 0  node 1  cpus 3-5  instance 2 (3-4,9-10), part of 1 (5,11)",
-        "instance 1: straddles memory nodes",
-    ]
-
-
-def test_the_map_of_an_instance_larger_than_a_node() -> None:
-    host = Machine(nodes=(3, 3)).host()
-    few = "too few for one more instance of 5 cores; --cores-per-instance changes it"
-    assert render_placement(host, plan_placement(host, of_size(5))) == [
-        "socket 0  node 0  cpus 0-2  part of instance 0 (0-2)",
-        "socket 0  node 1  cpus 3-5  part of instance 0 (3-4), idle (5)",
-        f"socket 0: 1 of 6 cores idle: {few}",
-        "instance 0: straddles memory nodes",
-    ]
-
-
-def test_the_map_of_many_instances_is_one_short_line_per_node() -> None:
-    host = GENOA_NPS4.host()
-    lines = render_placement(host, plan_placement(host, of_size(5)))
-    assert lines[0] == ("socket 0  node 0  cpus 0-23     instance 0-3 (0-19), part of 4 (20-23)")
-    assert lines[1] == ("socket 0  node 1  cpus 24-47    instance 5-8 (24-43), part of 4,9 (44-47)")
-    assert len(lines) == 8 + 2 + 1
-    assert max(map(len, lines)) < 120
-
-
-def test_interleaved_numbers_do_not_fill_the_screen() -> None:
-    host = replace(SPR, numbering=Numbering.SOCKETS_INTERLEAVED).host()
-    assert render_placement(host, plan_placement(host, THROUGHPUT)) == [
-        "socket 0  node 0  cpus 56 of 0-110  instance 0 (56 of 0-110)",
-        "socket 1  node 1  cpus 56 of 1-111  instance 1 (56 of 1-111)",
-    ]
 
 
 def test_a_placement_survives_a_json_record() -> None:

@@ -17,8 +17,10 @@ from resnet50_bench import __version__
 from resnet50_bench.cli.cases import cases
 from resnet50_bench.cli.ctest import ctest, ctest_case
 from resnet50_bench.cli.doctor import doctor
+from resnet50_bench.cli.host import host
 from resnet50_bench.cli.kpi import kpi
 from resnet50_bench.cli.model import model
+from resnet50_bench.cli.plan import plan
 from resnet50_bench.cli.run import run
 from resnet50_bench.cli.show import show
 from resnet50_bench.errors import ConfigError, ExitCode, Interrupted, R50Error
@@ -30,6 +32,7 @@ Examples:
   r50 run --dataset ~/photos                 real images, decoded beforehand
   r50 run --dry-run                          what would run where
   r50 doctor                                 what this machine can run
+  r50 plan --host "2x56x2 snc4"              what would run where, on another machine
   r50 cases                                  the test cases, by name
   r50 run throughput_avx_fp32_gated          one of them
   r50 show runs/NAME                         a result again
@@ -71,6 +74,8 @@ r50.add_command(show)
 r50.add_command(kpi)
 r50.add_command(model)
 r50.add_command(doctor)
+r50.add_command(plan)
+r50.add_command(host)
 r50.add_command(cases)
 r50.add_command(ctest)
 r50.add_command(ctest_case)

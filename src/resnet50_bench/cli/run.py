@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from resnet50_bench.cli.options import collect_flags, parameter_options, take_flags
 from resnet50_bench.errors import (
     CaseError,
     ExitCode,
@@ -20,14 +21,11 @@ from resnet50_bench.errors import (
 )
 from resnet50_bench.parameters import (
     PARAMETERS,
-    Parameter,
     Setting,
     find_environment_settings,
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from resnet50_bench.sweep import Point
 
 _EPILOG = """\b
@@ -67,26 +65,9 @@ class RunOptions:
     flags: dict[str, str | bool | None]
 
 
-def _parameter_option(parameter: Parameter) -> Callable[[Any], Any]:
-    text = parameter.help
-    if parameter.default is not None:
-        text += f"  [default: {parameter.default}]"
-    if parameter.switch:
-        return click.option(parameter.flag, f"_{parameter.name}", is_flag=True, help=text)
-    metavar = "|".join(parameter.choices) or parameter.metavar
-    return click.option(parameter.flag, f"_{parameter.name}", metavar=metavar, help=text)
-
-
-def _parameter_options(command: Callable[..., None]) -> Callable[..., None]:
-    """One option per parameter; values stay text, so that all problems are reported at once."""
-    for parameter in reversed(PARAMETERS):
-        command = _parameter_option(parameter)(command)
-    return command
-
-
 @click.command(epilog=_EPILOG, context_settings={"max_content_width": 100})
 @click.argument("case", required=False)
-@_parameter_options
+@parameter_options(PARAMETERS)
 @click.option(
     "--set",
     "assignments",
@@ -143,7 +124,7 @@ def run(**values: Any) -> None:
     Without options: throughput in fp32 on generated images, one instance per socket, all cores.
     CASE is a test case (`r50 cases`), by its name with or without `test_`, or by enough of it.
     """
-    flags = {name: values.pop(f"_{name}") for name in [item.name for item in PARAMETERS]}
+    flags = take_flags(PARAMETERS, values)
     options = RunOptions(**values, flags=flags)
     if options.resume is not None:
         _refuse_others(options)
@@ -168,7 +149,7 @@ def run(**values: Any) -> None:
 
 def _refuse_others(options: RunOptions) -> None:
     """A resumed run is what it was: nothing else can be asked of it."""
-    given = [item.origin for item in _collect_flags(options.flags)]
+    given = [item.origin for item in collect_flags(PARAMETERS, options.flags)]
     given += [*["CASE"] * bool(options.case), *["--set"] * bool(options.assignments)]
     given += [f"--{name}" for name in ("from_env", "case_config", "loop", "dry_run", "keep_going")
               if getattr(options, name)]  # fmt: skip
@@ -188,9 +169,8 @@ def _plan(options: RunOptions) -> tuple[Point, ...]:
     before = find_environment_settings(os.environ) if options.from_env else []
     before += _collect_case_settings(options)
     repetition = Repetition(loop=options.loop, repeat=options.repeat, keep_going=options.keep_going)
-    return plan_points(
-        plan_combinations(options.assignments), before, _collect_flags(options.flags), repetition
-    )
+    flags = collect_flags(PARAMETERS, options.flags)
+    return plan_points(plan_combinations(options.assignments), before, flags, repetition)
 
 
 def _collect_case_settings(options: RunOptions) -> list[Setting]:
@@ -213,14 +193,6 @@ def _collect_case_settings(options: RunOptions) -> list[Setting]:
     if options.case_config is not None:
         settings += read_case_config(options.case_config).select(case.name)
     return settings
-
-
-def _collect_flags(flags: dict[str, str | bool | None]) -> list[Setting]:
-    return [
-        Setting(parameter.name, str(flags[parameter.name]), parameter.flag)
-        for parameter in PARAMETERS
-        if flags[parameter.name] is not None and flags[parameter.name] is not False
-    ]
 
 
 def _is_unrunnable(error: RequestError, points: tuple[Point, ...]) -> bool:

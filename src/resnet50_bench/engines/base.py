@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol, TypeAlias
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
     from pathlib import Path
 
     import numpy as np
@@ -62,10 +62,19 @@ class Evidence:
 
 
 class Loaded(Protocol):
-    """A model in memory, ready to answer queries from as many threads as it was loaded for."""
+    """A model in memory, ready to answer queries from one thread, or from several streams."""
 
     def run(self, images: Images) -> Scores:
         """Classify one batch; raises whatever the runtime raises, never answers with less."""
+
+    def open_stream(self, threads: int) -> Callable[[Images], Scores]:
+        """Return `run` for one of several streams, called in the stream's own thread.
+
+        All its computing is done by that thread, and by threads it starts, which have its affinity.
+
+        Args:
+            threads: how many threads the stream computes with.
+        """
 
     def evidence(self) -> Evidence:
         """Read what really runs from the runtime; called outside the measured window."""
@@ -83,7 +92,8 @@ class LoadRequest:
         precision: what to compute in.
         threads: how many threads may compute, one per core of the slot.
         batch_size: images per query.
-        streams: how many threads call `run` at once; each has its share of the threads.
+        streams: how many streams make queries at once, each on its share of the threads; 0 when
+            only `run` is called.
         instance: the index of this instance, from 0.
         options: engine-specific settings (`--engine-option KEY=VALUE`).
     """
@@ -92,7 +102,7 @@ class LoadRequest:
     precision: Precision
     threads: int
     batch_size: int
-    streams: int = 1
+    streams: int = 0
     instance: int = 0
     options: Mapping[str, str] = field(default_factory=dict)
 

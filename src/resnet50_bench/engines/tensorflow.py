@@ -16,7 +16,7 @@ from resnet50_bench.engines.onednn import TRACE_ENVIRONMENT, parse_trace
 from resnet50_bench.errors import ConfigError, ModelError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
     from pathlib import Path
 
 INPUT_NAME = "input_tensor"
@@ -94,30 +94,42 @@ class TensorFlowEngine:
         import tensorflow as tf
 
         graph = _read_graph(tf, request.model_path)
-        calls = request.streams * callers
+        calls = request.threads if request.streams else callers
         session = _open_session(tf, graph, threads=request.threads, callers=calls)
-        if callers == 1:
-            return LoadedGraph(tf, session, request.batch_size)
-        return SplitGraph(tf, session, request.batch_size, callers)
+        loaded = LoadedGraph(tf, session, request.batch_size, is_inline=request.streams > 0)
+        return loaded if callers == 1 else SplitGraph(loaded, callers)
 
 
 class LoadedGraph:
-    """The graph in a session; a query is one `Session` call."""
+    """The graph in a session; a query is one `Session` call.
 
-    def __init__(self, tf: Any, session: Any, batch_size: int) -> None:
+    Args:
+        tf: the module.
+        session: with the graph.
+        batch_size: of the batch whose execution is read as evidence.
+        is_inline: operations run in the thread that calls, not in TensorFlow's own. A session has
+            one pool of threads, so only thus can several callers each keep to cores of their own.
+    """
+
+    def __init__(self, tf: Any, session: Any, batch_size: int, *, is_inline: bool = False) -> None:
         from tensorflow.core.protobuf import config_pb2
 
         self._tf = tf
         self._session = session
         self._batch_size = batch_size
-        self._call = session._make_callable_from_options(
-            config_pb2.CallableOptions(feed=[f"{INPUT_NAME}:0"], fetch=[f"{OUTPUT_NAME}:0"])
-        )
+        options = config_pb2.CallableOptions(feed=[f"{INPUT_NAME}:0"], fetch=[f"{OUTPUT_NAME}:0"])
+        if is_inline:
+            options.run_options.inter_op_thread_pool = -1  # "the caller's thread" (config.proto)
+        self._call = session._make_callable_from_options(options)
 
     def run(self, images: Images) -> Scores:
         """Classify one batch. Arrays aligned to 64 bytes are read in place, others copied."""
         scores: Scores = self._call(images)[0]
         return scores
+
+    def open_stream(self, threads: int) -> Callable[[Images], Scores]:
+        """Return `run` for a stream; with several threads each classifies its part of a batch."""
+        return self.run if threads == 1 else _Split(self.run, threads)
 
     def evidence(self) -> Evidence:
         """Run one batch of zeros and read the graph TensorFlow really executed.
@@ -146,31 +158,54 @@ class LoadedGraph:
         self._session.close()
 
 
-class SplitGraph(LoadedGraph):
-    """One session called by several threads at once, each with a part of the batch.
+class SplitGraph:
+    """A loaded graph called by several threads at once, each with a part of the batch.
 
     Splitting by image keeps every core inside its own operations: no barrier after each of them.
     """
 
-    def __init__(self, tf: Any, session: Any, batch_size: int, callers: int) -> None:
-        super().__init__(tf, session, -(-batch_size // callers))
-        import numpy as np
-
-        self._numpy = np
-        self._callers = callers
-        self._pool = ThreadPoolExecutor(callers - 1, thread_name_prefix="caller")
+    def __init__(self, loaded: LoadedGraph, callers: int) -> None:
+        self._loaded = loaded
+        self._split = _Split(loaded.run, callers)
 
     def run(self, images: Images) -> Scores:
-        """Classify one batch; the calling thread takes the first part itself."""
-        first, *rest = self._numpy.array_split(images, self._callers)
-        pending = [self._pool.submit(self._call, part) for part in rest]
-        scores = [self._call(first)[0], *(future.result()[0] for future in pending)]
-        return self._numpy.concatenate(scores)
+        """Classify one batch."""
+        return self._split(images)
+
+    def open_stream(self, threads: int) -> Callable[[Images], Scores]:
+        """Return `run` for a stream, which splits by its threads anyway."""
+        return self._loaded.open_stream(threads)
+
+    def evidence(self) -> Evidence:
+        """Read the executed graph."""
+        return self._loaded.evidence()
 
     def close(self) -> None:
         """End the calling threads and close the session."""
+        self._split.close()
+        self._loaded.close()
+
+
+class _Split:
+    """A query of several threads, each with a part of the batch; the caller takes the first."""
+
+    def __init__(self, run: Callable[[Images], Scores], parts: int) -> None:
+        import numpy as np
+
+        self._numpy = np
+        self._run = run
+        self._parts = parts
+        self._pool = ThreadPoolExecutor(parts - 1, thread_name_prefix="caller")
+
+    def __call__(self, images: Images) -> Scores:
+        first, *rest = self._numpy.array_split(images, self._parts)
+        pending = [self._pool.submit(self._run, part) for part in rest]
+        scores = [self._run(first), *(future.result() for future in pending)]
+        return self._numpy.concatenate(scores)
+
+    def close(self) -> None:
+        """End the threads."""
         self._pool.shutdown()
-        super().close()
 
 
 ENGINE = TensorFlowEngine()
@@ -213,11 +248,15 @@ def _describe_operation(name: str, node: Any) -> str:
 def _plan_callers(request: LoadRequest) -> int:
     callers = int(request.options.get(CALLERS_OPTION, "1"))
     problems = []
-    threads = request.threads // request.streams
-    if threads % callers:
+    if request.streams and callers > 1:
         problems.append(
-            f"--engine-option {CALLERS_OPTION}={callers}: it must divide the {threads} threads "
-            f"{'of an instance' if request.streams == 1 else 'that a query has'}"
+            f"--engine-option {CALLERS_OPTION}={callers}: the streams of an instance already split "
+            "their queries by image: leave it out"
+        )
+    if request.threads % callers:
+        problems.append(
+            f"--engine-option {CALLERS_OPTION}={callers}: it must divide the "
+            f"{request.threads} threads of an instance"
         )
     if callers > request.batch_size:
         problems.append(

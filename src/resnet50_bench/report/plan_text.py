@@ -6,15 +6,16 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from resnet50_bench.host import format_cpu_list
-from resnet50_bench.placement import render_placement
 from resnet50_bench.plan import GIB, RunPlan, describe_model
+from resnet50_bench.report.host_text import describe_host_shape
+from resnet50_bench.report.placement_map import describe_instances, render_placement
 from resnet50_bench.report.text import print_rows
 
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from resnet50_bench.placement import Slot
+    from resnet50_bench.host import Host
+    from resnet50_bench.placement import Placement
 
 
 def print_plan(console: Console, plan: RunPlan) -> None:
@@ -38,7 +39,7 @@ def print_plan(console: Console, plan: RunPlan) -> None:
                 f"{workload.warmup_steps} of warm-up, for {workload.min_time_ns / 1e9:g} s or more"
             ),
         ),
-        *((f"Instance {slot.instance}", _describe_slot(slot)) for slot in slots),
+        ("Instances", describe_instances(plan.placement)),
         ("Placement", "\n".join(render_placement(plan.host, plan.placement))),
         ("Environment", "\n".join(f"{k}={v}" for k, v in sorted(plan.environment.items()))),
         (
@@ -54,12 +55,6 @@ def print_plan(console: Console, plan: RunPlan) -> None:
     print_rows(console, rows)
 
 
-def _describe_slot(slot: Slot) -> str:
-    threads = f"{slot.threads} thread{'s' * (slot.threads != 1)}"
-    nodes = format_cpu_list(slot.nodes)
-    return f"cpus {format_cpu_list(slot.cpus)}, memory node {nodes}, {threads}"
-
-
 def summarize_plan(plan: RunPlan) -> dict[str, Any]:
     """Return the plan as plain JSON types."""
     return {
@@ -72,3 +67,17 @@ def summarize_plan(plan: RunPlan) -> dict[str, Any]:
         "expected_s": round(plan.expected_s, 1),
         "warnings": plan.warnings(),
     }
+
+
+def print_placement(console: Console, host: Host, placement: Placement) -> None:
+    """Print who would sit where on the host."""
+    used = len(placement.slots) * placement.cores_per_instance
+    rows = [
+        ("Host", describe_host_shape(host)),
+        (
+            "Instances",
+            f"{describe_instances(placement)}; {used} of {host.physical_cores} cores in use",
+        ),
+        ("Placement", "\n".join(render_placement(host, placement))),
+    ]
+    print_rows(console, rows)
