@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import threading
 import time
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import wait
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, TypeAlias
 
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
     from resnet50_bench.data.loader import ImageLoader
     from resnet50_bench.engines import Images, Scores
+    from resnet50_bench.streams import Stream
 
 REPORT_INTERVAL_NS = 1_000_000_000
 """How often answers are reported; what is lost when a worker is killed is not much more."""
@@ -53,16 +54,14 @@ class Batches:
     Attributes:
         positions: of the images of each batch; of `size` images, the last of fewer.
         size: images per query.
-        streams: how many threads work.
     """
 
     positions: Sequence[Sequence[int]]
     size: int
-    streams: int
 
 
 def evaluate(
-    query: Callable[[Images], Scores],
+    streams: Sequence[Stream],
     loader: ImageLoader,
     batches: Batches,
     report: Report,
@@ -71,19 +70,19 @@ def evaluate(
     """Classify the images of all batches once.
 
     Args:
-        query: answers a batch; is called from all streams at once.
+        streams: do it, each in its own thread.
         loader: reads images by their position.
         batches: what to do.
         report: is called about once a second, and at the end, by one thread at a time.
         timings: get those of the queries.
 
     Raises:
-        Exception: whatever the query raised first; the other streams stop after their batch.
+        Exception: whatever a query raised first; the other streams stop after their batch.
     """
-    run = _Evaluation(query, loader, batches, report, timings)
-    with ThreadPoolExecutor(batches.streams, thread_name_prefix="stream") as pool:
-        streams = [pool.submit(run.stream) for _ in range(batches.streams)]
-    for done in streams:
+    run = _Evaluation(loader, batches, report, timings)
+    pending = [stream.submit(run.stream, stream.query) for stream in streams]
+    wait(pending)  # all, so that nobody still reports when a failure is raised
+    for done in pending:
         done.result()
     run.report_rest()
 
@@ -93,13 +92,11 @@ class _Evaluation:
 
     def __init__(
         self,
-        query: Callable[[Images], Scores],
         loader: ImageLoader,
         batches: Batches,
         report: Report,
         timings: Timings,
     ) -> None:
-        self._query = query
         self._loader = loader
         self._size = batches.size
         self._next = iter(batches.positions)
@@ -111,7 +108,7 @@ class _Evaluation:
         self._unreadable: list[tuple[int, str]] = []
         self._reported_ns = time.monotonic_ns()
 
-    def stream(self) -> None:
+    def stream(self, query: Callable[[Images], Scores]) -> None:
         """Take batches until there are none; the first failure of any stream ends them all."""
         images = empty_images(self._size)
         try:
@@ -120,7 +117,7 @@ class _Evaluation:
                     batch = next(self._next, None)
                 if batch is None:
                     return
-                self._do(batch, images)
+                self._do(query, batch, images)
         except BaseException:
             self._failed.set()
             raise
@@ -131,11 +128,11 @@ class _Evaluation:
         self._rows.clear()
         self._unreadable.clear()
 
-    def _do(self, batch: Sequence[int], images: Images) -> None:
+    def _do(self, query: Callable[[Images], Scores], batch: Sequence[int], images: Images) -> None:
         begin_ns = time.monotonic_ns()
         unreadable = dict(self._prepare(batch, images))
         start_ns = time.monotonic_ns()
-        scores = self._query(images)
+        scores = query(images)
         end_ns = time.monotonic_ns()
         rows = pack_scores(batch, scores, unreadable)
         with self._lock:

@@ -16,7 +16,7 @@ from resnet50_bench.predictions import ROW
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from resnet50_bench.results import InstanceRecord, Record
+    from resnet50_bench.results import InstanceRecord, Lane, Record
 
 PERCENTILES = (50.0, 90.0, 95.0, 99.0, 99.9)
 _SLICES = 10
@@ -58,17 +58,19 @@ class Kpis:
 
     Attributes:
         instances: how many are counted.
+        lanes: how many made queries: the instances, or with weight sharing all their streams.
         window: the common window.
         images: whose query ended inside it.
         images_per_s: images / window.
         spread: of images per second over ten equal slices of the window, a query's images divided
             over its duration; None with fewer than two queries in a slice on average.
-        rate_sum_images_per_s: sum of the instances' own rates, each over its own time: what adding
-            log lines would give, for comparison only.
+        rate_sum_images_per_s: sum of the lanes' own rates, each over its own time: what adding log
+            lines would give, for comparison only.
         latency: None when no query lies whole inside the window.
     """
 
     instances: int
+    lanes: int
     window: Window
     images: int
     images_per_s: float
@@ -81,10 +83,10 @@ def compute_kpis(instances: Sequence[InstanceRecord], batch_size: int) -> Kpis |
     """Return the KPIs of these instances; None when they share no time with a finished query.
 
     Args:
-        instances: those that reported; each with at least one query.
+        instances: those that reported; the streams of each count one by one.
         batch_size: images per query.
     """
-    measured = [instance for instance in instances if instance.end_ns]
+    measured = [lane for item in instances for lane in item.lanes if lane.end_ns]
     window = find_window(measured)
     if window is None:
         return None
@@ -95,7 +97,8 @@ def compute_kpis(instances: Sequence[InstanceRecord], batch_size: int) -> Kpis |
     )
     images = queries * batch_size
     return Kpis(
-        instances=len(measured),
+        instances=sum(any(lane.end_ns for lane in item.lanes) for item in instances),
+        lanes=len(measured),
         window=window,
         images=images,
         images_per_s=images / window.seconds,
@@ -108,8 +111,8 @@ def compute_kpis(instances: Sequence[InstanceRecord], batch_size: int) -> Kpis |
     )
 
 
-def find_window(measured: Sequence[InstanceRecord]) -> Window | None:
-    """Return the time all instances were measuring; None when there is no such time."""
+def find_window(measured: Sequence[Lane]) -> Window | None:
+    """Return the time all instances, or streams, were measuring; None when there is none."""
     if not measured:
         return None
     begin_ns = max(item.start_ns[0] for item in measured)
@@ -117,7 +120,7 @@ def find_window(measured: Sequence[InstanceRecord]) -> Window | None:
     return Window(begin_ns, end_ns) if end_ns > begin_ns else None
 
 
-def _compute_latency(measured: Sequence[InstanceRecord], window: Window) -> Latency | None:
+def _compute_latency(measured: Sequence[Lane], window: Window) -> Latency | None:
     durations = sorted(
         end - begin
         for item in measured
@@ -140,9 +143,7 @@ def _compute_latency(measured: Sequence[InstanceRecord], window: Window) -> Late
     )
 
 
-def _compute_spread(
-    measured: Sequence[InstanceRecord], window: Window, batch_size: int
-) -> stats.Spread:
+def _compute_spread(measured: Sequence[Lane], window: Window, batch_size: int) -> stats.Spread:
     edges = stats.plan_slices(window.begin_ns, window.end_ns, _SLICES)
     images = [0.0] * _SLICES
     length = window.end_ns - window.begin_ns

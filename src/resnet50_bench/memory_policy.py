@@ -158,3 +158,16 @@ def _call(number: int, *arguments: object) -> None:
     if libc.syscall(ctypes.c_long(number), *arguments) < 0:  # migrate_pages counts what stayed
         code = ctypes.get_errno()
         raise OSError(code, os.strerror(code))
+
+
+def read_proportional_bytes(process: Path = Path("/proc/self")) -> int | None:
+    """Return the process's proportional set size; None where the kernel does not tell.
+
+    A page that n processes map counts as 1/n of it (Documentation/filesystems/proc.rst, `Pss`).
+    """
+    try:
+        text = (process / "smaps_rollup").read_text()
+    except OSError:
+        return None
+    found = re.search(r"^Pss:\s+(\d+) kB$", text, re.MULTILINE)
+    return int(found[1]) * 1024 if found else None

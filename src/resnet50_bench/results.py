@@ -45,6 +45,20 @@ class ExitCause:
     detail: str = ""
 
 
+@dataclass(frozen=True, slots=True)
+class Lane:
+    """Queries made one after the other.
+
+    Attributes:
+        name: who made them.
+        start_ns, end_ns: of each.
+    """
+
+    name: str
+    start_ns: tuple[int, ...]
+    end_ns: tuple[int, ...]
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class InstanceRecord:
     """One instance: what it was given, what it saw, what it measured.
@@ -98,6 +112,29 @@ class InstanceRecord:
     trace_failure: str | None = None
     failure: Failed | None = None
     log_tail: str | None = None
+
+    @property
+    def lanes(self) -> tuple[Lane, ...]:
+        """What made queries one after the other: the instance, or each of its streams."""
+        if not self.streams:
+            return (Lane(f"instance {self.slot.instance}", self.start_ns, self.end_ns),)
+        return tuple(
+            Lane(f"stream {number} of instance {self.slot.instance}", item.start_ns, item.end_ns)
+            for number, item in enumerate(self.streams)
+        )
+
+    @property
+    def span_ns(self) -> int:
+        """From its first query's begin to its last query's end; 0 when it measured nothing."""
+        lanes = [lane for lane in self.lanes if lane.end_ns]
+        if not lanes:
+            return 0
+        return max(lane.end_ns[-1] for lane in lanes) - min(lane.start_ns[0] for lane in lanes)
+
+    @property
+    def queries(self) -> int:
+        """How many queries it made while it measured."""
+        return sum(len(lane.end_ns) for lane in self.lanes)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

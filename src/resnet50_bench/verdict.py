@@ -12,14 +12,14 @@ from resnet50_bench.errors import ExitCode
 from resnet50_bench.findings import Finding
 from resnet50_bench.host import format_cpu_list
 from resnet50_bench.isa import Proof, ProofState, plan_meaning, plan_verdict
-from resnet50_bench.kpi import Kpis, reported, run_kpis
+from resnet50_bench.kpi import Kpis, Window, reported, run_kpis
 from resnet50_bench.placement import PlacementRequest, plan_cores_per_instance_that_fits
 from resnet50_bench.verdict_accuracy import check_accuracy, warn_of_accuracy
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from resnet50_bench.results import InstanceRecord, Record
+    from resnet50_bench.results import InstanceRecord, Lane, Record
 
 LOST_INSTANCES_LINE = (
     "#INVALID RESULT: Some instances were killed during execution! See README.md for more."
@@ -196,8 +196,19 @@ def _check_placement(record: Record) -> Iterator[Finding]:
                 f"{format_cpu_list(item.slot.cpus)} and ran on {format_cpu_list(item.seen.cpus)}",
                 "something in the process changed its affinity: look at --customer-env",
             )
+        yield from _check_streams(item)
         if len(record.host.nodes) > 1:
             yield from _check_memory(item)
+
+
+def _check_streams(item: InstanceRecord) -> Iterator[Finding]:
+    """Each stream kept to its own cores."""
+    for number, (told, stream) in enumerate(zip(item.slot.streams, item.streams)):
+        if stream.cpus != told:
+            yield Finding(
+                f"stream {number} of instance {item.slot.instance} was told to use CPUs "
+                f"{format_cpu_list(told)} and ran on {format_cpu_list(stream.cpus)}"
+            )
 
 
 def _check_memory(item: InstanceRecord) -> Iterator[Finding]:
@@ -239,19 +250,21 @@ def _check_amounts(record: Record, kpis: Kpis | None) -> Iterator[Finding]:
             "measure longer: --min-time or a larger --steps",
         )
         return
-    for item in instances:
-        if len(item.end_ns) < record.workload.steps:
-            yield Finding(
-                f"instance {item.slot.instance} answered {len(item.end_ns)} of "
-                f"{record.workload.steps} queries"
-            )
-        if item.end_ns[-1] - item.start_ns[0] < record.workload.min_time_ns:
-            yield Finding(f"instance {item.slot.instance} measured for less than --min-time")
-        if not any(kpis.window.begin_ns < end <= kpis.window.end_ns for end in item.end_ns):
-            yield Finding(
-                f"instance {item.slot.instance} finished no query in the common window",
-                "measure longer: --min-time or a larger --steps",
-            )
+    for lane in (lane for item in instances for lane in item.lanes):
+        yield from _check_lane(record, lane, kpis.window)
+
+
+def _check_lane(record: Record, lane: Lane, window: Window) -> Iterator[Finding]:
+    steps = record.workload.steps
+    if len(lane.end_ns) < steps:
+        yield Finding(f"{lane.name} answered {len(lane.end_ns)} of {steps} queries")
+    if lane.end_ns[-1] - lane.start_ns[0] < record.workload.min_time_ns:
+        yield Finding(f"{lane.name} measured for less than --min-time")
+    if not any(window.begin_ns < end <= window.end_ns for end in lane.end_ns):
+        yield Finding(
+            f"{lane.name} finished no query in the common window",
+            "measure longer: --min-time or a larger --steps",
+        )
 
 
 def _check_precision(record: Record) -> Iterator[Finding]:
@@ -313,7 +326,7 @@ def _warn_of_idle_cores(record: Record) -> Iterator[Finding]:
     if record.model is None:  # an engine that computes nothing
         return
     for item in reported(record):
-        busy = (item.cpu_ns or 0) / (item.end_ns[-1] - item.start_ns[0]) / item.slot.threads
+        busy = (item.cpu_ns or 0) / (item.span_ns or 1) / item.slot.threads
         if busy < MIN_CPU_SHARE:
             yield Finding(
                 f"instance {item.slot.instance} kept its {item.slot.threads} threads busy for "

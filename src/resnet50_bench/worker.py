@@ -11,18 +11,18 @@ import ctypes
 import os
 import resource
 import signal
-import socket
 import sys
 import time
 import traceback
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from resnet50_bench.channel import Channel
 from resnet50_bench.errors import R50Error, RequestError
 from resnet50_bench.job import (
     TRACE_BEGIN,
-    Entered,
     EvaluationRequest,
     EvidenceSeen,
     Failed,
@@ -33,55 +33,42 @@ from resnet50_bench.job import (
     Predicted,
     Ready,
     Started,
+    StreamSamples,
     Traced,
     decode_go,
     decode_job,
-    encode,
 )
 from resnet50_bench.measure import Samples, StopRule, measure
 from resnet50_bench.memory_policy import (
     read_anonymous_pages_by_node,
     read_memory_policy,
+    read_proportional_bytes,
     set_memory_policy,
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Sequence
 
     from resnet50_bench.data.feed import Feed, FeedReport
-    from resnet50_bench.engines import Images, Loaded, Scores
+    from resnet50_bench.engines import Loaded, Scores
     from resnet50_bench.evaluate import Timings
-    from resnet50_bench.job import Answer
     from resnet50_bench.placement import Slot
+    from resnet50_bench.streams import Stream
 
 _PR_SET_PDEATHSIG = 1  # include/uapi/linux/prctl.h
 _MAX_SUM_ERROR = 0.01
 _OUT_OF_MEMORY = frozenset({"MemoryError", "ResourceExhaustedError"})
 
 
-class Channel:
-    """The socket to the parent: messages out, lines in."""
+@dataclass(frozen=True, slots=True)
+class _Measured:
+    """What was measured, as it goes into `Finished`."""
 
-    def __init__(self, fd: int) -> None:
-        self._socket = socket.socket(fileno=fd)
-        self._lines = self._socket.makefile("rb")
-        self.phase = "starting"
-
-    def send(self, answer: Answer) -> None:
-        """Send one answer; the parent reads all the time, so this does not wait long."""
-        self._socket.sendall(encode(answer))
-
-    def enter(self, phase: str) -> None:
-        """Say what begins now."""
-        self.phase = phase
-        self.send(Entered(phase))
-
-    def receive(self) -> bytes:
-        """Wait for the parent's next line; end quietly when the parent is gone."""
-        line = self._lines.readline()
-        if not line.endswith(b"\n"):
-            raise SystemExit(0)
-        return line
+    cpu_ns: int
+    start_ns: tuple[int, ...] = ()
+    end_ns: tuple[int, ...] = ()
+    prepare_ns: tuple[int, ...] = ()
+    streams: tuple[StreamSamples, ...] = ()
 
 
 def main() -> None:
@@ -103,95 +90,114 @@ def _work(channel: Channel, job: Job) -> None:
     channel.send(Started(os.getpid(), time.monotonic_ns()))
     if job.trace:
         _trace(channel, job)
-    elif job.evaluation is not None:
-        _evaluate(channel, job, job.evaluation, policy_error)
-    else:
-        _measure(channel, job, policy_error)
-
-
-def _measure(channel: Channel, job: Job, policy_error: str | None) -> None:
+        return
     channel.enter("loading")
-    load_begin_ns = time.monotonic_ns()
+    begin_ns = time.monotonic_ns()
     loaded = _load(job)
-    feed_begin_ns = time.monotonic_ns()
+    load_ns = time.monotonic_ns() - begin_ns
+    if job.evaluation is not None:
+        measured = _evaluate(channel, job, loaded, load_ns)
+    elif job.slot.streams:
+        measured = _measure_streams(channel, job, loaded, load_ns)
+    else:
+        measured = _measure(channel, job, loaded, load_ns)
+    channel.phase = "reporting"
+    channel.send(_report(measured, loaded, policy_error))
+    loaded.close()
+
+
+def _measure(channel: Channel, job: Job, loaded: Loaded, load_ns: int) -> _Measured:
     channel.enter("filling the feed")
+    feed_begin_ns = time.monotonic_ns()
     feed = _fill_feed(job)
     warmup_begin_ns = time.monotonic_ns()
     channel.enter("warming up")
     warmup = measure(loaded.run, feed.batch, StopRule(job.warmup_steps, 0))
     _require_scores(warmup.last_answer, job)
     phases = Phases(
-        load_ns=feed_begin_ns - load_begin_ns,
+        load_ns=load_ns,
         feed_ns=warmup_begin_ns - feed_begin_ns,
         warmup_ns=time.monotonic_ns() - warmup_begin_ns,
     )
-    durations = tuple(b - a for a, b in zip(warmup.start_ns, warmup.end_ns, strict=True))
-    channel.send(Ready(phases=phases, warmup_query_ns=durations, feed=feed.report))
+    channel.send(Ready(phases=phases, warmup_query_ns=_list_durations([warmup]), feed=feed.report))
     _wait_for_go(channel)
     cpu_begin_ns = time.process_time_ns()
     samples = measure(loaded.run, feed.batch, StopRule(job.steps, job.min_time_ns))
     cpu_ns = time.process_time_ns() - cpu_begin_ns
-    channel.phase = "reporting"
     _require_scores(samples.last_answer, job)
-    channel.send(_report(samples, cpu_ns, loaded, policy_error))
-    loaded.close()
+    return _Measured(cpu_ns, tuple(samples.start_ns), tuple(samples.end_ns))
 
 
-def _evaluate(
-    channel: Channel, job: Job, request: EvaluationRequest, policy_error: str | None
-) -> None:
+def _measure_streams(channel: Channel, job: Job, loaded: Loaded, load_ns: int) -> _Measured:
+    """Measure several streams that share the loaded model."""
+    from resnet50_bench.data.feed import merge_reports
+    from resnet50_bench.streams import Stream, measure_streams, warm_up
+
+    channel.enter("filling the feeds and warming up")
+    begin_ns = time.monotonic_ns()
+    streams = [Stream(cpus, loaded) for cpus in job.slot.streams]
+    prepared = warm_up(streams, partial(_fill_stream_feed, job), job.warmup_steps)
+    for _, warmup in prepared:
+        _require_scores(warmup.last_answer, job)
+    phases = Phases(load_ns=load_ns, feed_ns=0, warmup_ns=time.monotonic_ns() - begin_ns)
+    feeds = [feed for feed, _ in prepared]
+    durations = _list_durations([warmup for _, warmup in prepared])
+    report = merge_reports([feed.report for feed in feeds])
+    channel.send(Ready(phases=phases, warmup_query_ns=durations, feed=report))
+    start_ns = _wait_for_go(channel)
+    cpu_begin_ns = time.process_time_ns()
+    rule = StopRule(job.steps, job.min_time_ns)
+    measured = measure_streams(streams, feeds, rule, start_ns)
+    cpu_ns = time.process_time_ns() - cpu_begin_ns
+    for _, answer in measured:
+        _require_scores(answer, job)
+    return _Measured(cpu_ns, streams=tuple(samples for samples, _ in measured))
+
+
+def _evaluate(channel: Channel, job: Job, loaded: Loaded, load_ns: int) -> _Measured:
     """Classify every image of the request in every pass, reading and decoding them meanwhile."""
-    channel.enter("loading")
-    load_begin_ns = time.monotonic_ns()
-    loaded = _load(job)
-    warmup_begin_ns = time.monotonic_ns()
+    from resnet50_bench.evaluate import Timings
+    from resnet50_bench.streams import Stream, warm_up
+
+    assert job.evaluation is not None
     channel.enter("warming up")
-    from resnet50_bench.data.dummy import make_dummy_pool
-
-    def query(images: Images) -> Scores:
-        scores = loaded.run(images)
-        _require_scores(scores, job)
-        return scores
-
-    (images,) = make_dummy_pool(job.batch_size, 1, job.slot.instance)
-    warmup = measure(query, lambda _: images, StopRule(job.warmup_steps, 0))
-    phases = Phases(
-        load_ns=warmup_begin_ns - load_begin_ns,
-        feed_ns=0,
-        warmup_ns=time.monotonic_ns() - warmup_begin_ns,
+    begin_ns = time.monotonic_ns()
+    streams = [Stream(cpus, loaded) for cpus in job.slot.streams]
+    prepared = warm_up(streams, partial(_fill_warmup_feed, job), job.warmup_steps)
+    for _, warmup in prepared:
+        _require_scores(warmup.last_answer, job)
+    phases = Phases(load_ns=load_ns, feed_ns=0, warmup_ns=time.monotonic_ns() - begin_ns)
+    durations = _list_durations([warmup for _, warmup in prepared])
+    del prepared
+    channel.send(
+        Ready(phases=phases, warmup_query_ns=durations, feed=_describe_images(job, job.evaluation))
     )
-    durations = tuple(b - a for a, b in zip(warmup.start_ns, warmup.end_ns, strict=True))
-    feed = _describe_images(job, request)
-    channel.send(Ready(phases=phases, warmup_query_ns=durations, feed=feed))
     _wait_for_go(channel)
     cpu_begin_ns = time.process_time_ns()
-    timings = _run_passes(channel, job, request, query)
-    cpu_ns = time.process_time_ns() - cpu_begin_ns
-    channel.phase = "reporting"
-    channel.send(_report(timings, cpu_ns, loaded, policy_error))
-    loaded.close()
-
-
-def _run_passes(
-    channel: Channel, job: Job, request: EvaluationRequest, query: Callable[[Images], Scores]
-) -> Timings:
-    from resnet50_bench.data.loader import open_loader
-    from resnet50_bench.evaluate import Batches, Timings, evaluate
-
-    size = job.batch_size
-    positions = request.positions
-    batches = [positions[first : first + size] for first in range(0, len(positions), size)]
-    refs = dict(zip(positions, request.refs, strict=True))
     timings = Timings()
-    for name in request.passes:
+    _run_passes(channel, job, streams, timings)
+    cpu_ns = time.process_time_ns() - cpu_begin_ns
+    return _Measured(
+        cpu_ns, tuple(timings.start_ns), tuple(timings.end_ns), tuple(timings.prepare_ns)
+    )
+
+
+def _run_passes(channel: Channel, job: Job, streams: Sequence[Stream], timings: Timings) -> None:
+    from resnet50_bench.data.loader import open_loader
+    from resnet50_bench.evaluate import Batches, evaluate
+
+    assert job.evaluation is not None
+    size, positions = job.batch_size, job.evaluation.positions
+    batches = [positions[first : first + size] for first in range(0, len(positions), size)]
+    refs = dict(zip(positions, job.evaluation.refs, strict=True))
+    for name in job.evaluation.passes:
         evaluate(
-            query,
-            open_loader(Path(request.path), refs, name, request.crops),
-            Batches(batches, size, job.streams),
+            streams,
+            open_loader(Path(job.evaluation.path), refs, name, job.evaluation.crops),
+            Batches(batches, size),
             partial(_send_answers, channel, name),
             timings,
         )
-    return timings
 
 
 def _send_answers(
@@ -215,10 +221,20 @@ def _describe_images(job: Job, request: EvaluationRequest) -> FeedReport:
     )
 
 
-def _wait_for_go(channel: Channel) -> None:
+def _list_durations(warmups: Sequence[Samples[Scores]]) -> tuple[int, ...]:
+    return tuple(
+        end - start
+        for samples in warmups
+        for start, end in zip(samples.start_ns, samples.end_ns, strict=True)
+    )
+
+
+def _wait_for_go(channel: Channel) -> int:
+    """Return when the moment of the word has come."""
     go = decode_go(channel.receive())
     channel.phase = "measuring"
     time.sleep(max(0, go.start_ns - time.monotonic_ns()) / 1e9)
+    return go.start_ns
 
 
 def _trace(channel: Channel, job: Job) -> None:
@@ -262,7 +278,7 @@ def _load(job: Job) -> Loaded:
             precision=job.precision,
             threads=job.slot.threads,
             batch_size=job.batch_size,
-            streams=job.streams,
+            streams=len(job.slot.streams),
             instance=job.slot.instance,
             options=job.engine_options,
         )
@@ -279,6 +295,26 @@ def _fill_feed(job: Job) -> Feed:
     return make_dummy_feed(job.batch_size, job.dummy.seed, job.slot.instance)
 
 
+def _fill_stream_feed(job: Job, number: int) -> Feed:
+    """Fill the feed of one of several streams: generated images of its own, or its share."""
+    from resnet50_bench.data.feed import make_dummy_feed, make_real_feed, plan_shards
+
+    if job.real is not None:
+        shards = plan_shards(job.real.refs, len(job.slot.streams))
+        size = job.real.max_pool_bytes // len(job.slot.streams)
+        return make_real_feed(
+            replace(job.real, refs=shards[number], threads=1, max_pool_bytes=size)
+        )
+    assert job.dummy is not None
+    return make_dummy_feed(job.batch_size, job.dummy.seed, job.slot.instance, number)
+
+
+def _fill_warmup_feed(job: Job, number: int) -> Feed:
+    from resnet50_bench.data.feed import make_warmup_feed
+
+    return make_warmup_feed(job.batch_size, number)
+
+
 def _require_scores(scores: Scores, job: Job) -> None:
     """An answer of the wrong shape, or whose probabilities do not add up, is a failed inference."""
     expected = (job.batch_size, job.classes)
@@ -289,22 +325,22 @@ def _require_scores(scores: Scores, job: Job) -> None:
         raise ValueError(f"the scores of an image add up to {sums.min()} .. {sums.max()}, not to 1")
 
 
-def _report(
-    samples: Samples[Scores] | Timings, cpu_ns: int, loaded: Loaded, policy_error: str | None
-) -> Finished:
+def _report(measured: _Measured, loaded: Loaded, policy_error: str | None) -> Finished:
     resident_bytes = int(Path("/proc/self/statm").read_text().split()[1]) * resource.getpagesize()
     # The kernel keeps the two in counters of their own, which may disagree by a little.
     peak_bytes = max(resident_bytes, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024)
     seen = _read_placement(policy_error)
     evidence = loaded.evidence()
     return Finished(
-        start_ns=tuple(samples.start_ns),
-        end_ns=tuple(samples.end_ns),
-        prepare_ns=() if isinstance(samples, Samples) else tuple(samples.prepare_ns),
-        cpu_ns=cpu_ns,
+        start_ns=measured.start_ns,
+        end_ns=measured.end_ns,
+        prepare_ns=measured.prepare_ns,
+        streams=measured.streams,
+        cpu_ns=measured.cpu_ns,
         seen=seen,
         resident_bytes=resident_bytes,
         peak_resident_bytes=peak_bytes,
+        proportional_bytes=read_proportional_bytes(),
         evidence=EvidenceSeen(
             runtime=evidence.runtime, fused_ops=evidence.fused_ops, notes=evidence.notes
         ),

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
@@ -109,8 +109,8 @@ def plan_shards(refs: Sequence[ImageRef], instances: int) -> list[tuple[ImageRef
     return [tuple(refs[k::instances]) for k in range(instances)]
 
 
-def make_dummy_feed(batch_size: int, seed: int, instance: int) -> Feed:
-    """Generate a feed; each instance gets other images from the same seed."""
+def make_dummy_feed(batch_size: int, seed: int, instance: int, stream: int = 0) -> Feed:
+    """Generate a feed; each instance, and each of its streams, gets other images from the seed."""
     from resnet50_bench.data.dummy import make_dummy_pool
 
     batches = plan_pool_batches(batch_size)
@@ -121,7 +121,32 @@ def make_dummy_feed(batch_size: int, seed: int, instance: int) -> Feed:
         batch_size=batch_size,
         source=f"generated images, seed {seed}, instance {instance}",
     )
-    return Feed(tuple(make_dummy_pool(batch_size, batches, (seed, instance))), report)
+    entropy = (seed, instance, stream) if stream else (seed, instance)
+    return Feed(tuple(make_dummy_pool(batch_size, batches, entropy)), report)
+
+
+def make_warmup_feed(batch_size: int, seed: int) -> Feed:
+    """Generate one batch, for queries that nobody measures."""
+    from resnet50_bench.data.dummy import make_dummy_pool
+
+    report = FeedReport(
+        kind="dummy", images=batch_size, batches=1, batch_size=batch_size, source="generated images"
+    )
+    return Feed(tuple(make_dummy_pool(batch_size, 1, seed)), report)
+
+
+def merge_reports(reports: Sequence[FeedReport]) -> FeedReport:
+    """Return the report of the feeds of several streams as one."""
+    decoded = [report.decode_ns for report in reports if report.decode_ns is not None]
+    return replace(
+        reports[0],
+        images=sum(report.images for report in reports),
+        batches=sum(report.batches for report in reports),
+        decode_ns=max(decoded) if decoded else None,
+        skipped=tuple(item for report in reports for item in report.skipped),
+        not_loaded=sum(report.not_loaded for report in reports),
+        notes=tuple(dict.fromkeys(note for report in reports for note in report.notes)),
+    )
 
 
 def make_real_feed(request: RealFeedRequest) -> Feed:

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
 WORKLOAD = "resnet50v1_5_tensorflow_xeon_public"
 TOPOLOGY = "resnet50v1_5"
+_OF_WEIGHT_SHARING = ("SHARE_PER", "FORCE")
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,6 +167,8 @@ def list_parameters(record: Record) -> list[tuple[str, str]]:
         for parameter in PARAMETERS
         if parameter.name not in decided
     }
+    if not config.weight_sharing:
+        asked |= dict.fromkeys(_OF_WEIGHT_SHARING, "")
     return [(k, v) for k, v in {**decided, **asked, "CPU": record.host.cpu_model}.items() if v]
 
 
@@ -240,6 +243,7 @@ def _list_speed(mode: Mode, kpis: Kpis) -> list[KpiLine]:
         KpiLine("Images", "", kpis.images),
         KpiLine("Window", "s", kpis.window.seconds, decimals=3),
         KpiLine("Instances", "", kpis.instances),
+        *([KpiLine("Streams", "", kpis.lanes)] if kpis.lanes > kpis.instances else []),
     ]
 
 

@@ -56,11 +56,13 @@ def _render_instance(item: InstanceRecord, batch_size: int) -> list[str]:
         return [*lines, f"{name} result: {describe_loss(item)}"]
     if item.prepare_ns:
         return [*lines, f"{name} batches: {len(item.end_ns)}"]
-    seconds = (item.end_ns[-1] - item.start_ns[0]) / 1e9
-    queries = len(item.end_ns)
-    return [
-        *lines,
-        f"{name} queries: {queries}",
-        f"{name} Throughput: {queries * batch_size / seconds:.2f} images/sec",
-        f"{name} Latency: {seconds / queries * 1000:.3f} ms",
-    ]
+    lines.append(f"{name} queries: {item.queries}")
+    for lane in item.lanes:
+        who = lane.name[0].upper() + lane.name[1:]
+        seconds = (lane.end_ns[-1] - lane.start_ns[0]) / 1e9
+        queries = len(lane.end_ns)
+        lines += [
+            f"{who} Throughput: {queries * batch_size / seconds:.2f} images/sec",
+            f"{who} Latency: {seconds / queries * 1000:.3f} ms",
+        ]
+    return lines

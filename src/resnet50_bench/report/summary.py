@@ -42,8 +42,10 @@ def summarize(record: Record, folder: Path) -> dict[str, Any]:
                 "memory_nodes": list(item.slot.nodes),
                 "exit": item.exit.kind,
                 "detail": item.exit.detail,
-                "queries": len(item.end_ns),
+                "streams": max(1, len(item.slot.streams)),
+                "queries": item.queries,
                 "resident_bytes": item.resident_bytes,
+                "proportional_bytes": item.proportional_bytes,
             }
             for item in record.instances
         ],
