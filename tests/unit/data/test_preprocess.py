@@ -1,269 +1,163 @@
 from __future__ import annotations
 
-import contextlib
+import base64
 import hashlib
+import io
+import json
 import threading
+from pathlib import Path
 
 import cv2
 import numpy as np
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from PIL import Image
+from tests.images import MemorySource, encode, jpegs, noise, position_coded, smooth
 
 from resnet50_bench.data.preprocess import (
-    decode_rgb,
+    make_crop,
     preprocess,
     preprocess_all,
+    preprocess_into,
     preprocess_rgb,
 )
-from resnet50_bench.data.profiles import IMAGE_BYTES, MLPERF, PROFILES
+from resnet50_bench.data.profiles import (
+    IMAGE_BYTES,
+    MLPERF,
+    PROFILES,
+    TENSORFLOW,
+    TORCHVISION,
+    find_profile,
+    list_variants,
+)
 from resnet50_bench.data.sources import ImageRef, UnreadableImage
 
 MEANS = np.array([123.68, 116.78, 103.94], dtype=np.float32)
 
+every_profile = pytest.mark.parametrize("profile", PROFILES.values(), ids=list(PROFILES))
 
-def encode(rgb: np.ndarray, suffix: str = ".png") -> bytes:
-    done, data = cv2.imencode(suffix, rgb[:, :, ::-1] if rgb.ndim == 3 else rgb)
-    assert done
-    return data.tobytes()
-
-
-def noise(seed: int, height: int, width: int) -> np.ndarray:
-    return np.random.default_rng(seed).integers(0, 256, (height, width, 3), dtype=np.uint8)
+SIZES = [
+    (256, 256), (512, 512), (375, 500), (500, 375), (333, 500), (224, 224), (256, 301),
+    (301, 256), (100, 150), (257, 256), (512, 1024), (61, 903), (903, 61), (9, 7), (1, 1),
+]  # fmt: skip
 
 
-def smooth(seed: int, height: int, width: int) -> np.ndarray:
-    return cv2.GaussianBlur(noise(seed, height, width), (0, 0), 3)
+def as_the_mlperf_reference(data: bytes, interpolation: int = cv2.INTER_AREA) -> np.ndarray:
+    bgr = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR)
+    image = cv2.cvtColor(bgr, cv2.COLOR_BGR2RGB)
+    height, width = image.shape[:2]
+    if height > width:
+        width, height = 256, int(256 * height / width)
+    else:
+        width, height = int(256 * width / height), 256
+    image = cv2.resize(image, (width, height), interpolation=interpolation)
+    top, bottom = int((height - 224) / 2), int((height + 224) / 2)
+    left, right = int((width - 224) / 2), int((width + 224) / 2)
+    return np.asarray(image[top:bottom, left:right], np.float32) - MEANS
 
 
-def position_coded(height: int, width: int) -> np.ndarray:
-    """Red and green are the low bytes of the row and column; blue holds their ninth bits."""
-    row, column = np.mgrid[:height, :width]
-    return np.stack([row & 255, column & 255, (row >> 8) * 2 + (column >> 8)], -1).astype(np.uint8)
+def as_torchvision(data: bytes) -> np.ndarray:
+    """The arithmetic of Resize(256), CenterCrop(224), ToTensor, Normalize on a PIL image."""
+    image = Image.open(io.BytesIO(data)).convert("RGB")
+    width, height = image.size
+    if width <= height:
+        width, height = 256, int(256 * height / width)
+    else:
+        width, height = int(256 * width / height), 256
+    image = image.resize((width, height), Image.Resampling.BILINEAR)
+    top, left = round((height - 224) / 2.0), round((width - 224) / 2.0)
+    values = np.asarray(image)[top : top + 224, left : left + 224].astype(np.float32)
+    values = values / np.float32(255)
+    return (values - np.float32([0.485, 0.456, 0.406])) / np.float32([0.229, 0.224, 0.225])
 
 
-def corner(image: np.ndarray) -> tuple[int, int]:
-    """The (row, column) a position-coded image's first pixel came from."""
-    red, green, blue = np.rint(image[0, 0] + MEANS).astype(int)
-    return red + 256 * (blue >> 1), green + 256 * (blue & 1)
+def as_bilinear_by_hand(rgb: np.ndarray, height: int, width: int) -> np.ndarray:
+    """Half-pixel centres, borders repeated, no antialiasing, in float64."""
+
+    def taps(size: int, count: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        position = (np.arange(count) + 0.5) * size / count - 0.5
+        low = np.floor(position).astype(int)
+        return np.clip(low, 0, size - 1), np.clip(low + 1, 0, size - 1), position - low
+
+    y0, y1, y = taps(rgb.shape[0], height)
+    x0, x1, x = taps(rgb.shape[1], width)
+    rows = rgb[y0] * (1 - y)[:, None, None] + rgb[y1] * y[:, None, None]
+    return rows[:, x0] * (1 - x)[:, None] + rows[:, x1] * x[:, None]
 
 
-def with_exif_orientation(jpeg: bytes, orientation: int) -> bytes:
-    """Put an EXIF segment with one entry (tag 0x0112) behind the start marker."""
-    entry = b"\x01\x12\x00\x03\x00\x00\x00\x01" + bytes([0, orientation, 0, 0])
-    tiff = b"MM\x00\x2a\x00\x00\x00\x08" + b"\x00\x01" + entry + b"\x00\x00\x00\x00"
-    return jpeg[:2] + segment(0xE1, b"Exif\x00\x00" + tiff) + jpeg[2:]
+class TestAgainstTheReferences:
+    @pytest.mark.parametrize(("height", "width"), SIZES)
+    def test_mlperf_to_the_last_bit(self, height, width):
+        data = encode(smooth(height, height, width), ".jpg")
+        assert np.array_equal(preprocess(data, MLPERF), as_the_mlperf_reference(data))
+
+    @pytest.mark.parametrize(("height", "width"), SIZES)
+    def test_opencvs_bilinear_to_the_last_bit(self, height, width):
+        data = encode(smooth(height, height, width))
+        image = preprocess(data, find_profile("mlperf/bilinear"))
+        assert np.array_equal(image, as_the_mlperf_reference(data, cv2.INTER_LINEAR))
+
+    @pytest.mark.parametrize("seed", range(40))
+    def test_mlperf_at_any_size(self, seed):
+        height, width = np.random.default_rng(seed).integers(100, 900, 2)
+        data = encode(noise(seed, height, width))
+        assert np.array_equal(preprocess(data, MLPERF), as_the_mlperf_reference(data))
+
+    @pytest.mark.parametrize(("height", "width"), SIZES)
+    def test_torchvision_to_the_last_bit(self, height, width):
+        data = encode(smooth(height, height, width), ".jpg")
+        assert np.array_equal(preprocess(data, TORCHVISION), as_torchvision(data))
+
+    def test_every_kind_of_jpeg(self):
+        for name, data in jpegs(97, 130).items():
+            assert np.array_equal(preprocess(data, MLPERF), as_the_mlperf_reference(data)), name
+            assert np.array_equal(preprocess(data, TORCHVISION), as_torchvision(data)), name
+
+    @pytest.mark.parametrize(("height", "width"), SIZES[:10])
+    def test_the_float_bilinear_resize_by_hand(self, height, width):
+        """TensorFlow's own op is compared bit for bit in tests/engines."""
+        rgb = smooth(height, height, width)
+        side = 256 / min(height, width)
+        resized = as_bilinear_by_hand(rgb, int(side * height + 1e-9), int(side * width + 1e-9))
+        top, left = (resized.shape[0] - 224) // 2, (resized.shape[1] - 224) // 2
+        expected = resized[top : top + 224, left : left + 224] - MEANS
+        assert np.abs(preprocess_rgb(rgb, TENSORFLOW) - expected).max() < 0.01
 
 
-def segment(marker: int, payload: bytes) -> bytes:
-    return bytes([0xFF, marker]) + (len(payload) + 2).to_bytes(2, "big") + payload
-
-
-def cmyk_jpeg(values: tuple[int, int, int, int]) -> bytes:
-    """An 8x8 baseline JPEG of one colour with four components, as Adobe stores CMYK.
-
-    With every quantiser at 8 the DC coefficient of a constant block is its value - 128.
-    """
-    dc_codes = bytes([0, 0, 0, 9] + [0] * 12) + bytes(range(9))  # nine codes of 4 bits
-    ac_codes = bytes([1] + [0] * 15) + b"\x00"  # one code of 1 bit: end of block
-    bits = ""
-    for value in values:
-        level = value - 128
-        size = abs(level).bit_length()
-        bits += f"{size:04b}"
-        if size:
-            bits += f"{level if level > 0 else level + (1 << size) - 1:0{size}b}"
-        bits += "0"
-    bits += "1" * (-len(bits) % 8)
-    scan = bytes(int(bits[i : i + 8], 2) for i in range(0, len(bits), 8)).replace(
-        b"\xff", b"\xff\x00"
-    )
-    parts = b"".join(bytes([k, 0x11, 0]) for k in (1, 2, 3, 4))
-    return (
-        b"\xff\xd8"
-        + segment(0xEE, b"Adobe\x00\x64\x00\x00\x00\x00\x00")
-        + segment(0xDB, b"\x00" + b"\x08" * 64)
-        + segment(0xC0, b"\x08\x00\x08\x00\x08\x04" + parts)
-        + segment(0xC4, b"\x00" + dc_codes)
-        + segment(0xC4, b"\x10" + ac_codes)
-        + segment(0xDA, b"\x04" + b"".join(bytes([k, 0]) for k in (1, 2, 3, 4)) + b"\x00\x3f\x00")
-        + scan
-        + b"\xff\xd9"
-    )
-
-
-class TestDecode:
-    def test_png_under_any_name_is_decoded_by_content_in_rgb_order(self):
-        rgb = noise(1, 5, 7)
-        assert np.array_equal(decode_rgb(encode(rgb), "n02105855_2933.JPEG"), rgb)
-
-    def test_jpeg_is_what_imread_gives(self, tmp_path):
-        path = tmp_path / "a.JPEG"
-        path.write_bytes(encode(smooth(2, 60, 80), ".jpg"))
-        decoded = decode_rgb(path.read_bytes())
-        assert decoded.dtype == np.uint8
-        assert decoded.shape == (60, 80, 3)
-        assert np.array_equal(decoded[:, :, ::-1], cv2.imread(str(path)))
-
-    def test_gray_becomes_three_equal_channels(self):
-        gray = smooth(3, 40, 50)[:, :, 0]
-        decoded = decode_rgb(encode(gray))
-        assert np.array_equal(decoded, np.stack([gray] * 3, -1))
-        jpeg = decode_rgb(encode(gray, ".jpg"))
-        assert jpeg.shape == (40, 50, 3)
-        assert np.array_equal(jpeg[:, :, 0], jpeg[:, :, 2])
-
-    def test_transparency_is_dropped(self):
-        rgb = noise(4, 6, 6)
-        bgra = np.dstack([rgb[:, :, ::-1], np.zeros((6, 6), np.uint8)])
-        assert np.array_equal(decode_rgb(cv2.imencode(".png", bgra)[1].tobytes()), rgb)
-
-    @pytest.mark.parametrize("orientation", range(1, 9))
-    def test_exif_orientation_is_applied(self, orientation, tmp_path):
-        jpeg = encode(smooth(5, 64, 96), ".jpg")
-        upright = decode_rgb(jpeg)
-        turned = {
-            1: upright,
-            2: upright[:, ::-1],
-            3: upright[::-1, ::-1],
-            4: upright[::-1],
-            5: upright.swapaxes(0, 1),
-            6: np.rot90(upright, -1),
-            7: upright[::-1, ::-1].swapaxes(0, 1),
-            8: np.rot90(upright),
-        }[orientation]
-        data = with_exif_orientation(jpeg, orientation)
-        assert np.array_equal(decode_rgb(data), turned)
-        (tmp_path / "a.jpg").write_bytes(data)
-        assert np.array_equal(cv2.imread(str(tmp_path / "a.jpg"))[:, :, ::-1], turned)
-
-    @pytest.mark.parametrize(
-        "cmyk", [(255, 255, 255, 255), (255, 0, 0, 255), (10, 200, 90, 255), (200, 100, 50, 128)]
-    )
-    def test_cmyk_becomes_rgb(self, cmyk):
-        # Adobe stores inverted inks, so red is cyan times black, both as a share of 255.
-        expected = np.array(cmyk[:3]) * cmyk[3] / 255
-        decoded = decode_rgb(cmyk_jpeg(cmyk))
-        assert decoded.shape == (8, 8, 3)
-        assert np.abs(decoded - expected).max() <= 2
-
-    @pytest.mark.parametrize("tail", [b"\x00", b"\r\n", b"\xff", b"\xff\xd8\xff", b"x" * 3000])
-    def test_bytes_after_the_end_are_fine(self, tail):
-        for suffix in (".jpg", ".png"):
-            data = encode(smooth(6, 32, 32), suffix)
-            assert np.array_equal(decode_rgb(data + tail), decode_rgb(data))
-
-    def test_progressive_jpeg_with_restart_marks_is_whole(self):
-        options = [cv2.IMWRITE_JPEG_PROGRESSIVE, 1, cv2.IMWRITE_JPEG_RST_INTERVAL, 2]
-        data = cv2.imencode(".jpg", smooth(7, 64, 64), options)[1].tobytes()
-        assert data.count(b"\xff\xda") > 1
-        assert b"\xff\xd0" in data
-        assert decode_rgb(data).shape == (64, 64, 3)
-        with pytest.raises(UnreadableImage, match="cut short"):
-            decode_rgb(data[: data.rfind(b"\xff\xda") + 20])
-
-    def test_filling_bytes_before_markers_are_fine(self):
-        data = encode(smooth(8, 32, 32), ".jpg")
-        filled = data[:2] + b"\xff" + data[2:-2] + b"\xff\xff" + data[-2:]
-        assert np.array_equal(decode_rgb(filled), decode_rgb(data))
-
-    @pytest.mark.parametrize("suffix", [".jpg", ".png"])
-    @pytest.mark.parametrize("kept", [0.02, 0.2, 0.5, 0.9, 0.999])
-    def test_a_truncated_file_is_unreadable(self, suffix, kept):
-        data = encode(smooth(9, 80, 80), suffix)
-        with pytest.raises(
-            UnreadableImage, match=r"^a\.JPEG: is cut short: its end marker is missing"
-        ):
-            decode_rgb(data[: int(len(data) * kept)], "a.JPEG")
-
-    def test_a_whole_thumbnail_does_not_hide_a_truncated_image(self):
-        data = encode(smooth(10, 80, 80), ".jpg")
-        thumbnail = encode(smooth(10, 16, 16), ".jpg")
-        data = data[:2] + segment(0xE1, b"Exif\x00\x00" + thumbnail) + data[2:]
-        assert decode_rgb(data).shape == (80, 80, 3)
-        cut = data[:-30]
-        assert b"\xff\xd9" in cut
-        with pytest.raises(UnreadableImage, match="cut short"):
-            decode_rgb(cut)
-
-    @pytest.mark.parametrize("data", [b"hello" * 50, bytes(4096), b"\xff", b"<html></html>"])
-    def test_garbage_is_unreadable(self, data):
-        with pytest.raises(UnreadableImage) as caught:
-            decode_rgb(data, "x.jpg")
-        assert caught.value.name == "x.jpg"
-        assert caught.value.reason == "is not an image OpenCV can decode"
-
-    def test_an_image_beyond_the_decoders_bounds_is_unreadable(self):
-        with pytest.raises(UnreadableImage, match=r"^x: cannot be decoded: pixels <= "):
-            decode_rgb(b"P6 100000 100000 255 abc", "x")
-
-    def test_empty_is_unreadable(self):
-        with pytest.raises(UnreadableImage, match=r"^x.jpg: is empty$"):
-            decode_rgb(b"", "x.jpg")
-
-    def test_nothing_is_written_to_stderr_for_unreadable_images(self, capfd):
-        png = encode(noise(11, 40, 40))
-        jpeg = encode(noise(11, 40, 40), ".jpg")
-        short_ppm = b"P6 100 100 255 abc"  # OpenCV logs this one
-        for data in (b"", b"garbage", png[:-20], png[:40], jpeg[:-20], jpeg[:200], short_ppm):
-            with pytest.raises(UnreadableImage):
-                decode_rgb(data)
-        assert capfd.readouterr() == ("", "")
-
-    @settings(max_examples=200, deadline=None)
-    @given(st.binary(max_size=300), st.sampled_from([b"", b"\xff\xd8", b"\x89PNG\r\n\x1a\n"]))
-    def test_any_bytes_end_in_an_image_or_the_error(self, data, start):
-        with contextlib.suppress(UnreadableImage):
-            assert decode_rgb(start + data).ndim == 3
-
-    def test_only_calling_threads_decode(self):
-        assert cv2.getNumThreads() == 1
-
-
-class TestProfile:
-    def test_constants(self):
-        assert PROFILES == {"mlperf": MLPERF}
-        assert MLPERF.resize_side == int(100.0 * 224 / 87.5) == 256
-        assert MLPERF.crop_side == 224
-        assert MLPERF.means == (123.68, 116.78, 103.94)
-        assert IMAGE_BYTES == 602_112
-
-    def test_a_constant_colour_stays_itself_minus_the_means(self):
+class TestGeometry:
+    @every_profile
+    def test_a_constant_colour_stays_itself(self, profile):
         rgb = np.empty((300, 500, 3), np.uint8)
         rgb[:] = (10, 20, 30)
-        image = preprocess(encode(rgb), MLPERF)
+        image = preprocess(encode(rgb), profile)
         assert image.dtype == np.float32
         assert image.shape == (224, 224, 3)
         assert image.flags.c_contiguous
         assert image.nbytes == IMAGE_BYTES
-        expected = np.array([10, 20, 30], np.float32) - MEANS
+        level = np.array([10, 20, 30], np.float32) / np.float32(profile.divisor)
+        expected = (level - np.float32(profile.means)) / np.float32(profile.stds)
         assert np.array_equal(image, np.broadcast_to(expected, image.shape))
 
     @pytest.mark.parametrize(
-        ("height", "width", "expected"),
+        ("height", "width", "down", "even"),
         [
-            (256, 256, (16, 16)),
-            (256, 340, (16, 58)),
-            (256, 301, (16, 38)),
-            (301, 256, (38, 16)),
-            (480, 256, (128, 16)),
-            (256, 257, (16, 16)),
+            (256, 256, (16, 16), (16, 16)),
+            (256, 340, (16, 58), (16, 58)),
+            (256, 301, (16, 38), (16, 38)),  # 38.5
+            (301, 256, (38, 16), (38, 16)),
+            (256, 303, (16, 39), (16, 40)),  # 39.5
+            (480, 256, (128, 16), (128, 16)),
+            (256, 257, (16, 16), (16, 16)),  # 16.5
+            (256, 259, (16, 17), (16, 18)),  # 17.5
         ],
     )
-    def test_centre_crop(self, height, width, expected):
+    def test_centre_crop_without_a_resize(self, height, width, down, even):
         coded = position_coded(height, width)
-        image = preprocess_rgb(coded, MLPERF)
-        assert corner(image) == expected
-        top, left = expected
-        crop = coded[top : top + 224, left : left + 224]
-        assert np.array_equal(image, crop.astype(np.float32) - MEANS)
+        for profile in PROFILES.values():
+            top, left = even if profile is TORCHVISION else down
+            crop = make_crop(encode(coded), profile)
+            assert np.array_equal(crop, coded[top : top + 224, left : left + 224]), profile.name
 
-    def test_halving_takes_the_mean_of_each_two_by_two_block(self):
-        rgb = noise(12, 512, 512)
-        means = rgb.reshape(256, 2, 256, 2, 3).mean(axis=(1, 3))[16:240, 16:240]
-        image = preprocess_rgb(rgb, MLPERF)
-        assert np.abs(image + MEANS - means).max() <= 0.5 + 1e-4
-
+    @every_profile
     @pytest.mark.parametrize(
         ("height", "width", "resized"),
         [
@@ -277,48 +171,126 @@ class TestProfile:
             (500, 499, (256, 256)),  # 256.51
         ],
     )
-    def test_the_shorter_side_becomes_256_and_the_longer_is_cut_to_whole_pixels(
-        self, height, width, resized, monkeypatch
-    ):
-        sizes = []
-        real = cv2.resize
+    def test_the_longer_side_is_cut_to_whole_pixels(self, height, width, resized, profile):
+        """On a ramp along the longer side the crop tells its place and its scale."""
+        along = np.linspace(0, 255, max(height, width))
+        ramp = np.repeat(along[None, :] if width >= height else along[:, None], min(height, width),
+                         axis=0 if width >= height else 1)  # fmt: skip
+        crop = make_crop(encode(np.stack([ramp.astype(np.uint8)] * 3, -1)), profile)
+        line = crop[112, :, 0] if width >= height else crop[:, 112, 0]
+        longer = max(resized)
+        first = (longer - 224) / 2
+        assert line[0] == pytest.approx((first + 0.5) / longer * 255, abs=1.6)
+        assert line[-1] == pytest.approx((first + 223.5) / longer * 255, abs=1.6)
 
-        def resize(image, size, **options):
-            sizes.append((size, options))
-            return real(image, size, **options)
+    def test_halving_takes_the_mean_of_each_two_by_two_block(self):
+        rgb = noise(12, 512, 512)
+        means = rgb.reshape(256, 2, 256, 2, 3).mean(axis=(1, 3))[16:240, 16:240]
+        image = preprocess_rgb(rgb, MLPERF)
+        assert np.abs(image + MEANS - means).max() <= 0.5 + 1e-4
 
-        monkeypatch.setattr(cv2, "resize", resize)
-        assert preprocess_rgb(noise(13, height, width), MLPERF).shape == (224, 224, 3)
-        assert sizes == [(resized[::-1], {"interpolation": cv2.INTER_AREA})]
-
-    def test_golden(self):
-        """Made from a decoded array: JPEG bytes may decode differently between libjpeg versions.
-
-        OpenCV 4.9.0 and 5.0.0 give the same.
-        """
-        image = preprocess_rgb(noise(0, 300, 400), MLPERF)
-        assert hashlib.sha256(image.tobytes()).hexdigest() == GOLDEN
+    @every_profile
+    def test_a_thread_of_an_image_is_unreadable(self, profile):
+        data = encode(noise(1, 1, 60_000))
+        with pytest.raises(UnreadableImage, match=r"^x: is too narrow: 60000 x 1 pixels$"):
+            preprocess(data, profile, "x")
 
 
-GOLDEN = "ea0158e5db0cfba7bf5841d2e5bcaacae55fc5e3c8ac35b05ed42f7690e06be4"
+class TestVariants:
+    DATA = encode(smooth(3, 300, 451), ".jpg")
+
+    @pytest.mark.parametrize("base", PROFILES.values(), ids=list(PROFILES))
+    def test_bgr_is_the_reverse(self, base):
+        image = preprocess(self.DATA, find_profile(f"{base.name}/bgr"))
+        assert image.flags.c_contiguous
+        assert np.array_equal(image, preprocess(self.DATA, base)[:, :, ::-1])
+
+    @pytest.mark.parametrize("base", PROFILES.values(), ids=list(PROFILES))
+    def test_values(self, base):
+        crop = make_crop(self.DATA, base).astype(np.float32)
+        expected = {
+            "no-mean": crop,
+            "unit": crop / np.float32(255),
+            "symmetric": crop / np.float32(127.5) - 1,
+        }
+        for change, values in expected.items():
+            image = preprocess(self.DATA, find_profile(f"{base.name}/{change}"))
+            assert np.array_equal(image, values), change
+
+    def test_standardised(self):
+        image = preprocess(self.DATA, find_profile("mlperf/standardised"))
+        crop = make_crop(self.DATA, MLPERF) / np.float32(255)
+        means, stds = np.float32(TORCHVISION.means), np.float32(TORCHVISION.stds)
+        assert np.array_equal(image, (crop - means) / stds)
+
+    def test_squash_shows_the_whole_image(self):
+        rgb = smooth(4, 448, 896)
+        image = preprocess_rgb(rgb, find_profile("mlperf/squash"))
+        expected = cv2.resize(rgb, (224, 224), interpolation=cv2.INTER_AREA)
+        assert np.array_equal(image, expected.astype(np.float32) - MEANS)
+
+    def test_no_crop_margin_shows_the_whole_shorter_side(self):
+        rgb = smooth(5, 448, 896)
+        image = preprocess_rgb(rgb, find_profile("mlperf/no-crop-margin"))
+        expected = cv2.resize(rgb, (448, 224), interpolation=cv2.INTER_AREA)[:, 112:336]
+        assert np.array_equal(image, expected.astype(np.float32) - MEANS)
+
+    @pytest.mark.parametrize("base", PROFILES.values(), ids=list(PROFILES))
+    def test_every_variant_gives_another_image(self, base):
+        seen = {preprocess(self.DATA, base).tobytes()}
+        for variant in list_variants(base):
+            image = preprocess(self.DATA, find_profile(variant.profile_name))
+            assert np.isfinite(image).all()
+            assert image.tobytes() not in seen, variant
+            seen.add(image.tobytes())
 
 
-class MemorySource:
-    skipped = ()
+class TestInto:
+    @every_profile
+    def test_a_slot_of_a_batch(self, profile):
+        batch = np.full((3, 224, 224, 3), 7, np.float32)
+        data = encode(smooth(6, 260, 300), ".jpg")
+        preprocess_into(data, profile, batch[1])
+        assert np.array_equal(batch[1], preprocess(data, profile))
+        assert (batch[[0, 2]] == 7).all()
 
-    def __init__(self, files: dict[str, bytes]) -> None:
-        self.files = files
-        self.refs = tuple(ImageRef(name, len(data), None) for name, data in files.items())
-        self.threads: set[str] = set()
-        self.reads: list[str] = []
+    @every_profile
+    def test_an_unreadable_image_leaves_the_slot_as_it_was(self, profile):
+        slot = np.full((224, 224, 3), 7, np.float32)
+        with pytest.raises(UnreadableImage):
+            preprocess_into(b"garbage", profile, slot, "x")
+        assert (slot == 7).all()
 
-    def describe(self) -> str:
-        return "memory"
+    @every_profile
+    @pytest.mark.parametrize(
+        "out",
+        [
+            np.empty((224, 224, 3), np.float64),
+            np.empty((223, 224, 3), np.float32),
+            np.empty((3, 224, 224), np.float32).transpose(1, 2, 0),
+        ],
+    )
+    def test_a_slot_that_cannot_be_written_is_refused(self, profile, out):
+        with pytest.raises(ValueError, match="not contiguous float32"):
+            preprocess_into(encode(noise(7, 256, 256)), profile, out)
 
-    def read(self, ref: ImageRef) -> bytes:
-        self.threads.add(threading.current_thread().name)
-        self.reads.append(ref.name)
-        return self.files[ref.name]
+    @every_profile
+    def test_many_threads_at_once(self, profile):
+        files = [encode(smooth(k, 230 + 9 * k, 300), ".jpg") for k in range(6)]
+        expected = [preprocess(data, profile) for data in files]
+        batch = np.empty((48, 224, 224, 3), np.float32)
+
+        def fill(start: int) -> None:
+            for position in range(start, 48, 4):
+                preprocess_into(files[position % 6], profile, batch[position])
+
+        threads = [threading.Thread(target=fill, args=(start,)) for start in range(4)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        for position in range(48):
+            assert np.array_equal(batch[position], expected[position % 6])
 
 
 class TestPreprocessAll:
@@ -350,3 +322,22 @@ class TestPreprocessAll:
         source = MemorySource({})
         with pytest.raises(KeyError):
             list(preprocess_all(source, [ImageRef("gone.png", 1, None)], MLPERF, 1))
+
+
+GOLDEN = json.loads(Path(__file__).with_name("golden_jpegs.json").read_text())
+"""JPEG files, since encoders differ, and the SHA-256 of the float32 image each profile makes."""
+
+
+class TestGolden:
+    @every_profile
+    @pytest.mark.parametrize("name", GOLDEN)
+    def test_values(self, name, profile):
+        image = preprocess(base64.b64decode(GOLDEN[name]["jpeg"]), profile)
+        assert hashlib.sha256(image.tobytes()).hexdigest() == GOLDEN[name]["sha256"][profile.name]
+
+    @pytest.mark.parametrize("name", GOLDEN)
+    def test_they_are_what_the_references_give(self, name):
+        data = base64.b64decode(GOLDEN[name]["jpeg"])
+        references = {"mlperf": as_the_mlperf_reference(data), "torchvision": as_torchvision(data)}
+        for profile, image in references.items():
+            assert hashlib.sha256(image.tobytes()).hexdigest() == GOLDEN[name]["sha256"][profile]
