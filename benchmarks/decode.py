@@ -214,7 +214,10 @@ def main() -> None:
         files = sorted(arguments.folder.rglob("*.[jJ]*[gG]"))
         photos = [path.read_bytes() for path in files]
     sizes = statistics.median(len(data) for data in photos)
-    print(f"{len(photos)} JPEGs, median {sizes / 1000:.0f} kB; core {cores[-1]}")
+    print(
+        f"{len(photos)} JPEGs, median {sizes / 1000:.0f} kB; core {cores[-1]}; "
+        f"load before {os.getloadavg()[0]:.1f}"
+    )
     alone, whole = decoders(), whole_profiles()
     if importlib.util.find_spec("tensorflow"):
         add_tensorflow(alone, whole)

@@ -10,6 +10,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+import simplejpeg
 from PIL import Image
 from tests.images import MemorySource, encode, jpegs, noise, position_coded, smooth
 
@@ -194,6 +195,38 @@ class TestGeometry:
         data = encode(noise(1, 1, 60_000))
         with pytest.raises(UnreadableImage, match=r"^x: is too narrow: 60000 x 1 pixels$"):
             preprocess(data, profile, "x")
+
+
+class TestTheInterpretersLock:
+    @pytest.mark.parametrize(
+        ("owner", "function", "profile"),
+        [
+            (simplejpeg, "decode_jpeg", MLPERF),
+            (cv2, "resize", MLPERF),
+            (Image.Image, "resize", TORCHVISION),
+        ],
+        ids=["decode", "resize by OpenCV", "resize by Pillow"],
+    )
+    def test_other_threads_run_while_a_library_works(self, owner, function, profile, monkeypatch):
+        """A call that kept the lock would end with the count it began with."""
+        count = 0
+        seen = []
+        real = getattr(owner, function)
+
+        def call(*positional, **named):
+            before = count
+            result = real(*positional, **named)
+            seen.append(count - before)
+            return result
+
+        data = encode(noise(9, 4000, 4000), ".jpg")
+        monkeypatch.setattr(owner, function, call)
+        thread = threading.Thread(target=preprocess, args=(data, profile))
+        thread.start()
+        while thread.is_alive():
+            count += 1
+        assert len(seen) == 1
+        assert seen[0] > 0
 
 
 class TestVariants:
