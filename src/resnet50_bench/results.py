@@ -7,15 +7,13 @@ killed is still on record.
 
 from __future__ import annotations
 
-import os
-import tempfile
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
 import msgspec
 
+from resnet50_bench.atomic import write_atomically
 from resnet50_bench.config import RunConfig, Workload
 from resnet50_bench.data.feed import FeedReport
 from resnet50_bench.engines.base import KernelShare
@@ -260,22 +258,6 @@ def write_record(folder: Path, record: Record) -> Path:
     path = folder / RECORD_FILE
     write_atomically(path, msgspec.json.encode(record) + b"\n")
     return path
-
-
-def write_atomically(path: Path, content: bytes) -> None:
-    """Write a file beside `path` and put it in its place in one step."""
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        Path(name).chmod(0o644)
-        Path(name).replace(path)
-    except BaseException:
-        with suppress(FileNotFoundError):
-            Path(name).unlink()
-        raise
 
 
 def read_record(run: Path) -> Record:

@@ -8,6 +8,7 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from resnet50_bench.atomic import write_atomically
 from resnet50_bench.errors import (
     ConfigError,
     ExitCode,
@@ -17,7 +18,6 @@ from resnet50_bench.errors import (
     R50Error,
 )
 from resnet50_bench.parameters import Setting, make_config
-from resnet50_bench.results import write_atomically
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

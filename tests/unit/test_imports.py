@@ -17,7 +17,8 @@ FRAMEWORKS = {"tensorflow", "google", "openvino", "onnxruntime", "torch", "neura
 
 # From the bottom up: a module imports from rows above its own (and its own), never below.
 LAYERS = (
-    ("errors", "stats", "measure", "interpreter", "predictions", "signals", "findings"),
+    ("atomic", "errors", "stats", "measure", "interpreter", "predictions", "signals", "findings"),
+    ("download",),
     ("config",),
     ("conflicts",),
     ("parameters", "values", "grammar"),

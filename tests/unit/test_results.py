@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import json
-import stat
 from dataclasses import replace
 from pathlib import Path
 
@@ -28,7 +27,6 @@ from resnet50_bench.results import (
     Launch,
     Record,
     read_record,
-    write_atomically,
     write_record,
 )
 
@@ -125,45 +123,6 @@ class TestRoundTrip:
         write_record(tmp_path, make_record())
         assert read_record(tmp_path).status == "completed"
         assert [path.name for path in tmp_path.iterdir()] == [RECORD_FILE]
-
-
-class TestAtomic:
-    def test_readable_by_others(self, tmp_path):
-        write_atomically(tmp_path / "x", b"1")
-        assert stat.S_IMODE((tmp_path / "x").stat().st_mode) == 0o644
-
-    @pytest.mark.parametrize("step", ["os.fsync", "pathlib.Path.chmod", "pathlib.Path.replace"])
-    @pytest.mark.parametrize("error", [OSError(28, "No space left on device"), KeyboardInterrupt()])
-    def test_a_failure_leaves_the_old_file_and_nothing_else(
-        self, tmp_path, monkeypatch, step, error
-    ):
-        path = tmp_path / "x"
-        path.write_bytes(b"old")
-
-        def fail(*_: object, **__: object) -> None:
-            raise error
-
-        monkeypatch.setattr(step, fail)
-        with pytest.raises(type(error)):
-            write_atomically(path, b"new")
-        monkeypatch.undo()
-        assert path.read_bytes() == b"old"
-        assert list(tmp_path.iterdir()) == [path]
-
-    def test_the_new_file_is_whole_before_it_takes_the_old_ones_place(self, tmp_path, monkeypatch):
-        path = tmp_path / "x"
-        path.write_bytes(b"old")
-        replace_file = Path.replace
-        seen = []
-
-        def spy(self: Path, target: Path) -> Path:
-            seen.append((self.parent, self.read_bytes(), target.read_bytes()))
-            return replace_file(self, target)
-
-        monkeypatch.setattr(Path, "replace", spy)
-        write_atomically(path, b"new")
-        assert seen == [(tmp_path, b"new", b"old")]
-        assert path.read_bytes() == b"new"
 
     def test_folder_is_gone(self, tmp_path):
         with pytest.raises(OSError, match="No such file or directory"):

@@ -1,0 +1,46 @@
+from __future__ import annotations
+
+import stat
+from pathlib import Path
+
+import pytest
+
+from resnet50_bench.atomic import write_atomically
+
+
+def test_readable_by_others(tmp_path):
+    write_atomically(tmp_path / "x", b"1")
+    assert stat.S_IMODE((tmp_path / "x").stat().st_mode) == 0o644
+
+
+@pytest.mark.parametrize("step", ["os.fsync", "pathlib.Path.chmod", "pathlib.Path.replace"])
+@pytest.mark.parametrize("error", [OSError(28, "No space left on device"), KeyboardInterrupt()])
+def test_a_failure_leaves_the_old_file_and_nothing_else(tmp_path, monkeypatch, step, error):
+    path = tmp_path / "x"
+    path.write_bytes(b"old")
+
+    def fail(*_: object, **__: object) -> None:
+        raise error
+
+    monkeypatch.setattr(step, fail)
+    with pytest.raises(type(error)):
+        write_atomically(path, b"new")
+    monkeypatch.undo()
+    assert path.read_bytes() == b"old"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_the_new_file_is_whole_before_it_takes_the_old_ones_place(tmp_path, monkeypatch):
+    path = tmp_path / "x"
+    path.write_bytes(b"old")
+    replace_file = Path.replace
+    seen = []
+
+    def spy(self: Path, target: Path) -> Path:
+        seen.append((self.parent, self.read_bytes(), target.read_bytes()))
+        return replace_file(self, target)
+
+    monkeypatch.setattr(Path, "replace", spy)
+    write_atomically(path, b"new")
+    assert seen == [(tmp_path, b"new", b"old")]
+    assert path.read_bytes() == b"new"
