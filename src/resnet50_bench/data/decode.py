@@ -21,6 +21,7 @@ import numpy.typing as npt
 import simplejpeg
 from PIL import Image
 
+from resnet50_bench.data.image_bytes import JPEG_FRAMES, JPEG_START, is_cut_short
 from resnet50_bench.data.profiles import MLPERF, Decoding
 from resnet50_bench.data.sources import UnreadableImage
 
@@ -34,16 +35,9 @@ MAX_PIXELS = 2**27
 """Pixels of an image at the most, 400 MB as RGB: ImageNet's largest has 20 million, and a damaged
 header that promises 65,535 x 65,535 must not end the process."""
 
-_JPEG_START = b"\xff\xd8"
-_JPEG_END = 0xD9
 _JPEG_SCAN = 0xDA
 _JPEG_APP1 = 0xE1
-# The frame headers are C0..CF without the tables DHT, JPG and DAC. ITU-T T.81, table B.1.
-_JPEG_FRAMES = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
 _PLAIN_COMPONENTS = (1, 3)
-# In a scan's data 0xFF is followed by 0 (a data byte), a restart mark D0..D7 or another 0xFF
-# (filling); anything else is the next marker. ITU-T T.81, B.1.1.
-_MARKER_AFTER_SCAN = re.compile(rb"\xff[^\x00\xd0-\xd7\xff]")
 
 # An EXIF entry of tag 0x0112 and type SHORT, in either byte order, whose value is not 1. Found
 # where there is none, it costs time only: OpenCV then decides.
@@ -51,8 +45,6 @@ _TURNED = re.compile(
     rb"\x12\x01\x03\x00.{4}(?!\x01\x00)|\x01\x12\x00\x03.{4}(?!\x00\x01)", re.DOTALL
 )
 
-_PNG_START = b"\x89PNG\r\n\x1a\n"
-_PNG_END = b"\x00\x00\x00\x00IEND\xaeB`\x82"
 
 # Those Pillow knows without loading all its plugins, of which some start other programs.
 _PILLOW_FORMATS = ("JPEG", "PNG", "GIF", "BMP", "PPM")
@@ -94,7 +86,7 @@ def decode_rgb(data: bytes, name: str = "image", profile: Profile = MLPERF) -> R
             inside a JPEG whose end is there is not detected: decoders conceal it.
 
     """
-    header = _read_header(data) if data.startswith(_JPEG_START) else None
+    header = _read_header(data) if data.startswith(JPEG_START) else None
     is_plain = (
         header is not None
         and header.components in _PLAIN_COMPONENTS
@@ -150,7 +142,7 @@ def _decode_by_pillow(data: bytes, name: str) -> Rgb:
 def _check(data: bytes, header: _Header | None, name: str) -> None:
     if not data:
         raise UnreadableImage(name, "is empty")
-    if _is_cut_short(data):
+    if is_cut_short(data):
         raise UnreadableImage(name, "is cut short: its end marker is missing")
     if header is not None and header.pixels > MAX_PIXELS:
         raise _too_large(name, header.pixels)
@@ -162,7 +154,7 @@ def _too_large(name: str, pixels: int) -> UnreadableImage:
 
 def _read_header(data: bytes) -> _Header | None:
     """Walk a JPEG's segments to its first scan; None when something else comes between."""
-    position = len(_JPEG_START)
+    position = len(JPEG_START)
     components = pixels = 0
     may_be_turned = False
     while position + 4 <= len(data) and data[position] == 0xFF:
@@ -172,43 +164,9 @@ def _read_header(data: bytes) -> _Header | None:
             return _Header(components, pixels, may_be_turned)
         if marker == _JPEG_APP1:
             may_be_turned |= _TURNED.search(data, position, end) is not None
-        elif marker in _JPEG_FRAMES and position + 10 <= len(data):
+        elif marker in JPEG_FRAMES and position + 10 <= len(data):
             height = int.from_bytes(data[position + 5 : position + 7], "big")
             width = int.from_bytes(data[position + 7 : position + 9], "big")
             components, pixels = data[position + 9], height * width
         position = end
     return None
-
-
-def _is_cut_short(data: bytes) -> bool:
-    """Tell whether a JPEG or PNG lacks its end; bytes after the end are fine.
-
-    Some versions of OpenCV decode such files, filling the rest with gray.
-    """
-    if data.startswith(_JPEG_START):
-        return not _has_jpeg_end(data)
-    if data.startswith(_PNG_START):
-        return _PNG_END not in data
-    return False
-
-
-def _has_jpeg_end(data: bytes) -> bool:
-    """Walk a JPEG's segments to its end marker.
-
-    A search for the marker's two bytes would also find the end of an EXIF thumbnail.
-    """
-    position = len(_JPEG_START)
-    while position + 1 < len(data):
-        marker = data[position + 1]
-        if data[position] != 0xFF or marker == 0xFF:  # stray or filling bytes, which decoders skip
-            position += 1
-        elif marker == _JPEG_END:
-            return True
-        else:
-            position += 2 + int.from_bytes(data[position + 2 : position + 4], "big")
-            if marker == _JPEG_SCAN:
-                found = _MARKER_AFTER_SCAN.search(data, position)
-                if found is None:
-                    return False
-                position = found.start()
-    return False
