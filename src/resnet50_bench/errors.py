@@ -10,6 +10,7 @@
     │   ├── ModelError        the model is missing, damaged or not ResNet-50 v1.5
     │   ├── CaseError         there is no such test case, or it cannot run
     │   ├── DatasetError      the images are missing or unusable
+    │   ├── DownloadError     a file cannot be downloaded
     │   └── RecordError       a run's folder or record cannot be read
     ├── HostError             exit 3: the host or a tool on it failed
     │   └── InstanceError     an instance failed before anything was measured
@@ -108,6 +109,10 @@ class CaseError(RequestError):
 
 class DatasetError(RequestError):
     """The images are missing or unusable."""
+
+
+class DownloadError(RequestError):
+    """A file cannot be downloaded; what was received stays where it can be gone on with."""
 
 
 class RecordError(RequestError):
