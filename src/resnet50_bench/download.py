@@ -103,7 +103,9 @@ class _Download:
         self._on_progress = on_progress
 
     def receive(self) -> None:
-        """Bring `.part` to its full length."""
+        """Bring `.part` to its full length; one that has it is left to the inspection."""
+        if self._wanted.size_bytes and self._received_bytes() == self._wanted.size_bytes:
+            return
         for attempt in range(1, _ATTEMPTS + 1):
             try:
                 self._receive_once()

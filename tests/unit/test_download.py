@@ -130,8 +130,17 @@ def leave_part(server, folder: Path, content: bytes) -> None:
 
 def test_a_part_that_was_complete_is_used(server, tmp_path):
     leave_part(server, tmp_path, CONTENT)
-    assert get(server, tmp_path) == CONTENT
+    assert get(server, tmp_path, size_bytes=None) == CONTENT
     assert server.ranges == [f"bytes={len(CONTENT)}-"]
+
+
+def test_a_part_of_the_published_size_goes_to_the_inspection_at_once(server, tmp_path):
+    plan_part(tmp_path / NAME).write_bytes(CONTENT)
+    inspected = []
+    get(server, tmp_path, accept=lambda part, _: inspected.append(part.read_bytes()))
+    assert inspected == [CONTENT]
+    assert server.ranges == []
+    assert names(tmp_path) == [NAME]
 
 
 def test_a_part_longer_than_the_file_is_started_over(server, tmp_path):

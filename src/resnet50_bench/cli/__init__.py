@@ -16,6 +16,7 @@ import click
 from resnet50_bench import __version__
 from resnet50_bench.cli.cases import cases
 from resnet50_bench.cli.ctest import ctest, ctest_case
+from resnet50_bench.cli.dataset import dataset
 from resnet50_bench.cli.doctor import doctor
 from resnet50_bench.cli.host import host
 from resnet50_bench.cli.kpi import kpi
@@ -73,6 +74,7 @@ r50.add_command(run)
 r50.add_command(show)
 r50.add_command(kpi)
 r50.add_command(model)
+r50.add_command(dataset)
 r50.add_command(doctor)
 r50.add_command(plan)
 r50.add_command(host)

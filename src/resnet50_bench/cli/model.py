@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-import time
+from functools import partial
 from pathlib import Path
 
 import click
@@ -95,21 +95,13 @@ def verify(path: Path) -> None:
 @model.command(epilog="\b\nExample:\n  r50 model fetch")
 def fetch() -> None:
     """Download the published graph, resnet50_v1.pb; an interrupted download is resumed."""
+    from resnet50_bench.cli.progress import StepProgress
     from resnet50_bench.cli.terminal import TerminalObserver
+    from resnet50_bench.data.verify_facts import Step
     from resnet50_bench.model import PUBLISHED_URL, default_cache_dir, fetch
 
-    shown_s = 0.0
     with TerminalObserver() as observer:
-        observer.stage(1, 1, f"download {PUBLISHED_URL}")
-
-        def show(done_bytes: int, total_bytes: int | None) -> None:
-            nonlocal shown_s
-            if time.monotonic() - shown_s < 1:
-                return
-            shown_s = time.monotonic()
-            total = f" of {total_bytes / 1e6:.0f}" if total_bytes else ""
-            share = done_bytes / total_bytes if total_bytes else None
-            observer.waiting(f"{done_bytes / 1e6:.0f}{total} MB", share)
-
+        observer.stage(1, 1, f"fetch {PUBLISHED_URL}")
+        show = partial(StepProgress(observer), Step.DOWNLOAD)
         path = fetch(default_cache_dir(os.environ), show)
     click.echo(f"{path}\nuse it with: r50 run --model {path}")

@@ -51,16 +51,16 @@ class TerminalObserver:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        self._clear()
+        self.clear()
 
     def stage(self, number: int, total: int, text: str) -> None:
         """Print a numbered stage."""
-        self._clear()
+        self.clear()
         self._console.print(Text(f"[{number}/{total}] ", style="bold cyan").append(text, "default"))
 
     def note(self, text: str) -> None:
         """Print a line below the stage."""
-        self._clear()
+        self.clear()
         self._console.print(Text(f"      {text}"))
 
     def waiting(self, text: str, share: float | None) -> None:
@@ -76,7 +76,8 @@ class TerminalObserver:
         sys.stderr.flush()
         self._drawn = True
 
-    def _clear(self) -> None:
+    def clear(self) -> None:
+        """Remove the waiting line."""
         if self._drawn:
             sys.stderr.write("\r\x1b[2K")
             sys.stderr.flush()

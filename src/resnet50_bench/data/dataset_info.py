@@ -1,0 +1,126 @@
+"""Describes a data set without decoding it: how many images, named how, of which sizes."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from resnet50_bench.data.image_bytes import read_dimensions
+from resnet50_bench.data.sources import UnreadableImage
+
+if TYPE_CHECKING:
+    from resnet50_bench.data.sources import ImageSource
+
+SAMPLE_IMAGES = 200
+"""So many images at the most, evenly spread, are asked for their sizes."""
+
+_DIGITS = re.compile(r"\d")
+
+
+@dataclass(frozen=True, slots=True)
+class NamePattern:
+    """How images are named: every digit is a #, so many have such names."""
+
+    pattern: str
+    images: int
+
+
+@dataclass(frozen=True, slots=True)
+class Unused:
+    """Files that are not used for one reason, and the first of them."""
+
+    reason: str
+    files: int
+    first: str
+
+
+@dataclass(frozen=True, slots=True)
+class Sizes:
+    """What the headers of some images state: pixels, before any rotation.
+
+    Attributes:
+        images: how many were asked.
+        unknown: how many of them are neither JPEG nor PNG, have no header or cannot be read.
+        width: the least and the greatest; None when no header was there.
+        height: the same.
+
+    """
+
+    images: int
+    unknown: int
+    width: tuple[int, int] | None
+    height: tuple[int, int] | None
+
+
+@dataclass(frozen=True, slots=True)
+class DatasetInfo:
+    """What a data set is.
+
+    Attributes:
+        source: its kind and place, as the source describes itself.
+        images: how many.
+        total_bytes: of the images' files.
+        patterns: of their names, the most frequent first.
+        skipped: files that are not used.
+        sizes: of a sample.
+        labels: where the classes of the images come from.
+
+    """
+
+    source: str
+    images: int
+    total_bytes: int
+    patterns: tuple[NamePattern, ...]
+    skipped: tuple[Unused, ...]
+    sizes: Sizes
+    labels: str
+
+
+def describe_dataset(source: ImageSource) -> DatasetInfo:
+    """Tell what a source holds; reads `SAMPLE_IMAGES` images at the most."""
+    patterns = Counter(_DIGITS.sub("#", ref.name) for ref in source.refs)
+    return DatasetInfo(
+        source=source.describe(),
+        images=len(source.refs),
+        total_bytes=sum(ref.size_bytes for ref in source.refs),
+        patterns=tuple(NamePattern(*item) for item in patterns.most_common()),
+        skipped=_group_skipped(source),
+        sizes=_read_sizes(source),
+        labels=describe_labels(source),
+    )
+
+
+def describe_labels(source: ImageSource) -> str:
+    """Say where the classes of a source's images come from."""
+    labelled = sum(ref.label is not None for ref in source.refs)
+    if labelled:
+        return f"the source itself, for {labelled:,} of {len(source.refs):,} images"
+    return "none in the source itself"
+
+
+def _group_skipped(source: ImageSource) -> tuple[Unused, ...]:
+    counts = Counter(item.reason for item in source.skipped)
+    first = {item.reason: item.name for item in reversed(source.skipped)}
+    return tuple(Unused(reason, files, first[reason]) for reason, files in counts.most_common())
+
+
+def _read_sizes(source: ImageSource) -> Sizes:
+    step = -(-len(source.refs) // SAMPLE_IMAGES)
+    sample = source.refs[::step]
+    widths: list[int] = []
+    heights: list[int] = []
+    for ref in sample:
+        try:
+            dimensions = read_dimensions(source.read(ref))
+        except UnreadableImage:
+            continue
+        if dimensions is not None:
+            widths.append(dimensions[0])
+            heights.append(dimensions[1])
+    return Sizes(len(sample), len(sample) - len(widths), _span(widths), _span(heights))
+
+
+def _span(values: list[int]) -> tuple[int, int] | None:
+    return (min(values), max(values)) if values else None
