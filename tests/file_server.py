@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import threading
 from contextlib import contextmanager, suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -61,10 +62,16 @@ class Handler(BaseHTTPRequestHandler):
         pass
 
 
+class Server(ThreadingHTTPServer):
+    def handle_error(self, request, client_address):
+        if not isinstance(sys.exc_info()[1], ConnectionError):  # the client went away
+            super().handle_error(request, client_address)
+
+
 @contextmanager
 def serve(content: bytes, name: str):
     """Serve `content`; `server.url` ends in `name`, `server.ranges` tells what was asked for."""
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    server = Server(("127.0.0.1", 0), Handler)
     server.content, server.etag, server.content_type = content, ETAG, "application/octet-stream"
     server.status, server.supports_range, server.shift = 200, True, 0
     server.breaks, server.ranges, server.stalls, server.names_length = [], [], 0, True

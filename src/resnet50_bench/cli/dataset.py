@@ -63,7 +63,7 @@ def verify(path: Path, *, quick: bool, again: bool, as_json: bool) -> None:
         except KeyboardInterrupt:
             observer.clear()
             _explain_interruption(progress)
-            _print_findings(inquiry, as_json=False)
+            _print_findings(inquiry, as_json=as_json)
             raise
     conclusion = _print_findings(inquiry, as_json=as_json)
     if conclusion.is_bad:
@@ -138,10 +138,11 @@ def _make_memory() -> Memory:
 def _explain_interruption(progress: StepProgress) -> None:
     from resnet50_bench.data.verify_facts import Step
 
-    again = "the next time it begins anew"
-    if progress.step is Step.HASH:
-        again = "a hash cannot be gone on with, so the next time it begins anew"
-    click.echo(f"stopped after {progress.done}; {again}. Known so far:", err=True)
+    reason = "a hash cannot be gone on with, so " if progress.step is Step.HASH else ""
+    click.echo(
+        f"stopped after {progress.done}; {reason}the next time it begins anew. Known so far:",
+        err=True,
+    )
 
 
 def _print_findings(inquiry: Inquiry, *, as_json: bool) -> Conclusion:

@@ -71,7 +71,9 @@ class StepProgress:
 
 
 def describe_amount(step: Step, done: int, total: int | None) -> str:
-    """Return `3 of 43 images` or `1,200.0 of 6,744.9 MB`."""
+    """Return `3 of 43 images` or `1,200.0 of 6,744.9 MB`; listing has no amount."""
+    if step is Step.LIST:
+        return "the list was begun"
     if step is Step.IMAGES:
         return f"{done:,} of {total:,} images"
     of_total = f" of {total / 1e6:,.1f}" if total else ""
