@@ -166,8 +166,8 @@ def test_ctrl_c_while_it_hashes_tells_what_is_unknown_and_leaves_nothing(
 def test_info(r50, dataset):
     path = write_tar(r50.root / "val.tar", make_images())
     ended = dataset("info", path)
-    assert (ended.code, ended.stderr) == (0, "")
-    assert "names     ILSVRC####_val_########.JPEG (7)" in ended.stdout.splitlines()
+    assert (ended.code, ended.stderr) == (0, f"[1/1] list the images of {path}\n")
+    assert "names     ILSVRC2012_val_0000000#.JPEG (7)" in ended.stdout.splitlines()
     assert "sizes     30 .. 30 wide, 20 .. 20 high, in a sample of 7" in ended.stdout.splitlines()
     found = json.loads(dataset("info", "--json", path).stdout)
     assert found["images"] == 7

@@ -78,12 +78,14 @@ def info(path: Path, *, as_json: bool) -> None:
     """Tell what the data set in PATH holds: images, names, sizes, files that are skipped."""
     import msgspec
 
-    from resnet50_bench.cli.terminal import print_json
+    from resnet50_bench.cli.terminal import TerminalObserver, print_json
     from resnet50_bench.data.argument import open_argument
     from resnet50_bench.data.dataset_info import describe_dataset
     from resnet50_bench.report.dataset_text import describe_info
 
-    found = describe_dataset(open_argument(path))
+    with TerminalObserver() as observer:
+        observer.stage(1, 1, f"list the images of {path}")
+        found = describe_dataset(open_argument(path))
     if as_json:
         print_json(msgspec.to_builtins(found))
         return

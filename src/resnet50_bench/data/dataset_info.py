@@ -21,7 +21,7 @@ _DIGITS = re.compile(r"\d")
 
 @dataclass(frozen=True, slots=True)
 class NamePattern:
-    """How images are named: every digit is a #, so many have such names."""
+    """How images are named, with a # for each digit that differs; so many have such names."""
 
     pattern: str
     images: int
@@ -80,12 +80,11 @@ class DatasetInfo:
 
 def describe_dataset(source: ImageSource) -> DatasetInfo:
     """Tell what a source holds; reads `SAMPLE_IMAGES` images at the most."""
-    patterns = Counter(_DIGITS.sub("#", ref.name) for ref in source.refs)
     return DatasetInfo(
         source=source.describe(),
         images=len(source.refs),
         total_bytes=sum(ref.size_bytes for ref in source.refs),
-        patterns=tuple(NamePattern(*item) for item in patterns.most_common()),
+        patterns=_find_patterns(source),
         skipped=_group_skipped(source),
         sizes=_read_sizes(source),
         labels=describe_labels(source),
@@ -98,6 +97,21 @@ def describe_labels(source: ImageSource) -> str:
     if labelled:
         return f"the source itself, for {labelled:,} of {len(source.refs):,} images"
     return "none in the source itself"
+
+
+def _find_patterns(source: ImageSource) -> tuple[NamePattern, ...]:
+    groups: dict[str, list[str]] = {}
+    for ref in source.refs:
+        groups.setdefault(_DIGITS.sub("#", ref.name), []).append(ref.name)
+    patterns = [
+        NamePattern("".join(map(_merge_characters, zip(*names))), len(names))
+        for names in groups.values()
+    ]
+    return tuple(sorted(patterns, key=lambda item: -item.images))
+
+
+def _merge_characters(column: tuple[str, ...]) -> str:
+    return column[0] if len(set(column)) == 1 else "#"
 
 
 def _group_skipped(source: ImageSource) -> tuple[Unused, ...]:

@@ -5,11 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
+from resnet50_bench.data.verify_facts import Found
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from resnet50_bench.data.imagenet import ImageArchive
-    from resnet50_bench.data.verify_facts import Contents, Damage, Facts, Found
+    from resnet50_bench.data.verify_facts import Contents, Damage, Facts
 
 Status = Literal["ok", "failed", "note", "unknown"]
 Verdict = Literal["published", "whole", "damaged", "differs", "not read"]
@@ -23,14 +25,14 @@ class Check:
         name: what, in a word or two.
         status: `note` is no fault; `unknown` was not looked at.
         text: the finding.
-        examples: the first of what was found.
+        found: what the text counts, by name; None when it counts nothing.
 
     """
 
     name: str
     status: Status
     text: str
-    examples: tuple[str, ...] = ()
+    found: Found | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,7 +127,7 @@ def _check_contents(facts: Facts, published: ImageArchive, *, claims: bool) -> I
         text = f"{facts.shards.files:,} files, {facts.shards.total_bytes:,} bytes"
         if missing.count:
             text += f"; {missing.count:,} missing"
-        yield Check("shards", "failed" if missing.count else "ok", text, missing.first)
+        yield Check("shards", "failed" if missing.count else "ok", text, missing)
 
 
 def _check_names(contents: Contents, published: ImageArchive, *, claims: bool) -> Iterator[Check]:
@@ -145,18 +147,18 @@ def _check_names(contents: Contents, published: ImageArchive, *, claims: bool) -
         ("duplicates", contents.duplicates),
     ):
         if some.count:
-            yield Check(name, status, f"{some.count:,}", some.first)
+            yield Check(name, status, f"{some.count:,}", some)
 
 
 def _check_files(contents: Contents) -> Iterator[Check]:
     if contents.empty.count:
-        yield Check("empty", "failed", _count(contents.empty.count, "file"), contents.empty.first)
+        yield Check("empty", "failed", _count(contents.empty.count, "file"), contents.empty)
     if contents.damaged.count:
         text = f"{_count(contents.damaged.count, 'file')} cannot be used"
-        yield Check("files", "failed", text, contents.damaged.first)
+        yield Check("files", "failed", text, contents.damaged)
     if contents.unused.count:
         text = f"{_count(contents.unused.count, 'file')} not used"
-        yield Check("unused", "note", text, contents.unused.first)
+        yield Check("unused", "note", text, contents.unused)
 
 
 def _check_reading(facts: Facts, published: ImageArchive) -> Iterator[Check]:
@@ -180,7 +182,7 @@ def _check_damage(damage: Damage, noun: str) -> Check:
     bad: Found = damage.damaged
     if bad.count:
         text = f"{bad.count:,} of {_count(damage.checked, noun)} damaged"
-        return Check(f"{noun}s", "failed", text, bad.first)
+        return Check(f"{noun}s", "failed", text, bad)
     proof = "both checksums hold" if noun == "record" else "begin and end as they should"
     return Check(f"{noun}s", "ok", f"{damage.checked:,} read: {proof}")
 
@@ -197,8 +199,11 @@ def _name_set(facts: Facts, published: ImageArchive) -> str:
         return f": {_count(records, 'record')}"
     if _is_complete(facts.contents, published):
         return f": {total}"
-    part = f", {facts.contents.expected:,} of them" if facts.contents.expected else ""
-    return f", but not {total}: {_count(facts.contents.images, 'image')}{part}"
+    images, expected = facts.contents.images, facts.contents.expected
+    if expected == images:
+        return f", but only {expected:,} of {total}"
+    part = f", {expected:,} of them validation images" if expected else ""
+    return f", but not {total}: {_count(images, 'image')}{part}"
 
 
 def _count(number: int, noun: str) -> str:

@@ -37,9 +37,11 @@ def describe_info(info: DatasetInfo) -> Iterator[tuple[str, str]]:
 
 
 def _list_examples(check: Check) -> Iterator[str]:
-    yield from check.examples
-    if len(check.examples) >= _LISTED:
-        yield "..."
+    if check.found is not None:
+        yield from check.found.first
+        left = check.found.count - len(check.found.first)
+        if left:
+            yield f"... {left:,} more"
 
 
 def _describe_sizes(sizes: Sizes) -> str:

@@ -7,7 +7,9 @@ from tests.archives import make_images, make_jpeg, write_folder, write_tar
 
 from resnet50_bench.data.argument import open_argument
 from resnet50_bench.data.dataset_info import NamePattern, Sizes, Unused, describe_dataset
-from resnet50_bench.report.dataset_text import describe_info
+from resnet50_bench.data.verify_conclusion import Check, Conclusion
+from resnet50_bench.data.verify_facts import found
+from resnet50_bench.report.dataset_text import describe_info, list_checks
 
 
 def test_a_tar_of_numbered_images(tmp_path):
@@ -16,7 +18,7 @@ def test_a_tar_of_numbered_images(tmp_path):
     assert info.source == f"tar {tmp_path / 'val.tar'}"
     assert info.images == 12
     assert info.total_bytes == sum(map(len, images.values()))
-    assert info.patterns == (NamePattern("ILSVRC####_val_########.JPEG", 12),)
+    assert info.patterns == (NamePattern("ILSVRC2012_val_000000##.JPEG", 12),)
     assert info.skipped == ()
     assert info.sizes == Sizes(12, 0, (30, 30), (20, 20))
     assert info.labels == "none in the source itself"
@@ -71,3 +73,12 @@ def test_an_image_that_is_gone_has_no_size(tmp_path):
     source = open_argument(folder)
     (folder / "a.jpg").unlink()
     assert describe_dataset(source).sizes == Sizes(2, 1, (30, 30), (20, 20))
+
+
+@pytest.mark.parametrize(("count", "last"), [(5, "4"), (6, "... 1 more"), (1234, "... 1,229 more")])
+def test_examples_tell_how_many_are_not_named(count, last):
+    check = Check("missing", "note", f"{count:,}", found(map(str, range(count))))
+    lines = list(list_checks(Conclusion("whole", "WHOLE", (check,))))
+    assert lines[0] == ("note", f"missing     {count:,}")
+    assert lines[-1] == ("", " " * 12 + last)
+    assert len(lines) == min(count, 6) + 1
