@@ -24,8 +24,8 @@ _BLOCK_BYTES = 8 << 20
 def hash_file(path: Path, on_progress: OnProgress) -> Hashes:
     """Hash a file by MD5 and SHA-256 in one pass.
 
-    The two run beside each other, as hashlib releases the interpreter's lock: the pass takes
-    about as long as MD5 alone.
+    The two run beside each other, as hashlib releases the interpreter's lock: where a second core
+    is free, the pass takes about as long as MD5 alone.
 
     Raises:
         DatasetError: it cannot be read.
