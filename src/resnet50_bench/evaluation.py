@@ -39,6 +39,7 @@ class EvaluationPlan:
         labels: what each shows: 0..999 in the order of the sorted synsets.
         labels_origin: where the labels come from, in one line.
         dataset_images: how many images the dataset has.
+        places: of each image in the dataset.
     """
 
     path: Path
@@ -46,6 +47,7 @@ class EvaluationPlan:
     labels: tuple[int, ...]
     labels_origin: str
     dataset_images: int
+    places: tuple[int, ...]
 
     @property
     def images_sha256(self) -> str:
@@ -78,6 +80,7 @@ def plan_evaluation(config: RunConfig, source: ImageSource) -> EvaluationPlan | 
         labels=tuple(found.labels[index] for index in chosen),
         labels_origin=found.origin,
         dataset_images=count,
+        places=tuple(chosen),
     )
 
 
@@ -106,6 +109,7 @@ def plan_requests(
     passes: tuple[str, ...],
     positions: Sequence[int],
     shape: tuple[int, int],
+    crops: Path | None = None,
 ) -> list[EvaluationRequest]:
     """Deal the images to the instances: whole batches in turn, no image twice.
 
@@ -116,6 +120,7 @@ def plan_requests(
         passes: names of the preprocessing profiles.
         positions: which images, ascending.
         shape: batch size and number of instances; an instance may get nothing.
+        crops: folder of the dataset's images preprocessed before.
     """
     size, instances = shape
     batches = [positions[first : first + size] for first in range(0, len(positions), size)]
@@ -128,6 +133,8 @@ def plan_requests(
                 positions=own,
                 refs=tuple(plan.refs[position] for position in own),
                 passes=passes,
+                crops=str(crops) if crops is not None else None,
+                places=tuple(plan.places[position] for position in own) if crops else (),
             )
         )
     return requests

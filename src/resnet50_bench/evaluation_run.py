@@ -7,6 +7,7 @@ import time
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+from resnet50_bench.data.crops import find_crops, plan_crops_folder
 from resnet50_bench.evaluation import EvaluationPlan, count_batches, plan_requests
 from resnet50_bench.jobs import plan_evaluation_jobs
 from resnet50_bench.journal import JOURNAL_FILE, Journal, Origin, open_journal
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+    from resnet50_bench.data.crops import Crops
     from resnet50_bench.job import Job, Predicted
     from resnet50_bench.plan import RunPlan
 
@@ -30,6 +32,7 @@ class EvaluationRun:
     Attributes:
         plan: of the run, with no more instances than there are batches left to see.
         remaining: the images to see, by position.
+        crops: the images preprocessed before; None when they are to be decoded.
         resumed_images: how many images an interrupted part of the run has answered.
     """
 
@@ -42,13 +45,15 @@ class EvaluationRun:
         self.remaining = plan_remaining(images, size, journal.positions())
         self.resumed_images = images - len(self.remaining)
         self.plan = limit_instances(plan, count_batches(len(self.remaining), size))
+        self.crops = _find_crops(self.plan)
         self._seen, self._right = self._count(journal.progress().rows)
 
     def plan_jobs(self) -> list[Job]:
         """Return what each instance is told: disjoint shares of what is left."""
         shape = self.plan.workload.batch_size, len(self.plan.placement.slots)
         passes = (self.plan.preprocessing.value,)
-        requests = plan_requests(self._evaluation, passes, self.remaining, shape)
+        crops = self.crops.path if self.crops is not None else None
+        requests = plan_requests(self._evaluation, passes, self.remaining, shape, crops)
         return plan_evaluation_jobs(self.plan, requests)
 
     def add(self, answers: Predicted) -> None:
@@ -86,6 +91,7 @@ class EvaluationRun:
             rows=progress.rows,
             unreadable=progress.unreadable,
             resumed_images=self.resumed_images,
+            crops=str(self.crops.path) if self.crops is not None else None,
         )
 
     def _count(self, rows: bytes) -> tuple[int, int]:
@@ -129,6 +135,14 @@ def plan_remaining(images: int, batch_size: int, done: frozenset[int]) -> tuple[
     ]
     left = [batch for batch in batches if not done.issuperset(batch)]
     return tuple(position for batch in left or batches[-1:] for position in batch)
+
+
+def _find_crops(plan: RunPlan) -> Crops | None:
+    """Return what `r50 dataset cache` made of the dataset for this preprocessing."""
+    if plan.source is None:
+        return None
+    folder = plan_crops_folder(plan.cache_dir)
+    return find_crops(folder, plan.source, plan.preprocessing.value)
 
 
 def _describe_origin(plan: RunPlan, evaluation: EvaluationPlan) -> Origin:

@@ -39,8 +39,8 @@ class EvaluationRequest(msgspec.Struct, frozen=True, kw_only=True):
         positions: of the images in the evaluation, in whole batches but the last.
         refs: the same images, where they lie in the dataset.
         passes: names of the preprocessing profiles; more than one to try changed ones.
-        crops: a file of images preprocessed before, and of which position in it each image is;
-            None when they are to be decoded.
+        crops: folder of the images preprocessed before; None when they are to be decoded.
+        places: of the images in the crops, in the order of `positions`.
     """
 
     path: str
@@ -48,6 +48,7 @@ class EvaluationRequest(msgspec.Struct, frozen=True, kw_only=True):
     refs: tuple[ImageRef, ...]
     passes: tuple[str, ...]
     crops: str | None = None
+    places: tuple[int, ...] = ()
 
 
 class Job(msgspec.Struct, frozen=True, kw_only=True):

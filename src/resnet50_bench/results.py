@@ -185,6 +185,7 @@ class Evaluation:
         rows: the answers, see `predictions`: one packed row per image that was seen.
         unreadable: position in `images` of each image that could not be read, and why.
         resumed_images: images an earlier, interrupted part of this run had answered.
+        crops: folder of the images preprocessed before; None when they were decoded in this run.
     """
 
     preprocessing: str
@@ -196,6 +197,7 @@ class Evaluation:
     rows: bytes = b""
     unreadable: tuple[tuple[int, str], ...] = ()
     resumed_images: int = 0
+    crops: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

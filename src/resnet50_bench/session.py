@@ -270,8 +270,11 @@ class _Run:
         self._mark_region(REGION_BEGIN)
         if self._evaluation is not None:
             self._evaluation.begin()
-            images = len(self._evaluation.remaining)
-            self._observer.stage(4, self._stages, f"decode and classify {images:,} images")
+            images = f"{len(self._evaluation.remaining):,} images"
+            todo = f"decode and classify {images}"
+            if self._evaluation.crops is not None:
+                todo = f"classify {images}, preprocessed before"
+            self._observer.stage(4, self._stages, todo)
             return
         self._expected_s = self._expect_s(workers)
         self._observer.stage(4, self._stages, f"measure for about {self._expected_s:.0f} s")

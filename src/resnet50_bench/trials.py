@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from typing import TYPE_CHECKING
 
-from resnet50_bench.data.profiles import list_variants
+from resnet50_bench.data.profiles import find_profile, list_variants
 from resnet50_bench.evaluation import (
     EvaluationPlan,
     count_batches,
@@ -34,7 +34,7 @@ class Trials:
         size = plan.workload.batch_size
         plan = limit_instances(plan, count_batches(len(sample), size))
         self._variants = tuple(
-            item.profile_name for item in list_variants(plan.preprocessing.value)
+            item.profile_name for item in list_variants(find_profile(plan.preprocessing.value))
         )
         self._sample = sample
         self._rows: dict[str, list[bytes]] = defaultdict(list)

@@ -50,6 +50,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from resnet50_bench.data.feed import Feed, FeedReport
+    from resnet50_bench.data.loader import ImageLoader
     from resnet50_bench.engines import Loaded, Scores
     from resnet50_bench.evaluate import Timings
     from resnet50_bench.placement import Slot
@@ -183,21 +184,29 @@ def _evaluate(channel: Channel, job: Job, loaded: Loaded, load_ns: int) -> _Meas
 
 
 def _run_passes(channel: Channel, job: Job, streams: Sequence[Stream], timings: Timings) -> None:
-    from resnet50_bench.data.loader import open_loader
     from resnet50_bench.evaluate import Batches, evaluate
 
     assert job.evaluation is not None
     size, positions = job.batch_size, job.evaluation.positions
     batches = [positions[first : first + size] for first in range(0, len(positions), size)]
-    refs = dict(zip(positions, job.evaluation.refs, strict=True))
     for name in job.evaluation.passes:
         evaluate(
             streams,
-            open_loader(Path(job.evaluation.path), refs, name, job.evaluation.crops),
+            _open_loader(job.evaluation, name),
             Batches(batches, size),
             partial(_send_answers, channel, name),
             timings,
         )
+
+
+def _open_loader(request: EvaluationRequest, name: str) -> ImageLoader:
+    from resnet50_bench.data.loader import open_crop_loader, open_loader
+
+    if request.crops is not None:
+        places = dict(zip(request.positions, request.places, strict=True))
+        return open_crop_loader(Path(request.crops), places, name)
+    refs = dict(zip(request.positions, request.refs, strict=True))
+    return open_loader(Path(request.path), refs, name)
 
 
 def _send_answers(

@@ -25,10 +25,8 @@ COMMAND = [
     sys.executable,
     "-c",
     "from resnet50_bench import cli\n"
-    "from resnet50_bench.cli.dataset_cache import cache\n"
     "from resnet50_bench.data import crop_writer\n"
     "crop_writer.SAVE_SECONDS = 0\n"
-    "cli.r50.add_command(cache)\n"
     "cli.main()",
 ]
 
@@ -53,7 +51,7 @@ def expected(photos):
 def start(r50, photos):
     def start():
         environment = {"R50_CACHE_DIR": str(r50.root / "cache")}
-        return r50.start("cache", photos, command=COMMAND, env=environment)
+        return r50.start("dataset", "cache", photos, command=COMMAND, env=environment)
 
     return start
 
@@ -123,7 +121,7 @@ def test_ctrl_c(r50, start, expected, whole_group):
 
 def test_json_and_another_folder(r50, picture):
     output = r50.root / "elsewhere"
-    ended = r50("cache", picture, "--preprocessing", "torchvision", "--output", output, "--json",
+    ended = r50("dataset", "cache", picture, "--preprocessing", "torchvision", "--output", output, "--json",
                 "--threads", "1", command=COMMAND)  # fmt: skip
     found = json.loads(ended.stdout)
     assert found["preprocessing"] == "torchvision"
@@ -135,10 +133,10 @@ def test_json_and_another_folder(r50, picture):
 
 def test_wrong_requests_end_in_exit_code_2(r50, picture):
     output = ["--output", r50.root / "crops"]
-    ended = r50("cache", picture, "--preprocessing", "tensorflow", *output, command=COMMAND)
+    ended = r50("dataset", "cache", picture, "--preprocessing", "tensorflow", *output, command=COMMAND)
     assert ended.code == 2
     assert "error: --preprocessing tensorflow: its resize gives fractions" in ended.stderr
-    ended = r50("cache", r50.root / "nowhere", *output, command=COMMAND)
+    ended = r50("dataset", "cache", r50.root / "nowhere", *output, command=COMMAND)
     assert ended.code == 2
     assert "nowhere: does not exist" in ended.stderr
     assert not (r50.root / "crops").exists()

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from resnet50_bench.cli.dataset_cache import cache
 from resnet50_bench.errors import ExitCode
 
 if TYPE_CHECKING:
@@ -33,7 +34,10 @@ is no data set at PATH, 130 interrupted."""
 
 @click.group()
 def dataset() -> None:
-    """Verify, describe and download data sets of images."""
+    """Verify, describe, download and preprocess data sets of images."""
+
+
+dataset.add_command(cache)
 
 
 @dataset.command(epilog=_VERIFY_EPILOG)

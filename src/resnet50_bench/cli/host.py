@@ -42,10 +42,10 @@ def capture(file: Path) -> None:
     memory sizes and the limits of this process; `r50 plan --host FILE` plans for it.
     """
     from resnet50_bench import __version__
+    from resnet50_bench.atomic import write_atomically
     from resnet50_bench.errors import HostError
     from resnet50_bench.host import read_host
     from resnet50_bench.host_files import HostFile, encode_host_file
-    from resnet50_bench.results import write_atomically
 
     captured = datetime.now(timezone.utc).isoformat(timespec="seconds")
     content = encode_host_file(

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from resnet50_bench.data.pool import plan_pool_batches
-from resnet50_bench.data.profiles import IMAGE_BYTES, PROFILES
+from resnet50_bench.data.profiles import IMAGE_BYTES, find_profile
 from resnet50_bench.data.sources import ImageRef, Skipped, UnreadableImage, reopen
 from resnet50_bench.errors import DatasetError
 
@@ -194,7 +194,7 @@ def _load_pool(source: ImageSource, request: RealFeedRequest) -> tuple[Images, i
     from resnet50_bench.data.buffers import empty_images
     from resnet50_bench.data.preprocess import preprocess_all
 
-    profile = PROFILES[request.profile]
+    profile = find_profile(request.profile)
     size = request.batch_size
     capacity = min(
         plan_pool_images(size, request.max_pool_bytes), -(-len(request.refs) // size) * size

@@ -63,7 +63,7 @@ def describe_damage(data: bytes, name: str) -> str | None:
     """
     if has_known_start(data):
         return "is cut short: its end marker is missing" if is_cut_short(data) else None
-    from resnet50_bench.data.preprocess import decode_rgb  # OpenCV, seldom needed here
+    from resnet50_bench.data.decode import decode_rgb  # OpenCV, seldom needed here
 
     try:
         decode_rgb(data, name)

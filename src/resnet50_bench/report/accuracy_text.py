@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from resnet50_bench.accuracy import Accuracy, compute_accuracy
-from resnet50_bench.data.profiles import list_variants
+from resnet50_bench.data.profiles import find_profile, list_variants
 from resnet50_bench.evaluation import find_expected_top1
 from resnet50_bench.explain import explain, should_explain
 from resnet50_bench.kpi import compute_pace
@@ -49,7 +49,8 @@ def describe_evaluated(record: Record, evaluation: Evaluation) -> str:
     """Say which images were seen."""
     where = record.dataset.description if record.dataset is not None else "dataset"
     seen = len(evaluation.images) - len(evaluation.unreadable)
-    lines = [f"{seen:,} of {evaluation.dataset_images:,} images of the {where}, decoded on the way"]
+    how = "decoded on the way" if evaluation.crops is None else "preprocessed before the run"
+    lines = [f"{seen:,} of {evaluation.dataset_images:,} images of the {where}, {how}"]
     if evaluation.resumed_images:
         lines.append(f"{evaluation.resumed_images:,} of them before the run was interrupted")
     named = [f"{evaluation.images[place]} {reason}" for place, reason in evaluation.unreadable]
@@ -107,7 +108,8 @@ def find_causes(record: Record) -> list[Cause]:
         return []
     if not should_explain(evaluation, find_expected_top1(record.config, record.model)):
         return []
-    sentences = {item.profile_name: item.cause for item in list_variants(evaluation.preprocessing)}
+    variants = list_variants(find_profile(evaluation.preprocessing))
+    sentences = {item.profile_name: item.cause for item in variants}
     return list(explain(evaluation, record.trials, sentences))
 
 
