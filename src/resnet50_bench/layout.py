@@ -44,8 +44,7 @@ def plan_layout(config: RunConfig, host: Host, batches: int | None = None) -> Pl
     most = _find_most_cores(config)
     if most is not None and config.cores_per_instance is None:
         size = min(most, placement.cores_per_instance)
-        request = replace(request, cores_per_instance=size)
-        placement = plan_placement(host, request)
+        placement = plan_placement(host, replace(request, cores_per_instance=size))
     if config.weight_sharing:
         _require_images_per_core(config, placement)
         placement = share_weights(placement, config.share_per)
@@ -84,6 +83,23 @@ def share_weights(placement: Placement, per: SharePer) -> Placement:
         placement,
         slots=tuple(_join(instance, group) for instance, group in enumerate(groups.values())),
     )
+
+
+def describe_size(placement: Placement) -> str:
+    """Say how many instances there are, and how large, in a few words."""
+    instances, streams = len(placement.slots), sum(len(slot.streams) for slot in placement.slots)
+    cores = placement.cores_per_instance
+    if not streams:
+        return f"{_count(instances, 'instance')} x {_count(cores, 'core')}"
+    each = len(placement.slots[0].streams[0])
+    return (
+        f"{_count(instances, 'instance')} with {_count(streams, 'stream')} x "
+        f"{_count(each, 'thread')}"
+    )
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}{'s' * (number != 1)}"
 
 
 def _join(instance: int, slots: list[Slot]) -> Slot:

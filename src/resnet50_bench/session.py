@@ -27,6 +27,7 @@ from resnet50_bench.launch import (
     wait_for_traces,
 )
 from resnet50_bench.launch.local import WORKER_ARGUMENTS
+from resnet50_bench.layout import describe_size
 from resnet50_bench.model import prepare
 from resnet50_bench.outcome import describe_instances, read_trace
 from resnet50_bench.plan import RunPlan, describe_model
@@ -160,9 +161,7 @@ class _Run:
         evaluation = self._evaluation
         jobs = plan_jobs(plan) if evaluation is None else evaluation.plan_jobs()
         take_answers = ignore_answers if evaluation is None else evaluation.add
-        count = len(jobs)
-        cores = plan.placement.cores_per_instance
-        instances = f"{count} instance{'s' * (count != 1)} x {cores} core{'s' * (cores != 1)}"
+        instances = describe_size(plan.placement)
         feed = "fill the feed, " if evaluation is None else ""
         observer.stage(3, self._stages, f"start {instances}: load, {feed}warm up")
         with start_workers(jobs, plan.worker_environment, self._folder, take_answers) as workers:

@@ -133,7 +133,9 @@ def test_json_and_another_folder(r50, picture):
 
 def test_wrong_requests_end_in_exit_code_2(r50, picture):
     output = ["--output", r50.root / "crops"]
-    ended = r50("dataset", "cache", picture, "--preprocessing", "tensorflow", *output, command=COMMAND)
+    ended = r50(
+        "dataset", "cache", picture, "--preprocessing", "tensorflow", *output, command=COMMAND
+    )
     assert ended.code == 2
     assert "error: --preprocessing tensorflow: its resize gives fractions" in ended.stderr
     ended = r50("dataset", "cache", r50.root / "nowhere", *output, command=COMMAND)

@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import os
 import sys
+from dataclasses import asdict, replace
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from resnet50_bench.cli.terminal import TerminalObserver, make_console, print_json
-from resnet50_bench.config import Mode
+from resnet50_bench.config import Mode, SharePer
 from resnet50_bench.errors import ConfigError, Interrupted, R50Error, RecordError
 from resnet50_bench.plan import RunPlan, plan_run
 from resnet50_bench.report.kpi_text import list_kpis
 from resnet50_bench.report.plan_text import print_plan, summarize_plan
+from resnet50_bench.report.sharing_text import contrast, render_contrast
 from resnet50_bench.report.summary import summarize
 from resnet50_bench.report.text import print_result
 from resnet50_bench.results import read_record
@@ -65,6 +67,34 @@ def run_one(point: Point, options: RunOptions) -> int:
     else:
         _print_result(result, plan)
     return judge(result.record).exit_code
+
+
+def run_contrast(point: Point, options: RunOptions) -> int:
+    """Measure a point with shared weights, then in separate processes; return the worse code."""
+    plan = plan_run(point.config, os.environ)
+    separate = replace(
+        point.config,
+        weight_sharing=False,
+        share_per=SharePer.SOCKET,
+        force=False,
+        cores_per_instance=plan.placement.cores_per_instance,
+        instances=sum(len(slot.streams) for slot in plan.placement.slots),
+    )
+    plan_run(separate, os.environ)  # what is wrong with it is said before anything is measured
+    records = []
+    for config in (point.config, separate):
+        plan = plan_run(config, os.environ)
+        result = _measure(plan, options.output)
+        records.append(result.record)
+        if not options.as_json:
+            _print_result(result, plan)
+    rows = contrast(*records)
+    if options.as_json:
+        print_json({"shared": records[0].run_id, "separate": records[1].run_id,
+                    "figures": [asdict(row) | {"ratio": row.ratio} for row in rows]})  # fmt: skip
+    else:
+        click.echo(f"\n{render_contrast(rows)}", nl=False)
+    return max(judge(record).exit_code for record in records)
 
 
 def resume_one(folder: Path, *, as_json: bool) -> int:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from resnet50_bench.cli.options import collect_flags, parameter_options, take_flags
+from resnet50_bench.config import Mode
 from resnet50_bench.errors import (
     CaseError,
     ExitCode,
@@ -62,6 +63,7 @@ class RunOptions:
     dry_run: bool
     as_json: bool
     resume: Path | None
+    compare_unshared: bool
     flags: dict[str, str | bool | None]
 
 
@@ -116,6 +118,11 @@ class RunOptions:
     metavar="RUN",
     help="Go on with an interrupted accuracy run, given its folder; it names all the rest itself.",
 )
+@click.option(
+    "--compare-unshared",
+    is_flag=True,
+    help="With --weight-sharing, measure the same in separate processes too, and compare.",
+)
 @click.option("--dry-run", is_flag=True, help="Print the plan and stop.")
 @click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
 def run(**values: Any) -> None:
@@ -139,12 +146,30 @@ def run(**values: Any) -> None:
         if options.dry_run:
             show_plans(points, as_json=options.as_json)
             return
+        if options.compare_unshared:
+            sys.exit(_run_both(points, options))
         sys.exit(run_one(points[0], options) if len(points) == 1 else run_all(points, options))
     except RequestError as error:
         if not options.skip_unrunnable or not _is_unrunnable(error, points):
             raise
         click.echo(f"SKIPPED: {error.message}")
         sys.exit(ExitCode.SKIPPED)
+
+
+def _run_both(points: tuple[Point, ...], options: RunOptions) -> int:
+    from resnet50_bench.cli.points import run_contrast
+
+    if len(points) > 1 or not points[0].config.weight_sharing:
+        raise RequestError(
+            "--compare-unshared compares one run with weight sharing",
+            "add --weight-sharing, and one value of each parameter",
+        )
+    if points[0].config.mode is Mode.ACCURACY:
+        raise RequestError(
+            "--compare-unshared compares speeds and memory, and accuracy mode asks for neither",
+            "leave it out",
+        )
+    return run_contrast(points[0], options)
 
 
 def _refuse_others(options: RunOptions) -> None:

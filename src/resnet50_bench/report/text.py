@@ -13,6 +13,7 @@ from resnet50_bench.kpi import Kpis, Latency, reported, run_kpis, survivors_kpis
 from resnet50_bench.plan import describe_model
 from resnet50_bench.report.accuracy_text import describe_accuracy, describe_evaluated
 from resnet50_bench.report.placement_map import render_placement
+from resnet50_bench.report.sharing_text import describe_shared_memory
 from resnet50_bench.verdict import (
     LOST_INSTANCES_LINE,
     Verdict,
@@ -93,10 +94,15 @@ def _describe_kpis(record: Record, kpis: Kpis) -> Iterator[tuple[str, str]]:
     yield (
         "Window",
         (
-            f"{kpis.window.seconds:.1f} s common to {_count(kpis.instances, 'instance')}: "
+            f"{kpis.window.seconds:.1f} s common to {_describe_lanes(kpis)}: "
             f"{queries} queries of {_count(record.workload.batch_size, 'image')}"
         ),
     )
+
+
+def _describe_lanes(kpis: Kpis) -> str:
+    instances = _count(kpis.instances, "instance")
+    return instances if kpis.lanes == kpis.instances else f"{kpis.lanes} streams of {instances}"
 
 
 def _describe_throughput(kpis: Kpis) -> str:
@@ -167,6 +173,7 @@ def _describe_instances(record: Record) -> Iterator[tuple[str, str]]:
                 f"{max(peaks) / _GIB:.2f} GiB at its peak"
             ),
         )
+    yield from describe_shared_memory(instances)
     starts = [(item, item.phases) for item in instances if item.phases is not None]
     if starts:
         item, phases = max(starts, key=lambda start: _start_ns(*start))
