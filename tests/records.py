@@ -11,7 +11,14 @@ from typing import TYPE_CHECKING, Any
 
 from tests.hosts.synthetic import GIB, Machine
 
-from resnet50_bench.config import Mode, Precision, RunConfig, Workload, plan_workload
+from resnet50_bench.config import (
+    DataType,
+    Mode,
+    Precision,
+    RunConfig,
+    Workload,
+    plan_workload,
+)
 from resnet50_bench.data.feed import FeedReport
 from resnet50_bench.engines.base import KernelShare
 from resnet50_bench.job import EvidenceSeen, Failed, Phases, PlacementSeen
@@ -26,7 +33,15 @@ from resnet50_bench.model.manifest import (
 )
 from resnet50_bench.model.structure import Structure
 from resnet50_bench.placement import PlacementRequest, Slot, plan_placement
-from resnet50_bench.results import ExitCause, InstanceRecord, Launch, Record
+from resnet50_bench.predictions import Prediction, pack_row
+from resnet50_bench.results import (
+    Dataset,
+    Evaluation,
+    ExitCause,
+    InstanceRecord,
+    Launch,
+    Record,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -242,3 +257,54 @@ def _plan_queries(config: RunConfig, workload: Workload) -> list[Query]:
     duration_ns = 50 * MS if config.mode is Mode.LATENCY else 500 * MS
     count = max(workload.steps, -(-workload.min_time_ns // duration_ns))
     return make_queries(BEGIN_NS, count, duration_ns)
+
+
+def make_evaluation(answers: Sequence[int | None], **changes: Any) -> Evaluation:
+    """Answers to images that all show class 0: the class each was answered, None if unreadable.
+
+    Args:
+        answers: 0..999 by image, in their order.
+        changes: fields of `Evaluation`.
+    """
+    rows = [
+        pack_row(
+            Prediction(place, (answer + 1, 1000, 999, 998, 997), (0.9, 0.04, 0.03, 0.02, 0.01))
+        )
+        for place, answer in enumerate(answers)
+        if answer is not None
+    ]
+    fields = {
+        "preprocessing": "mlperf",
+        "labels_origin": "val_map.txt",
+        "classes": 1001,
+        "dataset_images": len(answers),
+        "images": tuple(f"ILSVRC2012_val_{place + 1:08d}.JPEG" for place in range(len(answers))),
+        "labels": (0,) * len(answers),
+        "rows": b"".join(rows),
+        "unreadable": tuple(
+            (place, "is empty") for place, answer in enumerate(answers) if answer is None
+        ),
+    }
+    return Evaluation(**(fields | changes))
+
+
+def make_evaluated(
+    evaluation: Evaluation, config: RunConfig | None = None, **changes: Any
+) -> Record:
+    """A completed accuracy run of two instances, ten batches each in ten seconds.
+
+    Each batch was read and decoded for 0.4 s, then classified for 0.6 s.
+    """
+    config = config or RunConfig(
+        mode=Mode.ACCURACY,
+        data_type=DataType.REAL,
+        dataset="images",
+        model="resnet.pb",
+        cores_per_instance=2,
+        instances=2,
+    )
+    queries = make_queries(BEGIN_NS + 400 * MS, 10, 600 * MS, gap_ns=400 * MS)
+    instances = [make_instance(k, queries, prepare_ns=(400 * MS,) * 10) for k in (0, 1)]
+    dataset = Dataset(path="images", description="folder images", images=20, skipped=())
+    fields = {"evaluation": evaluation, "dataset": dataset, "instances": tuple(instances)}
+    return make_record(config, **(fields | changes))

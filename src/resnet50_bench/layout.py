@@ -40,11 +40,11 @@ def plan_layout(config: RunConfig, host: Host, batches: int | None = None) -> Pl
             query has images.
     """
     request = plan_request(config)
-    placement = plan_placement(host, request)
     most = _find_most_cores(config)
     if most is not None and config.cores_per_instance is None:
-        size = min(most, placement.cores_per_instance)
-        placement = plan_placement(host, replace(request, cores_per_instance=size))
+        largest = plan_placement(host, replace(request, instances=None)).cores_per_instance
+        request = replace(request, cores_per_instance=min(most, largest))
+    placement = plan_placement(host, request)
     if config.weight_sharing:
         _require_images_per_core(config, placement)
         placement = share_weights(placement, config.share_per)

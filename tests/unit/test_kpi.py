@@ -3,9 +3,28 @@ from __future__ import annotations
 import random
 
 import pytest
-from tests.records import BEGIN_NS, SECOND, make_instance, make_lost, make_queries, make_record
+from tests.records import (
+    BEGIN_NS,
+    MS,
+    SECOND,
+    make_evaluated,
+    make_evaluation,
+    make_instance,
+    make_lost,
+    make_queries,
+    make_record,
+    make_slot,
+)
 
-from resnet50_bench.kpi import Window, compute_kpis, find_window, run_kpis, survivors_kpis
+from resnet50_bench.job import StreamSamples
+from resnet50_bench.kpi import (
+    Window,
+    compute_kpis,
+    compute_pace,
+    find_window,
+    run_kpis,
+    survivors_kpis,
+)
 from resnet50_bench.results import InstanceRecord
 
 
@@ -209,3 +228,62 @@ class TestOfARun:
     def test_nobody_survived(self):
         record = make_record(instances=[make_lost(0), make_lost(1)], status="lost instances")
         assert (run_kpis(record), survivors_kpis(record)) == (None, None)
+
+
+class TestPace:
+    """Two instances, ten batches each: 0.4 s to read and decode, then 0.6 s to classify."""
+
+    def test_counts_from_the_first_read_to_the_last_answer(self):
+        pace = compute_pace(make_evaluated(make_evaluation([0] * 20)))
+        assert (pace.images, pace.seconds, pace.images_per_s) == (20, 10.0, 2.0)
+        assert pace.prepare_s == pytest.approx(2 * 10 * 0.4 / 20)
+        assert pace.infer_s == pytest.approx(2 * 10 * 0.6 / 20)
+
+    def test_unreadable_images_count_and_those_of_an_earlier_part_do_not(self):
+        evaluation = make_evaluation([0] * 19 + [None], resumed_images=10)
+        assert compute_pace(make_evaluated(evaluation)).images == 10
+
+    def test_only_complete_evaluations_have_one(self):
+        evaluation = make_evaluation([0] * 20)
+        assert compute_pace(make_evaluated(evaluation, status="interrupted")) is None
+        assert compute_pace(make_record()) is None
+
+    def test_an_evaluation_has_no_other_speed(self):
+        record = make_evaluated(make_evaluation([0] * 20))
+        assert (run_kpis(record), survivors_kpis(record)) == (None, None)
+
+
+class TestStreams:
+    """One instance of two streams: each counts for itself."""
+
+    def record(self):
+        slot = make_slot(0, cpus=(0, 1))
+        streams = tuple(
+            StreamSamples(
+                start_ns=tuple(begin for begin, _ in queries),
+                end_ns=tuple(end for _, end in queries),
+                cpus=(number,),
+                cpu_ns=1,
+            )
+            for number, queries in enumerate(
+                (
+                    make_queries(BEGIN_NS, 40, 500 * MS),
+                    make_queries(BEGIN_NS + SECOND, 40, 250 * MS),
+                )
+            )
+        )
+        item = make_instance(slot, (), streams=streams, cpu_ns=30 * SECOND)
+        return make_record(instances=[item])
+
+    def test_the_window_is_that_of_all_streams(self):
+        kpis = compute_kpis(self.record().instances, 32)
+        assert (kpis.instances, kpis.lanes) == (1, 2)
+        assert kpis.window == Window(BEGIN_NS + SECOND, BEGIN_NS + 11 * SECOND)
+        # 20 queries of the first end in the ten seconds, 40 of the second.
+        assert kpis.images == 60 * 32
+        assert kpis.images_per_s == pytest.approx(60 * 32 / 10)
+
+    def test_latencies_are_pooled(self):
+        latency = compute_kpis(self.record().instances, 32).latency
+        assert (latency.min_ns, latency.max_ns) == (250 * MS, 500 * MS)
+        assert latency.queries == 40 + 20
