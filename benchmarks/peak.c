@@ -1,18 +1,25 @@
 /* The most multiply-adds a core does: independent chains in registers, no memory.
  *
  * usage: peak SECONDS CPU...     one pinned thread per CPU, all at once, per kernel
- * prints: fp32|bf16|int8 GIGA-OPERATIONS-PER-SECOND (all CPUs together, multiply and add counted)
+ * prints: NAME GIGA-OPERATIONS-PER-SECOND (all CPUs together, multiply and add counted), for each
+ *         of fp32, bf16, int8, amx_bf16 and amx_int8 that this CPU has
  *
  * Chains: an FMA takes 4 cycles and two start per cycle, so 8 chains are the least; vdpbf16ps takes
- * longer and needs 24 to show its rate. vpdpbusd spills registers with 24, so it has 12.
+ * longer and needs 24 to show its rate. vpdpbusd spills registers with 24, so it has 12. AMX has
+ * eight tile registers: four sums, two tiles of either factor, each pair used once a round.
  */
 #define _GNU_SOURCE
+#include <cpuid.h>
 #include <immintrin.h>
 #include <pthread.h>
 #include <sched.h>
 #include <stdio.h>
+#include <stdint.h>
 #include <stdlib.h>
+#include <string.h>
+#include <sys/syscall.h>
 #include <time.h>
+#include <unistd.h>
 
 #define ROUNDS 4096L
 
@@ -55,6 +62,44 @@ KERNEL(run_int8, "avx512f,avx512vnni", 12, __m512i, _mm512_setzero_si512(),
        __asm__ volatile("" : "+v"(a), "+v"(b)),
        sum[chain] = _mm512_dpbusd_epi32(sum[chain], a, b), KEEP)
 
+/* Every tile has 16 rows of 64 bytes: 16 x 16 sums of 32 bits, factors of 32 bf16 or 64 int8. */
+__attribute__((target("amx-tile"))) static void load_tiles(void) {
+    struct {
+        uint8_t palette, start_row, reserved[14];
+        uint16_t row_bytes[16];
+        uint8_t rows[16];
+    } config;
+    memset(&config, 0, sizeof config);
+    config.palette = 1;
+    for (int tile = 0; tile < 8; tile++) config.row_bytes[tile] = 64, config.rows[tile] = 16;
+    /* gcc's _tile_loadconfig claims to read 8 bytes only: keep the other stores. */
+    __asm__ volatile("" ::"r"(&config) : "memory");
+    _tile_loadconfig(&config);
+    _tile_zero(0);
+    _tile_zero(1);
+    _tile_zero(2);
+    _tile_zero(3);
+    _tile_zero(4);
+    _tile_zero(5);
+    _tile_zero(6);
+    _tile_zero(7);
+}
+
+#define TILE_KERNEL(NAME, TARGET, MULTIPLY)                                                \
+    __attribute__((target("amx-tile," TARGET), noinline)) static void NAME(void) {         \
+        load_tiles();                                                                      \
+        for (long round = 0; round < ROUNDS; round++) {                                    \
+            MULTIPLY(0, 4, 6);                                                             \
+            MULTIPLY(1, 4, 7);                                                             \
+            MULTIPLY(2, 5, 6);                                                             \
+            MULTIPLY(3, 5, 7);                                                             \
+        }                                                                                  \
+        _tile_release();                                                                   \
+    }
+
+TILE_KERNEL(run_amx_bf16, "amx-bf16", _tile_dpbf16ps)
+TILE_KERNEL(run_amx_int8, "amx-int8", _tile_dpbusd)
+
 /* Operations of one call: chains x multiply-adds per instruction x 2. */
 static const struct kernel {
     const char *name;
@@ -64,6 +109,8 @@ static const struct kernel {
     {"fp32", run_fp32, 12.0 * 16 * 2 * ROUNDS},
     {"bf16", run_bf16, 24.0 * 32 * 2 * ROUNDS},
     {"int8", run_int8, 12.0 * 64 * 2 * ROUNDS},
+    {"amx_bf16", run_amx_bf16, 4.0 * 16 * 16 * 32 * 2 * ROUNDS},
+    {"amx_int8", run_amx_int8, 4.0 * 16 * 16 * 64 * 2 * ROUNDS},
 };
 
 struct job {
@@ -87,8 +134,19 @@ static void *work(void *argument) {
     return NULL;
 }
 
+/* AMX needs the system's permission for its large registers: ARCH_REQ_XCOMP_PERM (0x1023) of
+ * XTILEDATA (18), Documentation/arch/x86/xstate.rst. CPUID 7, EDX: 22 is AMX-BF16, 25 AMX-INT8. */
+static int has_amx(int bit) {
+    unsigned eax, ebx, ecx, edx;
+    if (!__get_cpuid_count(7, 0, &eax, &ebx, &ecx, &edx)) return 0;
+    if (!(edx >> 24 & 1) || !(edx >> bit & 1)) return 0;
+    return syscall(SYS_arch_prctl, 0x1023, 18) == 0;
+}
+
 static int supported(const char *name) {
     __builtin_cpu_init();
+    if (!strcmp(name, "amx_bf16")) return has_amx(22);
+    if (!strcmp(name, "amx_int8")) return has_amx(25);
     if (name[0] == 'f') return __builtin_cpu_supports("avx512f");
     if (name[0] == 'b') return __builtin_cpu_supports("avx512bf16");
     return __builtin_cpu_supports("avx512vnni");

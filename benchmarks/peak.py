@@ -10,7 +10,17 @@ GFLOP_PER_IMAGE = 8.178
 """ResNet-50 v1.5 at 224x224: 4.089 G multiply-adds, multiplications by padding counted; for int8
 the same number of integer operations. Every percentage of the limit refers to it."""
 
-DTYPES = {"avx_fp32": "fp32", "avx_bfloat16": "bf16", "avx_int8": "int8"}
+DTYPES = {
+    "avx_fp32": "fp32",
+    "avx_bfloat16": "bf16",
+    "avx_int8": "int8",
+    "amx_bfloat16": "amx_bf16",
+    "amx_bfloat32": "amx_bf16",
+    "amx_int8": "amx_int8",
+}
+"""Precision -> the kernel of `peak.c` that is its limit. amx_bfloat32 multiplies in bfloat16, and
+also converts."""
+
 SOURCE = Path(__file__).with_name("peak.c")
 
 

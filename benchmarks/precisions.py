@@ -17,8 +17,18 @@ import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
-from peak import read_peak, share_of_limit
+from peak import DTYPES, read_peak, share_of_limit
 from resnet50_bench.host import read_host
+
+_SMALL = {
+    "avx_fp32": 1,
+    "avx_bfloat16": 4,
+    "avx_int8": 8,
+    "amx_bfloat32": 4,
+    "amx_bfloat16": 8,
+    "amx_int8": 8,
+}
+"""Precision -> the smaller batch of a core."""
 
 
 @dataclass(frozen=True)
@@ -43,12 +53,12 @@ class Configuration:
         ]
 
 
-def list_configurations(cores: int) -> list[Configuration]:
+def list_configurations(cores: int, precisions: list[str]) -> list[Configuration]:
     """The plain way, and each core on its own images at two sizes."""
-    small = {"avx_fp32": 1, "avx_bfloat16": 4, "avx_int8": 8}
     return [
         Configuration(precision, batch_size, callers)
-        for precision, per_core in small.items()
+        for precision, per_core in _SMALL.items()
+        if precision in precisions
         for batch_size, callers in ((32, 1), (32, cores), (per_core * cores, cores))
     ]
 
@@ -72,12 +82,16 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--rounds", type=int, default=4)
     parser.add_argument("--seconds", type=float, default=5.0, help="of each measurement")
+    parser.add_argument("--precision", action="append", choices=_SMALL, help="only these")
     parser.add_argument("--quick", action="store_true", help="one round of two seconds")
     arguments = parser.parse_args()
     rounds, seconds = (1, 2.0) if arguments.quick else (arguments.rounds, arguments.seconds)
     host = read_host()
     cpus = tuple(core.cpus[0] for core in host.cores)
-    configurations = list_configurations(len(cpus))
+    with tempfile.TemporaryDirectory() as folder:
+        limits = read_peak(folder, cpus)
+    precisions = [name for name in _SMALL if DTYPES[name] in limits]
+    configurations = list_configurations(len(cpus), arguments.precision or precisions)
     rates: dict[Configuration, list[float]] = {item: [] for item in configurations}
     shares: dict[Configuration, list[float]] = {item: [] for item in configurations}
     peaks: dict[str, list[float]] = {}
