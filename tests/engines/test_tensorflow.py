@@ -1,3 +1,7 @@
+import os
+import subprocess
+import sys
+from dataclasses import replace
 from types import SimpleNamespace
 
 import numpy as np
@@ -8,6 +12,9 @@ from resnet50_bench.engines.base import LoadRequest
 from resnet50_bench.engines.tensorflow import ENGINE, count_fused_ops
 from resnet50_bench.errors import ConfigError, ModelError
 from resnet50_bench.model.probe import plan_probe_images
+from resnet50_bench.streams import Stream
+
+CPUS = sorted(os.sched_getaffinity(0))
 
 pytestmark = pytest.mark.tensorflow
 
@@ -46,6 +53,60 @@ def test_two_callers_give_the_scores_of_one_in_the_same_order(thin_path, batch_s
     assert two.evidence().fused_ops == one.evidence().fused_ops
     one.close()
     two.close()
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+def test_streams_answer_at_once_as_one_caller_does(thin_path, threads):
+    images = plan_probe_images(4, seed=1)
+    loaded = ENGINE.load(replace(request(thin_path), streams=2, threads=2 * threads))
+    expected = loaded.run(images)
+    streams = [Stream(CPUS[:threads], loaded) for _ in range(2)]
+    answers = [stream.submit(stream.query, images) for stream in streams]
+    for answer in answers:
+        np.testing.assert_allclose(answer.result(), expected, rtol=0, atol=1e-6)
+    for stream in streams:
+        stream.close()
+    loaded.close()
+
+
+ALONE = """
+import sys, time
+from pathlib import Path
+from resnet50_bench.config import Precision
+from resnet50_bench.engines.base import LoadRequest
+from resnet50_bench.engines.tensorflow import ENGINE
+from resnet50_bench.model.probe import plan_probe_images
+from resnet50_bench.streams import Stream
+
+request = LoadRequest(Path(sys.argv[1]), Precision.AVX_FP32, threads=2, batch_size=4, streams=2)
+loaded, images = ENGINE.load(request), plan_probe_images(4, seed=1)
+stream = Stream([int(sys.argv[2])], loaded)
+stream.submit(stream.query, images).result()
+
+def spend():
+    process_ns, own_ns = time.process_time_ns(), time.thread_time_ns()
+    for _ in range(20):
+        stream.query(images)
+    return (time.thread_time_ns() - own_ns) / (time.process_time_ns() - process_ns)
+
+print(stream.submit(spend).result())
+"""
+
+
+def test_a_stream_computes_in_its_own_thread(thin_path):
+    """Else it could not keep to cores of its own: TensorFlow's own threads serve all streams.
+
+    In a process of its own, as a worker is: a process has one pool, as large as its first user
+    asked for, and the tests before this one asked for more.
+    """
+    arguments = [sys.executable, "-c", ALONE, thin_path, str(CPUS[0])]
+    done = subprocess.run(arguments, capture_output=True, text=True, check=True)
+    assert 0.9 < float(done.stdout) <= 1.001
+
+
+def test_streams_split_by_image_already(thin_path):
+    with pytest.raises(ConfigError, match="callers=2: the streams of an instance already split"):
+        ENGINE.load(replace(request(thin_path, callers="2"), streams=2))
 
 
 def test_a_wrong_batch_is_an_error_and_never_a_shorter_answer(thin_path):
