@@ -27,30 +27,14 @@ import numpy as np
 import simplejpeg
 from PIL import Image
 
+from photos import make_photos
 from resnet50_bench.data import decode, preprocess
 from resnet50_bench.data.profiles import MLPERF, PROFILES, TORCHVISION
 
 Candidate = Callable[[bytes], object]
 
-IMAGES = 40
-HEIGHT, WIDTH = 375, 500  # the commonest size in ImageNet's validation set
 MEANS = np.float32([123.68, 116.78, 103.94])
 THREADED_S = 0.5
-
-
-def make_photos() -> list[bytes]:
-    """Return JPEGs with the spectrum of photographs (1/f amplitudes), of about 110 kB each."""
-    generator = np.random.default_rng(0)
-    rows, columns = np.fft.fftfreq(HEIGHT)[:, None], np.fft.rfftfreq(WIDTH)[None, :]
-    frequency = np.maximum(np.hypot(rows, columns), 1 / WIDTH)[..., None]
-    photos = []
-    for _ in range(IMAGES):
-        white = generator.standard_normal((HEIGHT, WIDTH, 3))
-        white += 2 * white[:, :, :1]
-        pink = np.fft.irfft2(np.fft.rfft2(white, axes=(0, 1)) / frequency, (HEIGHT, WIDTH), (0, 1))
-        pixels = np.clip(128 + pink / pink.std() * 55, 0, 255).astype(np.uint8)
-        photos.append(simplejpeg.encode_jpeg(pixels, quality=88, colorsubsampling="420"))
-    return photos
 
 
 def by_opencv(data: bytes) -> np.ndarray:

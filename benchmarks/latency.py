@@ -19,7 +19,7 @@ import tempfile
 import venv
 from pathlib import Path
 
-from precisions import run_r50
+from precisions import measure
 from resnet50_bench.config import Precision
 from resnet50_bench.host import read_host
 from resnet50_bench.model import ModelSource, default_cache_dir, prepare
@@ -69,7 +69,7 @@ def main() -> None:
             for name, hint in PRECISIONS.items():
                 flags = ["--mode", "latency", "--precision", name, "--instances", "1"]
                 flags += ["--cores-per-instance", str(cores)]
-                summary = run_r50(flags, Path(folder), seconds=4.0)
+                summary = measure(flags, Path(folder), seconds=4.0)
                 kpis = summary["kpis"]
                 ours[name].append(kpis["latency"]["percentiles_ms"]["p50"])  # type: ignore[index]
                 theirs[name].append(run_openvino(python, graph, hint, cpus))

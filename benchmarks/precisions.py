@@ -9,16 +9,16 @@ Run it on a quiet machine; four rounds take about ten minutes. `--quick` is one 
 from __future__ import annotations
 
 import argparse
-import json
 import statistics
-import subprocess
 import sys
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from peak import DTYPES, read_peak, share_of_limit
 from resnet50_bench.host import read_host
+from run_r50 import run_r50
 
 _SMALL = {
     "avx_fp32": 1,
@@ -63,18 +63,12 @@ def list_configurations(cores: int, precisions: list[str]) -> list[Configuration
     ]
 
 
-def run_r50(flags: list[str], output: Path, seconds: float) -> dict[str, object]:
-    """Run `r50 run`; return its JSON; a result that is not valid and proven ends the benchmark."""
-    command = [str(Path(sys.executable).with_name("r50")), "run", "--json", "--output", str(output)]
+def measure(flags: list[str], output: Path, seconds: float) -> dict[str, Any]:
+    """Run one configuration; one that does not prove its precision ends the benchmark."""
     amounts = ["--steps", "1", "--min-time", f"{seconds:g}", "--warmup-steps", "5"]
-    done = subprocess.run([*command, *amounts, *flags], capture_output=True, text=True, check=False)
-    if done.returncode != 0:
-        sys.exit(f"r50 run {' '.join(flags)} ended with {done.returncode}:\n{done.stderr}")
-    summary: dict[str, object] = json.loads(done.stdout)
-    proof = summary["precision_proof"]
-    assert isinstance(proof, dict)
-    if proof["state"] != "PROVEN":
-        sys.exit(f"r50 run {' '.join(flags)}: {proof}")
+    summary = run_r50([*amounts, *flags], output)
+    if summary["precision_proof"]["state"] != "PROVEN":
+        sys.exit(f"r50 run {' '.join(flags)}: {summary['precision_proof']}")
     return summary
 
 
@@ -100,11 +94,11 @@ def main() -> None:
             print(f"round {number + 1} of {rounds}", file=sys.stderr)
             for item in configurations:
                 before = read_peak(folder, cpus)
-                summary = run_r50(item.flags(), Path(folder), seconds)
+                summary = measure(item.flags(), Path(folder), seconds)
                 after = read_peak(folder, cpus)
                 # The better of the two: noise only ever takes away.
                 peak = {name: max(before[name], after[name]) for name in before}
-                rate = summary["kpis"]["throughput_images_per_s"]  # type: ignore[index]
+                rate = summary["kpis"]["throughput_images_per_s"]
                 rates[item].append(rate)
                 shares[item].append(share_of_limit(rate, item.precision, peak))
                 for name, value in peak.items():
