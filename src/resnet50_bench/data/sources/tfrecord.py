@@ -1,0 +1,217 @@
+"""ImageNet as TensorFlow's TFRecord shards, indexed without TensorFlow and read in place.
+
+A record is framed as: its length (8 bytes, little-endian), a checksum of these 8 bytes, the data,
+a checksum of the data (tensorflow/core/lib/io/record_writer.h). Indexing checks the lengths'
+checksums, which is what keeps images and labels together, and reads little else; the data's are for
+`find_damaged_records`, which reads everything.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import stat
+import struct
+from collections import Counter
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, ClassVar
+
+from resnet50_bench.data.sources.base import (
+    ImageRef,
+    Kind,
+    Skipped,
+    UnreadableImage,
+    by_name,
+    hash_source,
+    printable,
+    read_range,
+)
+from resnet50_bench.data.sources.example import DamagedExample, Window, read_example
+from resnet50_bench.errors import DatasetError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+_SHARD = re.compile(r"validation-(\d{5})-of-(\d{5})", re.ASCII)
+_CLASSES = 1000
+
+_HEADER = struct.Struct("<QI")
+_LENGTH_BYTES = 8
+_CRC_BYTES = 4
+_CRC_MASK_DELTA = 0xA282EAD8  # tensorflow/core/lib/hash/crc32c.h
+_PIECE_BYTES = 1 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class TFRecordSource:
+    """The images in the TFRecord shards of a folder, read at their offsets."""
+
+    kind: ClassVar[Kind] = "tfrecord"
+    path: Path
+    refs: tuple[ImageRef, ...]
+    skipped: tuple[Skipped, ...] = ()
+
+    def describe(self) -> str:
+        """Say what the source is, in one line."""
+        return f"TFRecord shards {printable(str(self.path))}"
+
+    def read(self, ref: ImageRef) -> bytes:
+        """Return one image's encoded bytes."""
+        if ref.shard is None:
+            raise UnreadableImage(ref.name, "has no shard")
+        return read_range(self.path / ref.shard, ref, "shard")
+
+    def fingerprint(self) -> str:
+        """Return a hash of the images' names, sizes and positions, the shards' sizes and times."""
+        shards = sorted({ref.shard for ref in self.refs if ref.shard is not None})
+        return hash_source(self.kind, self.refs, (self.path / name for name in shards))
+
+
+def find_shards(folder: Path) -> tuple[str, ...]:
+    """Return the names in a folder that are those of validation shards, sorted.
+
+    Raises:
+        OSError: the folder cannot be read.
+
+    """
+    with os.scandir(folder) as entries:
+        return tuple(sorted(entry.name for entry in entries if _SHARD.fullmatch(entry.name)))
+
+
+def list_shards(folder: Path, names: tuple[str, ...]) -> TFRecordSource:
+    """Index the images of shards, in one pass that skips the images themselves.
+
+    An image is named after `image/filename`, or `SHARD#N` (N from 0) where that is missing, holds
+    a `#`, or an earlier record has it. A record without `image/class/label` has no label.
+
+    Raises:
+        DatasetError: the shards are of several sets.
+
+    """
+    refs: dict[str, ImageRef] = {}
+    skipped = [Skipped(name, "this shard is missing") for name in _find_missing(folder, names)]
+    for name in names:
+        try:
+            for own_name, item in _index_shard(folder / name):
+                if isinstance(item, Skipped):
+                    skipped.append(item)
+                elif item.name in refs:
+                    refs[own_name] = replace(item, name=own_name)
+                else:
+                    refs[item.name] = item
+        except _DamagedShard as damage:
+            skipped.append(Skipped(name, f"{damage}: what follows is not listed"))
+        except OSError as error:
+            skipped.append(Skipped(name, f"cannot be read: {error.strerror}"))
+    return TFRecordSource(folder, tuple(sorted(refs.values(), key=by_name)), tuple(skipped))
+
+
+def find_damaged_records(source: TFRecordSource, shard: str) -> list[Skipped]:
+    """Check all of one shard's data against its checksums, which reads all of it.
+
+    Raises:
+        OSError: the shard cannot be read.
+
+    """
+    damaged = []
+    with (source.path / shard).open("rb", buffering=0) as file:
+        try:
+            for number, (start, length) in enumerate(_walk_records(file.fileno())):
+                (expected,) = struct.unpack("<I", os.pread(file.fileno(), 4, start + length))
+                if _mask(_sum_range(file.fileno(), start, length)) != expected:
+                    damaged.append(
+                        Skipped(f"{shard}#{number}", "its data does not match its checksum")
+                    )
+        except _DamagedShard as damage:
+            damaged.append(Skipped(shard, f"{damage}: what follows is not checked"))
+    return damaged
+
+
+class _DamagedShard(Exception):
+    """The framing is broken, so that no later record can be found."""
+
+
+def _find_missing(folder: Path, names: tuple[str, ...]) -> list[str]:
+    counts = Counter(name.rpartition("-")[2] for name in names)
+    if len(counts) > 1:
+        found = ", ".join(f"{count} of {total}" for total, count in sorted(counts.items()))
+        raise DatasetError(
+            f"--dataset {folder}: holds shards of several sets ({found}), whose images may be the "
+            "same",
+            "give --dataset a folder with the shards of one set",
+        )
+    (total,) = counts
+    expected = (f"validation-{number:05d}-of-{total}" for number in range(int(total)))
+    return sorted(set(expected) - set(names))
+
+
+def _index_shard(path: Path) -> Iterator[tuple[str, ImageRef | Skipped]]:
+    """Yield each record's own name, `SHARD#N`, and what it holds."""
+    if not stat.S_ISREG(path.stat().st_mode):  # a FIFO would block when opened
+        yield path.name, Skipped(path.name, "not a regular file")
+        return
+    with path.open("rb", buffering=0) as file:
+        window = Window(file.fileno())
+        for number, (start, length) in enumerate(_walk_records(file.fileno())):
+            own_name = f"{path.name}#{number}"
+            yield own_name, _index_record(window, (start, start + length), path.name, own_name)
+
+
+def _index_record(
+    window: Window, span: tuple[int, int], shard: str, own_name: str
+) -> ImageRef | Skipped:
+    try:
+        parts = read_example(window, *span)
+    except DamagedExample as damage:
+        return Skipped(own_name, f"is not an Example: {damage}")
+    if parts.image is None:
+        return Skipped(own_name, "has no image/encoded")
+    if parts.label is not None and not 1 <= parts.label <= _CLASSES:
+        return Skipped(own_name, f"its image/class/label {parts.label} is not 1..{_CLASSES}")
+    start, end = parts.image
+    name = own_name if parts.filename is None or "#" in parts.filename else parts.filename
+    label = None if parts.label is None else parts.label - 1
+    return ImageRef(name, end - start, start, shard, label)
+
+
+def _walk_records(descriptor: int) -> Iterator[tuple[int, int]]:
+    """Yield the first byte and the length of each record's data."""
+    size = os.fstat(descriptor).st_size
+    position = number = 0
+    while position < size:
+        header = os.pread(descriptor, _HEADER.size, position)
+        where = f"record {number} at byte {position}"
+        if len(header) < _HEADER.size:
+            raise _DamagedShard(f"{where} is cut short")
+        length, expected = _HEADER.unpack(header)
+        if _mask(_sum(header[:_LENGTH_BYTES])) != expected:
+            raise _DamagedShard(f"the length of {where} does not match its checksum")
+        start = position + _HEADER.size
+        position = start + length + _CRC_BYTES
+        if position > size:
+            raise _DamagedShard(f"{where} is cut short")
+        yield start, length
+        number += 1
+
+
+def _sum(data: bytes) -> int:
+    import google_crc32c  # in the listing process only: a worker never needs it
+
+    value: int = google_crc32c.value(data)
+    return value
+
+
+def _sum_range(descriptor: int, start: int, length: int) -> int:
+    import google_crc32c
+
+    total = 0
+    for offset in range(start, start + length, _PIECE_BYTES):
+        piece = os.pread(descriptor, min(_PIECE_BYTES, start + length - offset), offset)
+        total = google_crc32c.extend(total, piece)
+    return total
+
+
+def _mask(crc: int) -> int:
+    """Return a checksum as TFRecords store it: rotated right by 15 bits, plus a constant."""
+    return ((crc >> 15 | crc << 17) + _CRC_MASK_DELTA) & 0xFFFFFFFF
