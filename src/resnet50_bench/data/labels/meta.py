@@ -1,0 +1,28 @@
+"""The child process that reads the devkit's meta.mat from stdin and answers in JSON on stdout."""
+
+from __future__ import annotations
+
+import io
+import json
+import resource
+import sys
+
+_MAX_MEMORY_BYTES = 2 << 30
+
+
+def read_synsets(data: bytes) -> list[tuple[int, str]]:
+    """Return the id and the WNID of every synset in a meta.mat.
+
+    Raises:
+        Exception: whatever the library raises on a file that is none, or not as expected.
+    """
+    from scipy.io import loadmat
+
+    synsets = loadmat(io.BytesIO(data), variable_names=["synsets"], squeeze_me=True)["synsets"]
+    return [(int(item["ILSVRC2012_ID"]), str(item["WNID"])) for item in synsets]
+
+
+def main() -> None:
+    """Read, and end with a traceback on stderr when that fails."""
+    resource.setrlimit(resource.RLIMIT_AS, (_MAX_MEMORY_BYTES, _MAX_MEMORY_BYTES))
+    json.dump(read_synsets(sys.stdin.buffer.read()), sys.stdout)
