@@ -364,11 +364,55 @@ class TestReopen:
             assert again.read(again.refs[0]) == b"three"
 
 
+class TestFingerprint:
+    @pytest.fixture(params=["folder", "tar"])
+    def dataset(self, request, tmp_path):
+        """The path of a dataset, and of the file in it that holds the image b.jpg."""
+        if request.param == "tar":
+            path = make_tar(tmp_path / "x.tar", {"a.jpg": b"one", "b.jpg": b"three"})
+            return path, path
+        folder = tmp_path / "f"
+        folder.mkdir()
+        (folder / "a.jpg").write_bytes(b"one")
+        (folder / "b.jpg").write_bytes(b"three")
+        return folder, folder / "b.jpg"
+
+    def test_it_stays_the_same_also_when_the_dataset_is_moved(self, dataset, tmp_path):
+        path, _ = dataset
+        before = open_source(path).fingerprint()
+        assert len(before) == 64
+        moved = path.rename(tmp_path / "moved")
+        assert open_source(moved).fingerprint() == before
+        assert reopen(moved, open_source(moved).refs).fingerprint() == before
+
+    def test_it_changes_with_the_time_of_the_file(self, dataset):
+        path, holder = dataset
+        before = open_source(path).fingerprint()
+        os.utime(holder, ns=(0, holder.stat().st_mtime_ns + 1))
+        assert open_source(path).fingerprint() != before
+
+    def test_it_changes_with_the_choice_of_images(self, dataset):
+        path, _ = dataset
+        source = open_source(path)
+        assert reopen(path, source.refs[:1]).fingerprint() != source.fingerprint()
+
+    def test_a_file_that_is_gone_is_an_error(self, dataset):
+        path, holder = dataset
+        source = open_source(path)
+        holder.unlink()
+        with pytest.raises(DatasetError, match=r"--dataset: .*: cannot be read: No such file"):
+            source.fingerprint()
+
+    def test_kinds(self, dataset):
+        path, _ = dataset
+        assert open_source(path).kind == ("tar" if path.is_file() else "folder")
+
+
 def test_listing_and_planning_import_neither_numpy_nor_opencv():
     code = (
         "import sys\n"
-        "import resnet50_bench.data.sources, resnet50_bench.data.feed\n"
-        "print(sorted({'numpy', 'cv2'} & set(sys.modules)))"
+        "import resnet50_bench.data.sources, resnet50_bench.data.labels, resnet50_bench.data.feed\n"
+        "print(sorted({'numpy', 'cv2', 'scipy'} & set(sys.modules)))"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout == "[]\n"

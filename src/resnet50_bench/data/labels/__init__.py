@@ -131,9 +131,16 @@ def _from_files(source: ImageSource, names: list[str]) -> Labels | None:
     for folder in _beside(source):
         for name in _BESIDE:
             path = folder / name
-            if path.exists():
+            if _is_there(path):
                 return read_label_file(path, str(path), names)
     return None
+
+
+def _is_there(path: Path) -> bool:
+    try:
+        return path.exists()
+    except OSError:  # a folder above the dataset that may not be looked into
+        return False
 
 
 def _beside(source: ImageSource) -> tuple[Path, ...]:

@@ -149,8 +149,9 @@ def _read_meta(data: bytes, where: str) -> dict[int, str]:
         reason = lines[-1][:200] if lines else f"exit code {child.returncode}"
         raise LabelProblem(f"{where}: data/{_META}: cannot be read: {reason}", _ADVICE)
     pairs = json.loads(child.stdout)
-    wnids = {number: wnid for number, wnid in pairs if 1 <= number <= CLASSES}
-    is_whole = len(wnids) == CLASSES == len(set(wnids.values()))
+    leaves = [(number, wnid) for number, wnid in pairs if 1 <= number <= CLASSES]
+    wnids = dict(leaves)
+    is_whole = len(leaves) == len(wnids) == len(set(wnids.values())) == CLASSES
     if not is_whole or not all(WNID.fullmatch(wnid) for wnid in wnids.values()):
         raise LabelProblem(
             f"{where}: data/{_META}: does not name {CLASSES} different synsets", _ADVICE

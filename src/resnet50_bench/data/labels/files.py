@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 _MAX_BYTES = 64 << 20
 """Of a label file: val_map.txt has 1.6 MB, the devkit 2.6 MB."""
 
+_LINES_LOOKED_AT = 10
 _NAME_AND_CLASS = re.compile(r"\S.*\s-?\d+", re.ASCII)
 _NUMBER = re.compile(r"-?\d{1,9}", re.ASCII)
 
@@ -49,12 +50,13 @@ def read_label_file(path: Path, where: str, names: Sequence[str]) -> Labels:
     if is_archive(data):
         return _use_devkit(read_archive(data, where), where, names)
     lines = _split_lines(data)
-    first = lines[0][1] if lines else ""
-    if WNID.fullmatch(first):
+    # Several lines: a wrong first one, such as a heading, is then told by its number.
+    begin = [line for _, line in lines[:_LINES_LOOKED_AT]]
+    if any(map(WNID.fullmatch, begin)):
         return _use_synsets(lines, where, names)
-    if _NAME_AND_CLASS.fullmatch(first) and "\0" not in first:
+    if any(map(_NAME_AND_CLASS.fullmatch, begin)) and b"\0" not in data:
         return _use_val_map(lines, where, names)
-    if _NUMBER.fullmatch(first):
+    if any(map(_NUMBER.fullmatch, begin)):
         raise LabelProblem(
             f"{where}: has numbers without names, as the devkit's ground truth, whose numbers are "
             "not in the order of the synsets",
@@ -123,6 +125,8 @@ def _use_synsets(lines: list[tuple[int, str]], where: str, names: Sequence[str])
             raise LabelProblem(f"{where}: line {number}: is not a synset (WNID): {line[:80]!r}")
     wnids = [line for _, line in lines]
     own = sorted(set(wnids))
+    if own == wnids and len(own) == CLASSES:
+        raise LabelProblem(f"{where}: is the list of the {CLASSES} classes, not the images' labels")
     classes = find_classes() or (tuple(own) if len(own) == CLASSES else None)
     if classes is None:
         raise LabelProblem(

@@ -49,8 +49,8 @@ def require_all(labels: Sequence[int | None], names: Sequence[str], where: str) 
     if len(found) < len(names):
         first = names[labels.index(None)]
         raise LabelProblem(
-            f"{where}: {len(names) - len(found)} of {len(names)} images have no label there, the "
-            f"first: {first}"
+            f"{where}: {len(names) - len(found)} of {len(names)} images have no label of their "
+            f"own there, the first: {first}"
         )
     return found
 

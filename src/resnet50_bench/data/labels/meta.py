@@ -24,5 +24,7 @@ def read_synsets(data: bytes) -> list[tuple[int, str]]:
 
 def main() -> None:
     """Read, and end with a traceback on stderr when that fails."""
-    resource.setrlimit(resource.RLIMIT_AS, (_MAX_MEMORY_BYTES, _MAX_MEMORY_BYTES))
+    _, hard = resource.getrlimit(resource.RLIMIT_AS)
+    allowed = _MAX_MEMORY_BYTES if hard == resource.RLIM_INFINITY else min(hard, _MAX_MEMORY_BYTES)
+    resource.setrlimit(resource.RLIMIT_AS, (allowed, hard))
     json.dump(read_synsets(sys.stdin.buffer.read()), sys.stdout)
