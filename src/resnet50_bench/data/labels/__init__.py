@@ -81,8 +81,8 @@ def find_labels(source: ImageSource, path: Path | None) -> LabelSet:
     raise DatasetError(
         f"--dataset {source.path}: there are no labels for its {len(names)} images{tried}",
         f"{WHAT_TO_GIVE}. It may also lie in {_beside(source)[-1]}, under its usual name. Images "
-        f"named ILSVRC2012_val_000NNNNN.JPEG need none of them once {PACKAGE} is installed: "
-        "pip install 'resnet50-bench[labels]'",
+        "named ILSVRC2012_val_000NNNNN.JPEG, or in folders named after their WNIDs, need none of "
+        f"them once {PACKAGE} is installed: pip install 'resnet50-bench[labels]'",
     )
 
 
