@@ -81,7 +81,8 @@ def read_archive(data: bytes, where: str) -> Devkit:
     try:
         for member in walk_members(lambda offset, count: data[offset : offset + count]):
             folder, _, name = member.name.rpartition("/")
-            if name in (_TRUTH, _META) and folder.rpartition("/")[2] == "data" and member.is_file:
+            is_whole = member.is_file and not member.is_sparse
+            if name in (_TRUTH, _META) and folder.rpartition("/")[2] == "data" and is_whole:
                 files[name] = data[member.offset : member.offset + member.size_bytes]
     except DamagedTar as damage:
         raise LabelProblem(
