@@ -85,10 +85,13 @@ def _check_answers(evaluation: Evaluation) -> Iterator[Finding]:
 
 
 def _check_unreadable(record: Record, evaluation: Evaluation) -> Iterator[Finding]:
+    """Files that are no usable image count like images that cannot be decoded."""
     allowed = record.config.max_unreadable or 0
-    if len(evaluation.unreadable) <= allowed:
-        return
     named = [f"{evaluation.images[place]} {reason}" for place, reason in evaluation.unreadable]
+    if record.dataset is not None:
+        named += [f"{name}: {reason}" for name, reason in record.dataset.skipped]
+    if len(named) <= allowed:
+        return
     more = [f"and {len(named) - _SHOWN} more"] if len(named) > _SHOWN else []
     yield Finding(
         f"{len(named)} images could not be read, {allowed} may be: "

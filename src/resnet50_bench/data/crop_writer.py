@@ -34,7 +34,6 @@ from resnet50_bench.data.crops import (
     CropsManifest,
     UnreadableCrop,
     find_crops,
-    fingerprint_source,
     hash_names,
     plan_crops_path,
     read_manifest,
@@ -109,7 +108,7 @@ def write_crops(request: CropsRequest, show: Show) -> Crops:
     found = find_crops(request.folder, request.source, request.profile.name)
     if found is not None:
         return found
-    fingerprint = fingerprint_source(request.source)
+    fingerprint = request.source.fingerprint()
     path = plan_crops_path(request.folder, fingerprint, request.profile)
     try:
         with _lock_partial(path) as pixels:
@@ -128,7 +127,7 @@ def write_crops(request: CropsRequest, show: Show) -> Crops:
 
 def count_done(request: CropsRequest) -> int:
     """Return how many images an earlier attempt has left to go on from."""
-    path = plan_crops_path(request.folder, fingerprint_source(request.source), request.profile)
+    path = plan_crops_path(request.folder, request.source.fingerprint(), request.profile)
     return _read_progress(_partial(path)).done
 
 
@@ -239,7 +238,7 @@ def _check_space(folder: Path, needed_bytes: int) -> None:
 def _publish(request: CropsRequest, progress: _Progress, fingerprint: str, path: Path) -> None:
     """Add the manifest and give the folder its name."""
     partial = _partial(path)
-    if fingerprint_source(request.source) != fingerprint:
+    if request.source.fingerprint() != fingerprint:
         shutil.rmtree(partial)
         raise DatasetError(
             f"the {request.source.describe()} has changed while it was read", "run this again"

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
     from resnet50_bench.data.preprocess import Image
     from resnet50_bench.data.profiles import Profile
-    from resnet50_bench.data.sources import ImageRef, ImageSource
+    from resnet50_bench.data.sources import ImageSource
 
 CROP_BYTES = MLPERF.crop_side * MLPERF.crop_side * 3
 """Bytes of one stored crop: 7.5 GB for the 50,000 images."""
@@ -67,7 +67,7 @@ class CropsManifest(msgspec.Struct, frozen=True, kw_only=True):
         preprocessing: name of the profile.
         preprocessing_version: `PREPROCESSING_VERSION` when they were made.
         source: the source in one line.
-        fingerprint: of the source's content, see `fingerprint_source`.
+        fingerprint: of the source's content, see `ImageSource.fingerprint`.
         names_sha256: of the names in the source's order.
         images: how many crops the file holds, the unreadable ones included.
         unreadable: the images without a crop.
@@ -170,7 +170,7 @@ def find_crops(folder: Path, source: ImageSource, preprocessing: str) -> Crops |
     twin = find_pixel_twin(find_profile(preprocessing))
     if not twin.is_uint8_exact or not folder.is_dir():
         return None
-    path = plan_crops_path(folder, fingerprint_source(source), twin)
+    path = plan_crops_path(folder, source.fingerprint(), twin)
     return Crops(path, read_manifest(path)) if path.is_dir() else None
 
 
@@ -214,41 +214,9 @@ def read_manifest(path: Path) -> CropsManifest:
     return manifest
 
 
-def fingerprint_source(source: ImageSource) -> str:
-    """Return a SHA-256 that changes when a source's images do.
-
-    It covers names, sizes and positions, and the size and time of change of the files that hold
-    them: contents are not read.
-    """
-    root: Path = getattr(source, "path", Path())
-    digest = hashlib.sha256()
-    containers: dict[Path, None] = {}
-    for ref in source.refs:
-        digest.update(f"{ref.name}\0{ref.size_bytes}\0{ref.offset}\0{ref.shard}\n".encode())
-        containers[_find_container(root, ref)] = None
-    for container in containers:
-        digest.update(_describe_file(container).encode())
-    return digest.hexdigest()
-
-
 def hash_names(source: ImageSource) -> str:
     """Return the SHA-256 of the images' names in their order."""
     return hashlib.sha256("\n".join(ref.name for ref in source.refs).encode()).hexdigest()
-
-
-def _find_container(root: Path, ref: ImageRef) -> Path:
-    """Return the file that holds an image: its shard, its own file, or the tar."""
-    if ref.shard is not None:
-        return root / ref.shard
-    return root / ref.name if ref.offset is None else root
-
-
-def _describe_file(path: Path) -> str:
-    try:
-        status = path.stat()
-    except OSError:  # found again, with its reason, when the image is read
-        return "missing\n"
-    return f"{status.st_size}\0{status.st_mtime_ns}\n"
 
 
 def _damaged(path: Path, what: str) -> DatasetError:

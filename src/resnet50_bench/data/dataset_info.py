@@ -8,7 +8,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from resnet50_bench.data.image_bytes import read_dimensions
+from resnet50_bench.data.labels import find_labels
 from resnet50_bench.data.sources import UnreadableImage
+from resnet50_bench.errors import DatasetError
 
 if TYPE_CHECKING:
     from resnet50_bench.data.sources import ImageSource
@@ -93,10 +95,10 @@ def describe_dataset(source: ImageSource) -> DatasetInfo:
 
 def describe_labels(source: ImageSource) -> str:
     """Say where the classes of a source's images come from."""
-    labelled = sum(ref.label is not None for ref in source.refs)
-    if labelled:
-        return f"the source itself, for {labelled:,} of {len(source.refs):,} images"
-    return "none in the source itself"
+    try:
+        return find_labels(source, None).origin
+    except DatasetError as error:
+        return f"none: {error.message}"
 
 
 def _find_patterns(source: ImageSource) -> tuple[NamePattern, ...]:

@@ -54,6 +54,8 @@ def describe_evaluated(record: Record, evaluation: Evaluation) -> str:
     if evaluation.resumed_images:
         lines.append(f"{evaluation.resumed_images:,} of them before the run was interrupted")
     named = [f"{evaluation.images[place]} {reason}" for place, reason in evaluation.unreadable]
+    if record.dataset is not None:
+        named += [f"{name}: {reason}" for name, reason in record.dataset.skipped]
     if named:
         more = [f"and {len(named) - _SHOWN_UNREADABLE} more"]
         shown = named[:_SHOWN_UNREADABLE] + more * (len(named) > _SHOWN_UNREADABLE)

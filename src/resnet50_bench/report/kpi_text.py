@@ -218,8 +218,9 @@ def _list_accuracy(record: Record, evaluation: Evaluation) -> Iterator[KpiLine]:
     if pace is not None:
         tooltip = "decoding included"
         yield KpiLine("Throughput", "images/s", pace.images_per_s, 2, tooltip=tooltip)
+    skipped = len(record.dataset.skipped) if record.dataset is not None else 0
     yield KpiLine("Images", "", accuracy.images)
-    yield KpiLine("Unreadable images", "", len(evaluation.unreadable))
+    yield KpiLine("Unreadable images", "", len(evaluation.unreadable) + skipped)
     yield KpiLine("Instances", "", len(record.instances))
 
 

@@ -21,7 +21,6 @@ from resnet50_bench.data.crops import (
     MANIFEST_FILE,
     PIXELS_FILE,
     find_crops,
-    fingerprint_source,
     open_crops,
     plan_crops_folder,
 )
@@ -160,10 +159,10 @@ class TestFinding:
         path = tmp_path / "photos.tar"
         with tarfile.open(path, "w") as archive:
             archive.add(photos, "photos")
-        before = fingerprint_source(open_source(path))
-        assert fingerprint_source(open_source(path)) == before
+        before = open_source(path).fingerprint()
+        assert open_source(path).fingerprint() == before
         os.utime(path, ns=(0, path.stat().st_mtime_ns + 1))
-        assert fingerprint_source(open_source(path)) != before
+        assert open_source(path).fingerprint() != before
 
     def test_another_version_of_the_preprocessing(self, make, source, tmp_path, monkeypatch):
         make()
