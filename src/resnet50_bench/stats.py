@@ -1,4 +1,4 @@
-"""Pure maths on plain numbers: percentiles, rates, spread."""
+"""Pure maths on plain numbers: percentiles, rates, spread, the interval of a proportion."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import itertools
 import math
 from bisect import bisect_right
 from dataclasses import dataclass
+from statistics import NormalDist
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -77,3 +78,27 @@ def describe_spread(values: Sequence[float]) -> Spread:
     mean = math.fsum(ordered) / count
     deviation = math.sqrt(math.fsum((value - mean) ** 2 for value in ordered) / (count - 1))
     return Spread(median, ordered[0], ordered[-1], deviation / mean if mean else 0.0)
+
+
+def wilson_interval(successes: int, trials: int, confidence: float = 0.95) -> tuple[float, float]:
+    """Return the score interval of a proportion: low and high, each 0..1.
+
+    E. B. Wilson 1927, "Probable inference, the law of succession, and statistical inference",
+    J. Am. Stat. Assoc. 22: 209-212, without continuity correction. It never leaves 0..1 and has
+    a width at 0 and at `trials` successes, where the normal approximation has none; recommended
+    for that by Brown, Cai and DasGupta 2001, Statistical Science 16: 101-133.
+
+    Args:
+        successes: 0..trials.
+        trials: above 0.
+        confidence: between 0 and 1.
+    """
+    z = NormalDist().inv_cdf(0.5 + confidence / 2)
+    share = successes / trials
+    scale = 1 + z * z / trials
+    centre = (share + z * z / (2 * trials)) / scale
+    half = z * math.sqrt(share * (1 - share) / trials + z * z / (4 * trials * trials)) / scale
+    # At the ends the exact bound is the end itself; rounding would miss it by an ulp.
+    low = 0.0 if successes == 0 else centre - half
+    high = 1.0 if successes == trials else centre + half
+    return low, high

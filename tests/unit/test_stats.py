@@ -116,3 +116,35 @@ def test_spread(values, median, low, high, variation):
     spread = stats.describe_spread(values)
     assert (spread.median, spread.low, spread.high) == (median, low, high)
     assert spread.variation == pytest.approx(variation, rel=1e-12)
+
+
+@pytest.mark.parametrize(
+    ("successes", "trials", "interval"),
+    [
+        # z^2 = 3.841459. No success: 0 .. z^2 / (n + z^2); all: the mirror image.
+        (0, 10, (0.0, 0.277533)),
+        (10, 10, (0.722467, 1.0)),
+        (0, 1, (0.0, 0.793451)),
+        # (5 + 1.920729) / 13.841459 = 0.5, and 1.959964 * sqrt(2.5 + 0.960365) / 13.841459.
+        (5, 10, (0.236593, 0.763407)),
+        # Newcombe 1998, Statistics in Medicine 17: 857-872, table I, method 3.
+        (81, 263, (0.2553, 0.3662)),
+        (15, 148, (0.0624, 0.1605)),
+        (0, 20, (0.0, 0.1611)),
+        (1, 29, (0.0061, 0.1718)),
+    ],
+)
+def test_wilson_interval(successes, trials, interval):
+    digits = max(len(str(bound)) for bound in interval) - 2
+    found = stats.wilson_interval(successes, trials)
+    assert [round(bound, digits) for bound in found] == list(interval)
+
+
+@pytest.mark.parametrize("confidence", [0.9, 0.95, 0.99])
+def test_wilson_interval_is_scipys(confidence):
+    from scipy.stats import binomtest
+
+    for successes, trials in [(0, 7), (1, 7), (7, 7), (38, 50), (38_230, 50_000)]:
+        wanted = binomtest(successes, trials).proportion_ci(confidence, method="wilson")
+        found = stats.wilson_interval(successes, trials, confidence)
+        assert found == pytest.approx(tuple(wanted), abs=1e-12)
