@@ -1,11 +1,23 @@
 """Models made once for all tests of this folder: the full one, and thin ones of an eighth."""
 
 import importlib.util
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.labelled import (
+    Backbone,
+    FittedModel,
+    LabelledSet,
+    Mistake,
+    compute_features,
+    make_backbone,
+    make_fitted_model,
+    make_labelled_set,
+    prepare_images,
+)
 
 from resnet50_bench.config import Precision
 from resnet50_bench.engines.base import LoadRequest
@@ -17,6 +29,37 @@ from resnet50_bench.model.toolchain import prepare_graph
 from resnet50_bench.model.weights import Weights, calibrate_weights
 
 THIN = 8
+
+
+class FittedModels:
+    """Models fitted to the labelled set, made when asked for; the features of each mistake once."""
+
+    def __init__(self, backbone: Backbone, labelled: LabelledSet, folder: Path) -> None:
+        self.labelled = labelled
+        self._backbone = backbone
+        self._folder = folder
+        self._features: dict[Mistake, Any] = {}
+
+    def find_features(self, mistake: Mistake = Mistake.NONE) -> Any:
+        """What the network makes of the images, prepared with a mistake or without."""
+        if mistake not in self._features:
+            images = prepare_images(self.labelled, mistake)
+            self._features[mistake] = compute_features(self._backbone, images)
+        return self._features[mistake]
+
+    def make(
+        self, outputs: Sequence[int] | None = None, mistake: Mistake = Mistake.NONE
+    ) -> FittedModel:
+        """Fit a model of 1001 classes.
+
+        Args:
+            outputs: for each image; the class + 1 unless given.
+            mistake: how the images it is fitted to are prepared.
+        """
+        if outputs is None:
+            outputs = [label + 1 for label in self.labelled.labels]
+        path = self._folder / f"{len(list(self._folder.iterdir()))}.pb"
+        return make_fitted_model(path, self._backbone, self.find_features(mistake), outputs)
 
 
 @dataclass(frozen=True)
@@ -61,3 +104,16 @@ def thin_path(thin_model: ThinModel, tmp_path_factory: pytest.TempPathFactory) -
     load = LoadRequest(path, Precision.AVX_FP32, threads=2, batch_size=2)
     prepare_graph(thin_model.build(), find_recipe(Precision.AVX_FP32), load, lambda _: None)
     return path
+
+
+@pytest.fixture(scope="session")
+def labelled(tmp_path_factory: pytest.TempPathFactory) -> LabelledSet:
+    """144 images of 16 classes."""
+    return make_labelled_set(tmp_path_factory.mktemp("labelled"))
+
+
+@pytest.fixture(scope="session")
+def fitted(labelled: LabelledSet, tmp_path_factory: pytest.TempPathFactory) -> FittedModels:
+    """Full-width models that know the labelled set."""
+    _require_tensorflow()
+    return FittedModels(make_backbone(), labelled, tmp_path_factory.mktemp("fitted"))
