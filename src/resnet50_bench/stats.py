@@ -114,8 +114,7 @@ def sign_test(more: int, less: int) -> float:
     count, most = more + less, max(more, less)
     if more == less:
         return 1.0
-    logarithm = math.lgamma(count + 1) - math.lgamma(most + 1) - math.lgamma(count - most + 1)
-    term = math.exp(logarithm - count * math.log(2))
+    term = math.comb(count, most) / (1 << count)
     tail = 0.0
     # Above the middle every term is smaller than the one before it.
     for heads in range(most, count + 1):

@@ -14,6 +14,7 @@ from typing import Any
 import click
 
 from resnet50_bench import __version__
+from resnet50_bench.cli.accuracy import accuracy
 from resnet50_bench.cli.cases import cases
 from resnet50_bench.cli.ctest import ctest, ctest_case
 from resnet50_bench.cli.dataset import dataset
@@ -73,6 +74,7 @@ def r50(debug: bool) -> None:
 r50.add_command(run)
 r50.add_command(show)
 r50.add_command(kpi)
+r50.add_command(accuracy)
 r50.add_command(model)
 r50.add_command(dataset)
 r50.add_command(doctor)
