@@ -182,11 +182,10 @@ def _plan_shifts(answers: Mapping[int, int], wanted: Sequence[int], now: _Judged
 def _describe_shift(shift: int) -> str:
     side = "above" if shift > 0 else "below"
     if abs(shift) == 1:
-        meaning = (
-            "a background class is counted on one side only, as when labels or a model of 1000 "
-            "classes are taken for one of 1001, or the labels begin at 1"
+        return (
+            f"the model's answers are one class {side} the labels (a mix-up of 1000 and 1001 "
+            "classes: a background class is counted on one side only)"
         )
-        return f"the model's answers are one class {side} the labels: {meaning}"
     return f"the model's answers are {abs(shift)} classes {side} the labels"
 
 

@@ -74,6 +74,19 @@ class TestCounts:
         assert comparison.second == Accuracy(5, 2, 4)
         assert (comparison.same_class, comparison.same_five) == (2, 3)
 
+    def test_lost_and_won_are_not_confused(self):
+        labels = (5,) * 6
+        before = record(
+            {**dict.fromkeys(range(4), (5, 0.9)), 4: (6, 0.9), 5: (6, 0.9)}, labels=labels
+        )
+        after = record(
+            {**dict.fromkeys(range(1, 5), (5, 0.9)), 0: (6, 0.9), 5: (6, 0.9)}, labels=labels
+        )
+        worse = record(dict.fromkeys(range(6), (6, 0.9)), labels=labels)
+        assert compare(before, after).top1 == Pairs(both=3, first=1, second=1, neither=1)
+        assert compare(before, worse).top1 == Pairs(both=0, first=4, second=0, neither=2)
+        assert compare(worse, before).top1 == Pairs(both=0, first=0, second=4, neither=2)
+
     def test_flips_are_lost_won_then_others(self):
         flips = compare(FP32, INT8).flips
         assert [(flip.name, flip.change) for flip in flips] == [

@@ -132,6 +132,18 @@ class TestNothingWrong:
         answers[450:] = [500] * len(answers[450:])
         assert explain(evaluate(labels, answers), (), {}) == ()
 
+    def test_a_variant_that_is_a_little_better(self):
+        # 9 points on all of 5000 images: another resize may gain so much, and the rest is missing.
+        labels = draw_labels(5000)
+        right = [label + 1 for label in labels]
+        evaluation = evaluate(labels, [*right[:2500], *[500] * 2500])
+        trial = Trial(
+            variant="mlperf/bgr",
+            positions=tuple(range(5000)),
+            rows=answer_rows([*right[:2950], *[500] * 2050]),
+        )
+        assert explain(evaluation, [trial], CAUSES) == ()
+
 
 class TestLabelsShifted:
     @pytest.mark.parametrize("shift", SHIFTS)
@@ -254,6 +266,16 @@ class TestImagesPreparedWrongly:
         trials = [try_variant(variant, evaluation, truths, 0.7) for variant in CAUSES]
         (cause,) = explain(evaluation, trials, CAUSES)
         assert cause.sentence.startswith(ONE_BELOW)
+
+    def test_a_variant_and_a_shift_must_beat_the_variant_alone(self):
+        # Prepared otherwise, 40 % of the answers are right and 45 % are one class further.
+        labels = draw_labels(400, 900)
+        evaluation = evaluate(labels, [950] * 400)
+        outputs = [label + 1 + (place % 20 < 9) for place, label in enumerate(labels)]
+        outputs = [950 if place % 20 > 16 else item for place, item in enumerate(outputs)]
+        trial = Trial(variant="mlperf/bgr", positions=tuple(range(400)), rows=answer_rows(outputs))
+        (cause,) = explain(evaluation, [trial], CAUSES)
+        assert (cause.sentence, cause.top1_then) == ("the model expects blue first", 0.4)
 
     def test_a_variant_without_a_sentence_is_named(self):
         labels = draw_labels(500)

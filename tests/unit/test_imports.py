@@ -162,6 +162,7 @@ def test_files_and_functions_stay_within_their_budgets() -> None:
 def test_the_parent_of_a_run_imports_no_numpy() -> None:
     """Its threads would take signals that the main thread holds back while it starts a worker."""
     names = ["session", "sweep", "cli.points", "report.text", "engines.tensorflow", "engines.null"]
+    names += ["explain", "report.comparison"]
     code = "".join(f"import {PACKAGE}.{name}\n" for name in names)
     code += "import sys; print('numpy' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
