@@ -38,7 +38,7 @@ LAYERS = (
     ("evaluation",),
     ("kpi", "outcome", "plan", "cases", "case_files", "journal"),
     ("jobs",),
-    ("accuracy", "explain"),
+    ("accuracy", "explain", "compare"),
     ("verdict_accuracy",),
     ("verdict",),
     ("kpi_lines", "kpi_logs"),

@@ -97,8 +97,8 @@ def describe_labels(source: ImageSource) -> str:
     """Say where the classes of a source's images come from."""
     try:
         return find_labels(source, None).origin
-    except DatasetError as error:
-        return f"none: {error.message}"
+    except DatasetError:
+        return "none found; `r50 run --labels PATH` names them"
 
 
 def _find_patterns(source: ImageSource) -> tuple[NamePattern, ...]:

@@ -1,4 +1,4 @@
-"""What weight sharing bought: one shared run beside the same configuration in separate processes."""
+"""What weight sharing bought: a run beside the same configuration in separate processes."""
 
 from __future__ import annotations
 

@@ -21,7 +21,7 @@ def test_a_tar_of_numbered_images(tmp_path):
     assert info.patterns == (NamePattern("ILSVRC2012_val_000000##.JPEG", 12),)
     assert info.skipped == ()
     assert info.sizes == Sizes(12, 0, (30, 30), (20, 20))
-    assert info.labels == "none in the source itself"
+    assert info.labels == "none found; `r50 run --labels PATH` names them"
 
 
 def test_text_of_a_folder_of_photos(tmp_path):
@@ -42,7 +42,7 @@ def test_text_of_a_folder_of_photos(tmp_path):
         ("names", "d.jpg (1)"),
         ("names", "... 2 patterns more (2)"),
         ("sizes", "30 .. 30 wide, 20 .. 20 high, in a sample of 9; 6 of them state none"),
-        ("labels", "none in the source itself"),
+        ("labels", "none found; `r50 run --labels PATH` names them"),
         ("skipped", "2 x cannot be read: No such file or directory, the first: also.jpg"),
     ]
 
