@@ -4,10 +4,12 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/installed
 
-.PHONY: bench test lint setup clean help
+NUMA := $(VENV)/numa
+
+.PHONY: bench test test-numa lint setup clean help
 
 help:  ## list these commands
-	@sed -n "s/^\([a-z]*\):.*## /  make \1	/p" Makefile
+	@sed -n "s/^\([a-z-]*\):.*## /  make \1	/p" Makefile
 
 bench: setup  ## prepare the model and run the main job
 	$(BIN)/r50 model prepare
@@ -15,6 +17,16 @@ bench: setup  ## prepare the model and run the main job
 
 test: setup lint  ## lint, types and every test
 	$(BIN)/python -m pytest
+
+test-numa: setup $(NUMA)/vmlinuz  ## check placement inside a guest with two sockets (needs QEMU)
+	R50_TEST_NUMA=1 R50_NUMA_KERNEL=$(NUMA)/vmlinuz $(BIN)/python -m pytest -m numa tests/numa
+
+# Any kernel will do that has NUMA and cgroup v2 built in, as Debian's for virtual machines has.
+$(NUMA)/vmlinuz:
+	mkdir -p $(NUMA)
+	-cd $(NUMA) && apt-get download "$$(apt-cache depends linux-image-cloud-amd64 | sed -n 's/.*Depends: \(linux-image\)/\1/p')"
+	-cd $(NUMA) && dpkg -x linux-image-*.deb image && cp image/boot/vmlinuz-* vmlinuz
+	rm -rf $(NUMA)/image $(NUMA)/*.deb
 
 lint: setup
 	$(BIN)/ruff check

@@ -251,6 +251,12 @@ class Record:
     trials: tuple[Trial, ...] = ()
 
 
+class _Version(msgspec.Struct):
+    """The one field that records of every version have; the others are not even made."""
+
+    schema_version: object = None
+
+
 def write_record(folder: Path, record: Record) -> Path:
     """Write the record into the run's folder, whole or not at all.
 
@@ -277,7 +283,7 @@ def read_record(run: Path) -> Record:
             f"no run at {run}: {error.strerror}", f"give the folder that holds {RECORD_FILE}"
         ) from error
     try:
-        version = msgspec.json.decode(content, type=dict[str, object]).get("schema_version")
+        version = msgspec.json.decode(content, type=_Version).schema_version
         if version != SCHEMA_VERSION:
             raise RecordError(
                 f"{path} has schema version {version}, this r50 reads {SCHEMA_VERSION}",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections import defaultdict
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -17,7 +18,7 @@ from resnet50_bench.placement import PlacementRequest, plan_cores_per_instance_t
 from resnet50_bench.verdict_accuracy import check_accuracy, warn_of_accuracy
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from resnet50_bench.results import InstanceRecord, Lane, Record
 
@@ -144,9 +145,12 @@ def _check_instances(record: Record) -> Iterator[Finding]:
         return
     missing = f" of {planned}" if launched < planned else ""
     yield Finding(f"{launched}{missing} instances launched, {started} started, {count} reported")
+    # Once for all: it looks at every instance.
+    advise_memory = functools.cache(lambda: _advise_memory(record))
     for item in _lost(record):
         yield Finding(
-            f"instance {item.slot.instance} was {describe_loss(item)}", _advise_loss(record, item)
+            f"instance {item.slot.instance} was {describe_loss(item)}",
+            _advise_loss(item, advise_memory),
         )
 
 
@@ -156,7 +160,7 @@ def describe_loss(item: InstanceRecord) -> str:
     return f"lost while {item.phase}: {item.exit.kind}{detail}"
 
 
-def _advise_loss(record: Record, item: InstanceRecord) -> str | None:
+def _advise_loss(item: InstanceRecord, advise_memory: Callable[[], str]) -> str | None:
     if item.failure is not None and item.failure.advice is not None:
         return item.failure.advice
     if item.exit.kind == "deadline":
@@ -164,7 +168,7 @@ def _advise_loss(record: Record, item: InstanceRecord) -> str | None:
     killed = item.exit.detail.startswith("SIGKILL")
     if item.exit.kind != "out of memory" and not killed:
         return None
-    advice = _advise_memory(record)
+    advice = advise_memory()
     return f"if memory ran out: {advice}" if killed and item.exit.kind == "signal" else advice
 
 

@@ -82,7 +82,7 @@ def test_a_host_is_captured_and_shown(r50):
     here, there = (json.loads(r50("host", "show", *name, "--json").stdout) for name in ([], [path]))
     names = ("cores", "nodes", "cpu_flags", "allowed_cpus", "quota_cpus", "memory_limit_bytes")
     assert [here[name] for name in names] == [there[name] for name in names]
-    assert here["cores"] == msgspec.to_builtins(read_host().cores)
+    assert [core["cpus"] for core in here["cores"]] == [list(c.cpus) for c in read_host().cores]
     shown = r50("host", "show", path).stdout
     assert "hardware thread" in shown
     assert "socket 0  node 0" in shown

@@ -71,12 +71,12 @@ def summarize_plan(plan: RunPlan) -> dict[str, Any]:
 
 def print_placement(console: Console, host: Host, placement: Placement) -> None:
     """Print who would sit where on the host."""
-    used = len(placement.slots) * placement.cores_per_instance
+    used, usable = len(placement.slots) * placement.cores_per_instance, host.physical_cores
     rows = [
         ("Host", describe_host_shape(host)),
         (
             "Instances",
-            f"{describe_instances(placement)}; {used} of {host.physical_cores} cores in use",
+            f"{describe_instances(placement)}; {used} of {usable} core{'s' * (usable != 1)} in use",
         ),
         ("Placement", "\n".join(render_placement(host, placement))),
     ]

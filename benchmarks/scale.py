@@ -1,0 +1,261 @@
+"""Whether r50 itself keeps up with machines far larger than this one: `python benchmarks/scale.py`.
+
+(a) the time to place 1,000 instances on 16 sockets, which are only described;
+(b) time and memory to gather the answers of 2,500, 5,000 and 10,000 null-engine instances, none of
+    which is a process, and to make, write, read and judge the record of them; once when all of them
+    answered, and once when all were killed for want of memory.
+
+It ends with exit code 1 when placing takes 100 ms or more, or when a cost grows much faster than
+the number of instances. It takes about a minute.
+"""
+
+from __future__ import annotations
+
+import argparse
+import statistics
+import sys
+import tempfile
+import time
+import tracemalloc
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, cast
+
+from resnet50_bench.config import Mode, Precision, RunConfig, plan_workload
+from resnet50_bench.data.feed import FeedReport
+from resnet50_bench.host import Core, Host, Node
+from resnet50_bench.host_specs import describe_host
+from resnet50_bench.job import (
+    EvidenceSeen,
+    Finished,
+    Job,
+    Phases,
+    PlacementSeen,
+    Ready,
+    Started,
+    encode,
+)
+from resnet50_bench.kpi import run_kpis
+from resnet50_bench.launch import Worker
+from resnet50_bench.memory_policy import MemoryPolicy
+from resnet50_bench.outcome import describe_instances
+from resnet50_bench.placement import Placement, PlacementRequest, Slot, plan_placement
+from resnet50_bench.report.placement_map import render_placement
+from resnet50_bench.results import Launch, Record, read_record, write_record
+from resnet50_bench.verdict import judge
+
+BIG = "16x64x2 snc2"
+PLACED = 1000
+MAX_PLACING_S = 0.1
+COUNTS = (2500, 5000, 10_000)
+SOCKETS = 16
+QUERIES = 40
+QUERY_NS = 50_000_000
+BEGIN_NS = 1_000_000_000_000
+REPEATS = 5
+MAX_GROWTH = 1.5
+"""How much more an instance may cost among 10,000 than among 2,500: 1 is linear, 4 quadratic."""
+
+NO_PROCESS = 2**22 + 1
+"""Above the kernel's PID_MAX_LIMIT: a signal to it or its group reaches nothing."""
+
+CONFIG = RunConfig(engine="null", batch_size=1, steps=QUERIES, cores_per_instance=1)
+
+
+@dataclass
+class Replay:
+    """Stands in for a worker's process and socket: its answers are there already."""
+
+    answers: bytes
+    status: int
+    pid: int = NO_PROCESS
+
+    def recv(self, _size: int) -> bytes:
+        """Everything at once, then the end of the stream."""
+        answers, self.answers = self.answers, b""
+        return answers
+
+    def wait(self, _timeout: float | None = None) -> int:
+        """It ended long ago."""
+        return self.status
+
+
+def make_host(cores: int) -> Host:
+    """One core per instance; more than a kernel supports, so it cannot be described."""
+    per_socket = -(-cores // SOCKETS)
+    usable = tuple(Core((cpu,), cpu // per_socket, cpu // per_socket) for cpu in range(cores))
+    nodes = tuple(
+        Node(node, tuple(core.cpus[0] for core in usable if core.node == node), 1 << 40)
+        for node in range(SOCKETS)
+    )
+    return replace(
+        describe_host("1x1"),
+        cores=usable,
+        nodes=nodes,
+        total_sockets=SOCKETS,
+        total_cores=cores,
+        online_cpus=cores,
+        allowed_cpus=tuple(range(cores)),
+        memory_total_bytes=1 << 44,
+        memory_available_bytes=1 << 43,
+    )
+
+
+def make_worker(slot: Slot, *, killed: bool) -> Worker:
+    """A worker that has said all it will say."""
+    workload = plan_workload(CONFIG)
+    job = Job(
+        slot=slot,
+        engine="null",
+        engine_options={},
+        model_path=None,
+        precision=Precision.AVX_FP32,
+        batch_size=1,
+        steps=workload.steps,
+        warmup_steps=workload.warmup_steps,
+        min_time_ns=workload.min_time_ns,
+    )
+    begin = BEGIN_NS + slot.instance * 1000
+    starts = tuple(begin + index * QUERY_NS for index in range(QUERIES))
+    answers: list[Any] = [Started(1000 + slot.instance, BEGIN_NS)]
+    if not killed:
+        feed = FeedReport(
+            kind="dummy", images=128, batches=128, batch_size=1, source="generated images, seed 0"
+        )
+        answers += [
+            Ready(
+                phases=Phases(load_ns=1, feed_ns=1, warmup_ns=1),
+                warmup_query_ns=(QUERY_NS,) * workload.warmup_steps,
+                feed=feed,
+            ),
+            Finished(
+                start_ns=starts,
+                end_ns=tuple(start + QUERY_NS for start in starts),
+                cpu_ns=QUERIES * QUERY_NS,
+                seen=PlacementSeen(
+                    cpus=slot.cpus,
+                    threads=1,
+                    memory_policy=MemoryPolicy("bind", slot.nodes),
+                    memory_policy_error=None,
+                    anonymous_bytes={slot.nodes[0]: 100 << 20},
+                ),
+                resident_bytes=100 << 20,
+                peak_resident_bytes=100 << 20,
+                evidence=EvidenceSeen(runtime="null", fused_ops={}, notes=()),
+            ),
+        ]
+    replay = Replay(b"".join(map(encode, answers)), -9 if killed else 0)
+    stand_in = cast("Any", replay)
+    return Worker(job, stand_in, stand_in, Path("/nonexistent"), BEGIN_NS)
+
+
+def gather(host: Host, placement: Placement, *, killed: bool) -> Record:
+    """What the parent does with the answers of all workers."""
+    workers = [make_worker(slot, killed=killed) for slot in placement.slots]
+    for worker in workers:
+        while not worker.closed:
+            worker.receive()
+    return Record(
+        tool_version="0.1.0",
+        run_id="simulated",
+        created="2026-01-02T03:04:05+00:00",
+        command=("r50", "run"),
+        status="lost instances" if killed else "completed",
+        config=CONFIG,
+        workload=plan_workload(CONFIG),
+        host=host,
+        placement=placement,
+        model=None,
+        dataset=None,
+        launch=Launch(environment={}, command=("python",)),
+        instances=describe_instances(workers, oom_killed=killed, stopped=killed),
+        memory_estimate_bytes=100 << 20,
+    )
+
+
+def measure(work: Callable[[], Any]) -> tuple[Any, float, int]:
+    """The result, the seconds (the best of some), and the most memory held, in a run of its own."""
+    times = []
+    for _ in range(REPEATS):
+        begin = time.perf_counter()
+        work()
+        times.append(time.perf_counter() - begin)
+    tracemalloc.start()
+    result = work()
+    _, peak_bytes = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    return result, min(times), peak_bytes
+
+
+def measure_record(count: int, folder: Path, *, killed: bool) -> dict[str, tuple[float, int]]:
+    """Seconds and bytes of each step of a run of so many instances."""
+    host = make_host(count)
+    costs: dict[str, tuple[float, int]] = {}
+
+    def step(name: str, work: Callable[[], Any]) -> Any:
+        result, *costs[name] = measure(work)  # type: ignore[assignment]
+        return result
+
+    placement = step("place", lambda: plan_placement(host, PlacementRequest(Mode.THROUGHPUT, 1)))
+    assert len(placement.slots) == count
+    step("draw the map", lambda: render_placement(host, placement))
+    record = step("gather the record", lambda: gather(host, placement, killed=killed))
+    step("write it", lambda: write_record(folder, record))
+    again = step("read it", lambda: read_record(folder))
+    assert again == record
+    kpis = step("compute KPIs", lambda: run_kpis(record))
+    assert (kpis is None) is killed
+    verdict = step("judge", lambda: judge(record))
+    assert verdict.valid is not killed
+    return costs
+
+
+def report_records(*, killed: bool) -> bool:
+    """Print the table; return whether every cost is in proportion."""
+    print("all killed for want of memory" if killed else "all answered")
+    rows: dict[int, dict[str, tuple[float, int]]] = {}
+    with tempfile.TemporaryDirectory() as folder:
+        measure_record(COUNTS[0], Path(folder), killed=killed)  # warm: imports, caches
+        for count in COUNTS:
+            rows[count] = measure_record(count, Path(folder), killed=killed)
+    print(" " * 20 + "".join(f"{count:>22,}" for count in COUNTS) + "   cost per instance grows by")
+    linear = True
+    for name in rows[COUNTS[0]]:
+        cells = [rows[count][name] for count in COUNTS]
+        scale = COUNTS[-1] / COUNTS[0]
+        growth = [last / first / scale for first, last in zip(cells[0], cells[-1])]
+        linear &= growth[1] <= MAX_GROWTH and (growth[0] <= MAX_GROWTH or cells[-1][0] < 0.05)
+        text = "".join(f"{s * 1000:>11.1f} ms{b / 2**20:>6.1f} MB" for s, b in cells)
+        print(f"  {name:18}{text}   x{growth[0]:.2f} time, x{growth[1]:.2f} memory")
+    return linear
+
+
+def report_placing(rounds: int) -> bool:
+    """Print how long placing takes; return whether that is quick enough."""
+    host = describe_host(BIG)
+    request = PlacementRequest(Mode.THROUGHPUT, cores_per_instance=1, instances=PLACED)
+    times = []
+    for _ in range(rounds):
+        begin = time.perf_counter()
+        placement = plan_placement(host, request)
+        times.append(time.perf_counter() - begin)
+    assert len(placement.slots) == PLACED
+    median = statistics.median(times)
+    print(
+        f"placing {PLACED} instances on {BIG}: {median * 1000:.1f} ms "
+        f"({min(times) * 1000:.1f} .. {max(times) * 1000:.1f} in {rounds})"
+    )
+    return median < MAX_PLACING_S
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--rounds", type=int, default=20)
+    good = [report_placing(parser.parse_args().rounds)]
+    good += [report_records(killed=killed) for killed in (False, True)]
+    sys.exit(not all(good))
+
+
+if __name__ == "__main__":
+    main()
