@@ -19,7 +19,7 @@ test: setup lint  ## lint, types and every test
 	$(BIN)/python -m pytest
 
 test-numa: setup $(NUMA)/vmlinuz  ## check placement inside a guest with two sockets (needs QEMU)
-	R50_TEST_NUMA=1 R50_NUMA_KERNEL=$(NUMA)/vmlinuz $(BIN)/python -m pytest -m numa tests/numa
+	R50_TEST_NUMA=1 R50_NUMA_KERNEL=$$(ls $(NUMA)/vmlinuz) $(BIN)/python -m pytest -m numa tests/numa
 
 # Any kernel will do that has NUMA and cgroup v2 built in, as Debian's for virtual machines has.
 $(NUMA)/vmlinuz:

@@ -76,8 +76,8 @@ class Worker:
         return pages
 
     def policies(self) -> set[str]:
-        """The memory policies of its mappings."""
-        return {line.split()[1] for line in self.numa_maps.splitlines()}
+        """The memory policies of its mappings that hold anonymous memory."""
+        return {line.split()[1] for line in self.numa_maps.splitlines() if "anon=" in line}
 
 
 @dataclass(frozen=True)
@@ -93,7 +93,7 @@ class Outcome:
 
 def find_kernel() -> Path | None:
     """The kernel to boot: named by a variable, fetched by `make test-numa`, or this system's."""
-    if KERNEL_VARIABLE in os.environ:
+    if os.environ.get(KERNEL_VARIABLE):
         return Path(os.environ[KERNEL_VARIABLE])
     found = [path for path in sorted(Path("/boot").glob("vmlinuz-*")) if os.access(path, os.R_OK)]
     return found[-1] if found else None

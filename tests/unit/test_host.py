@@ -267,11 +267,30 @@ def test_an_inner_cpuset_wins_and_an_empty_one_does_not(tmp_path: Path) -> None:
     assert read_host(root).allowed_cpus == (2, 3)
 
 
+@pytest.mark.parametrize(
+    ("membership", "file"),
+    [
+        ("0::/pod\n", "sys/fs/cgroup/pod/cpuset.mems.effective"),
+        ("3:cpuset:/pod\n", "sys/fs/cgroup/cpuset/pod/cpuset.mems"),
+    ],
+    ids=["v2", "v1"],
+)
+def test_memory_nodes_of_a_cpuset_are_read(tmp_path: Path, membership: str, file: str) -> None:
+    root = write_host(tmp_path, Machine(packages=3))
+    write_files(root, {"proc/self/cgroup": membership, file: "0,2\n"})
+    assert read_host(root).allowed_nodes == (0, 2)
+    (root / file).write_text("0-2\n")
+    assert read_host(root).allowed_nodes is None
+    (root / file).write_text("\n")
+    assert read_host(root).allowed_nodes is None
+
+
 def test_a_machine_without_cgroups_has_no_limits(tmp_path: Path) -> None:
     root = write_host(tmp_path, Machine())
     host = read_host(root)
     assert host.quota_cpus is None
     assert host.memory_limit_bytes is None
+    assert host.allowed_nodes is None
     assert read_oom_kills(root) == 0
     write_files(root, {"proc/vmstat": "nr_free_pages 1\noom_kill 9\n"})
     assert read_oom_kills(root) == 9

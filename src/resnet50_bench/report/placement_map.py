@@ -44,8 +44,9 @@ def render_placement(host: Host, placement: Placement) -> list[str]:
         for ((_, node), cores), content in zip(groups.items(), contents)
     ]
     lines = join_columns([*rows, *list_unused_nodes(host)])
-    lines += [idle.reason for idle in placement.idle_cores]
-    return [*lines, *_render_idle_siblings(host, owner), *placement.notes]
+    reasons = [idle.reason for idle in placement.idle_cores]
+    notes = [note for note in placement.notes if not any(note in reason for reason in reasons)]
+    return [*lines, *reasons, *_render_idle_siblings(host, owner), *notes]
 
 
 def describe_instances(placement: Placement) -> str:

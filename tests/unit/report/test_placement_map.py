@@ -112,7 +112,15 @@ def test_what_a_container_forbids_is_on_the_map() -> None:
         "          node 4            no cores, 64.0 GiB",
         "socket 0: 2 of 4 cores idle: the CPU quota of 2.5 CPUs pays for 2 cores",
         "this process may use 4 of 16 cores",
-        "the CPU quota of 2.5 CPUs pays for 2 cores",
+    ]
+
+
+def test_a_quota_that_leaves_nothing_idle_is_on_the_map() -> None:
+    host = Machine(nodes=(1,)).host(quota_cpus=0.5)
+    assert draw(host, THROUGHPUT) == [
+        "socket 0  node 0  cpus 0  instance 0 (0)",
+        "the CPU quota of 0.5 CPUs pays for 1 core",
+        "the CPU quota is less than one core: results will be throttled",
     ]
 
 
