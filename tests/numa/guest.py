@@ -12,6 +12,7 @@ import re
 import shutil
 import subprocess
 import sys
+from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -66,18 +67,23 @@ class Worker:
     cpus: tuple[str, ...]
     numa_maps: str
 
-    def anonymous_pages(self) -> dict[int, int]:
+    def pages_by_node(self) -> Counter[int]:
         """Anonymous pages of 4 KiB by node, of mappings that hold nothing else."""
-        pages: dict[int, int] = {}
+        pages: Counter[int] = Counter()
         for line in self.numa_maps.splitlines():
             if "anon=" in line and "file=" not in line:
                 for node, count in re.findall(r" N(\d+)=(\d+)", line):
-                    pages[int(node)] = pages.get(int(node), 0) + int(count)
+                    pages[int(node)] += int(count)
         return pages
 
-    def policies(self) -> set[str]:
-        """The memory policies of its mappings that hold anonymous memory."""
-        return {line.split()[1] for line in self.numa_maps.splitlines() if "anon=" in line}
+    def pages_by_policy(self) -> Counter[str]:
+        """Anonymous pages by the memory policy of their mapping, e.g. `bind:1`."""
+        pages: Counter[str] = Counter()
+        for line in self.numa_maps.splitlines():
+            found = re.search(r" anon=(\d+)", line)
+            if found:
+                pages[line.split()[1]] += int(found[1])
+        return pages
 
 
 @dataclass(frozen=True)

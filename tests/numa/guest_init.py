@@ -69,7 +69,7 @@ def run_command(command: list[str], folder: Path) -> dict:
 
 
 def watch_workers(process: subprocess.Popen, stderr: Path) -> dict[str, dict]:
-    """The last look at each worker while they all measure, by process id."""
+    """A look at each worker while they all measure, by process id."""
     seen: dict[str, dict] = {}
     while process.poll() is None:
         if MEASURING in stderr.read_text():
@@ -93,8 +93,14 @@ def look_at(process: Path, seen: dict[str, dict]) -> None:
         }
     except OSError:  # it has ended
         return
-    if looked["numa_maps"]:  # empty in one that is ending
+    # One that is ending has given back some of its memory, or all.
+    before = seen.get(process.name)
+    if before is None or count_pages(looked) >= count_pages(before):
         seen[process.name] = looked
+
+
+def count_pages(looked: dict) -> int:
+    return sum(map(int, re.findall(r" anon=(\d+)", looked["numa_maps"])))
 
 
 def main() -> None:

@@ -18,6 +18,7 @@ MIN_PAGES = 64 * 256
 """64 MiB: less than a worker's images alone, which are 77 MB."""
 
 MIN_SHARE = 0.99
+MIN_BOUND_SHARE = 0.95
 
 
 def last(outcomes, name):
@@ -60,28 +61,36 @@ def test_each_instance_is_where_it_was_planned(outcomes, name):
 
 
 @pytest.mark.parametrize("name", WANTED)
-def test_its_memory_is_bound_to_its_node_and_really_there(outcomes, name):
+def test_its_memory_is_really_on_its_node(outcomes, name):
     run = last(outcomes, name)
     for instance, (_, nodes) in zip(run.record.instances, WANTED[name]):
-        worker = run.workers[instance.pid]
-        assert worker.policies() == {f"bind:{format_cpu_list(tuple(nodes))}"}
-        pages = worker.anonymous_pages()
-        total = sum(pages.values())
-        assert total > MIN_PAGES
-        assert sum(pages.get(node, 0) for node in nodes) >= MIN_SHARE * total, pages
+        pages = run.workers[instance.pid].pages_by_node()
+        assert pages.total() > MIN_PAGES
+        assert sum(pages[node] for node in nodes) >= MIN_SHARE * pages.total(), pages
+
+
+@pytest.mark.parametrize("name", WANTED)
+def test_its_memory_is_bound_to_its_node(outcomes, name):
+    """All but the scratch memory of numpy's OpenBLAS, which asks for the nearest node itself."""
+    run = last(outcomes, name)
+    for instance, (_, nodes) in zip(run.record.instances, WANTED[name]):
+        pages = run.workers[instance.pid].pages_by_policy()
+        bound = f"bind:{format_cpu_list(tuple(nodes))}"
+        assert pages.keys() <= {bound, "local"}
+        assert pages[bound] >= MIN_BOUND_SHARE * pages.total(), pages
 
 
 @pytest.mark.parametrize("name", WANTED)
 def test_what_a_worker_says_of_itself_is_what_another_process_sees(outcomes, name):
     run = last(outcomes, name)
     for instance in run.record.instances:
-        worker = run.workers[instance.pid]
-        assert (format_cpu_list(instance.seen.cpus),) == worker.cpus
-        policy = instance.seen.memory_policy
-        assert worker.policies() == {f"{policy.mode}:{format_cpu_list(policy.nodes)}"}
-        seen, pages = instance.seen.anonymous_bytes, worker.anonymous_pages()
+        worker, seen = run.workers[instance.pid], instance.seen
+        assert (format_cpu_list(seen.cpus),) == worker.cpus
+        policy = f"{seen.memory_policy.mode}:{format_cpu_list(seen.memory_policy.nodes)}"
+        assert worker.pages_by_policy().most_common(1)[0][0] == policy
         for node in (0, 1):
-            assert abs(seen.get(node, 0) - 4096 * pages.get(node, 0)) < 16 << 20
+            counted = 4096 * worker.pages_by_node()[node]
+            assert abs(seen.anonymous_bytes.get(node, 0) - counted) < 16 << 20
 
 
 def test_one_thread_of_a_core_by_default_and_both_when_asked(outcomes):
