@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import gzip
+import hashlib
 import io
 import os
 import random
@@ -13,9 +14,16 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from scipy.io import savemat
+from tests.shards import image_example, write_shard
 
 from resnet50_bench.data.labels import LabelSet, find_labels, installed
-from resnet50_bench.data.sources import FolderSource, ImageRef, TarSource, TFRecordSource
+from resnet50_bench.data.sources import (
+    FolderSource,
+    ImageRef,
+    TarSource,
+    TFRecordSource,
+    open_source,
+)
 from resnet50_bench.errors import DatasetError
 
 CLASSES = tuple(f"n{10_000_000 + 7 * number}" for number in range(1000))
@@ -38,6 +46,8 @@ def folder_of(path, names, kind=FolderSource):
 def package(tmp_path_factory, monkeypatch):
     """Where the lists of tensorflow-datasets would be; it is not installed unless a test says so."""
     root = tmp_path_factory.mktemp("site") / "tensorflow_datasets"
+    digest = hashlib.sha256("\n".join(CLASSES).encode()).hexdigest()
+    monkeypatch.setattr(installed, "CLASSES_SHA256", digest)
     monkeypatch.setattr(
         installed.importlib.util,
         "find_spec",
@@ -81,6 +91,22 @@ class TestFound:
             "1 of 2 images have no label of their own there, the first: b",
         )
 
+    def test_records_whose_labels_begin_at_zero_are_refused(self, tmp_path):
+        labels = range(999)
+        records = [image_example(b"x", label, f"{label}.JPEG") for label in labels]
+        write_shard(tmp_path / "validation-00000-of-00001", *records)
+        assert_refused(
+            open_source(tmp_path),
+            None,
+            "image/class/label is 0 in 1 records, the first: validation-00000-of-00001#0, and 1000 "
+            "in none: the labels begin at 0, and must begin at 1",
+        )
+
+    def test_a_background_class_among_labels_from_one_shifts_nothing(self, tmp_path):
+        records = [image_example(b"x", label, f"{label}.JPEG") for label in (0, 1, 1000)]
+        write_shard(tmp_path / "validation-00000-of-00001", *records)
+        assert find_labels(open_source(tmp_path), None).labels == (0, 999)
+
     @pytest.mark.parametrize("kind", [FolderSource, TarSource])
     def test_class_folders_are_numbered_by_the_package(self, tmp_path, package, kind):
         install(package)
@@ -100,6 +126,10 @@ class TestFound:
         assert find_labels(source, None).labels == tuple(range(1000))
         source = folder_of(tmp_path, [f"{wnid}/x.JPEG" for wnid in CLASSES[1:]])
         assert_refused(source, None, "say 999 different WNIDs", "resnet50-bench[labels]")
+
+    def test_1000_other_classes_are_not_numbered(self, tmp_path):
+        source = folder_of(tmp_path, [f"n{number:08d}/x.JPEG" for number in range(1000)])
+        assert_refused(source, None, "its 1000 synsets are not those of ILSVRC2012")
 
     def test_a_wnid_that_is_no_class_is_named(self, tmp_path, package):
         install(package)

@@ -204,3 +204,24 @@ def test_the_map_of_a_gnu_sparse_member_is_passed_over():
     data = bytes(sparse) + more + bytes(512) + b"x".ljust(512, b"\0") + header(b"0", 0, "next")
     first, second = members_of(data + END)
     assert (first.is_sparse, first.offset, second.name) == (True, 3 * 512, "next")
+
+
+@pytest.mark.parametrize(
+    "rest",
+    [bytes(512) + header(b"0", 0, "b.jpg") + END, bytes(2 << 20)],
+    ids=["zeros over a header", "a download that is zeros from here on"],
+)
+def test_an_end_mark_before_the_end_is_told(tmp_path, rest):
+    path = tmp_path / "x.tar"
+    path.write_bytes(header(b"0", 0, "a.jpg") + bytes(512) + rest)
+    source = open_source(path)
+    assert [ref.name for ref in source.refs] == ["a.jpg"]
+    (skipped,) = source.skipped
+    assert skipped.name == "x.tar"
+    assert "is damaged at byte 512" in skipped.reason
+
+
+def test_an_end_filled_up_with_zeros_is_none(tmp_path):
+    path = tmp_path / "x.tar"
+    path.write_bytes(header(b"0", 0, "a.jpg") + bytes(1 << 19))
+    assert open_source(path).skipped == ()

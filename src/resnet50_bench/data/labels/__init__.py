@@ -10,7 +10,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from resnet50_bench.data.labels.files import read_label_file
-from resnet50_bench.data.labels.installed import PACKAGE, find_classes, read_validation_synsets
+from resnet50_bench.data.labels.installed import (
+    PACKAGE,
+    find_classes,
+    order_classes,
+    read_validation_synsets,
+)
 from resnet50_bench.data.labels.matching import (
     CLASSES,
     WHAT_TO_GIVE,
@@ -21,6 +26,7 @@ from resnet50_bench.data.labels.matching import (
     pick_by_number,
     require_all,
 )
+from resnet50_bench.data.sources.tfrecord import ZERO_LABEL
 from resnet50_bench.errors import DatasetError
 
 if TYPE_CHECKING:
@@ -99,6 +105,13 @@ def _from_refs(source: ImageSource) -> Labels | None:
     if all(label is None for label in labels):
         return None
     names = [ref.name for ref in source.refs]
+    zeros = [item.name for item in source.skipped if item.reason == ZERO_LABEL]
+    if zeros and CLASSES - 1 not in labels:
+        raise LabelProblem(
+            f"--dataset {source.path}: image/class/label is 0 in {len(zeros)} records, the first: "
+            f"{zeros[0]}, and {CLASSES} in none: the labels begin at 0, and must begin at 1",
+            f"write the shards again with 1 added to every label, or {WHAT_TO_GIVE}",
+        )
     origin = "image/class/label of the TFRecords"
     return require_all(labels, names, f"--dataset {source.path}"), origin, None
 
@@ -115,8 +128,8 @@ def _from_wnids(names: list[str], hints: list[str]) -> Labels | None:
             f"but others are not, such as {first}"
         )
         return None
-    own = sorted(set(found))
-    classes = find_classes() or (tuple(own) if len(own) == CLASSES else None)
+    own = set(found)
+    classes = order_classes(own, "the images' names")
     if classes is None:
         hints.append(
             f"their names say {len(own)} different WNIDs, and the list of all {CLASSES} is needed "

@@ -6,7 +6,7 @@ import re
 from typing import TYPE_CHECKING
 
 from resnet50_bench.data.labels.devkit import Devkit, is_archive, read_archive, read_folder
-from resnet50_bench.data.labels.installed import PACKAGE, find_classes
+from resnet50_bench.data.labels.installed import PACKAGE, order_classes
 from resnet50_bench.data.labels.matching import (
     CLASSES,
     WNID,
@@ -127,7 +127,7 @@ def _use_synsets(lines: list[tuple[int, str]], where: str, names: Sequence[str])
     own = sorted(set(wnids))
     if own == wnids and len(own) == CLASSES:
         raise LabelProblem(f"{where}: is the list of the {CLASSES} classes, not the images' labels")
-    classes = find_classes() or (tuple(own) if len(own) == CLASSES else None)
+    classes = order_classes(own, where)
     if classes is None:
         raise LabelProblem(
             f"{where}: has {len(own)} different synsets, and the list of all {CLASSES} is needed "

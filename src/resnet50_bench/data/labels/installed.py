@@ -2,12 +2,21 @@
 
 from __future__ import annotations
 
+import hashlib
 import importlib.util
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from resnet50_bench.data.labels.matching import CLASSES, VALIDATION_IMAGES, WNID, LabelProblem
 
+if TYPE_CHECKING:
+    from collections.abc import Collection
+
 PACKAGE = "tensorflow-datasets"
+
+CLASSES_SHA256 = "385e0240499426c022b773be1ae4da780f057b89c9694c7f47199f62746b6edd"
+"""Of the 1000 sorted WNIDs of ILSVRC2012, joined by line feeds: labels.txt of tensorflow-datasets
+4.9.10."""
 
 _FOLDER = Path("datasets", "imagenet2012")
 _CLASSES_FILE, _VALIDATION_FILE = "labels.txt", "validation_labels.txt"
@@ -26,6 +35,23 @@ def find_classes() -> tuple[str, ...] | None:
     if len(classes) != CLASSES or sorted(set(classes)) != classes:
         raise _not_as_expected(path, f"{CLASSES} sorted synsets")
     return tuple(classes)
+
+
+def order_classes(wnids: Collection[str], where: str) -> tuple[str, ...] | None:
+    """Return the 1000 WNIDs, sorted, from the package or because `wnids` are all of them.
+
+    Returns None when the package is not installed and `wnids` are fewer.
+
+    Raises:
+        LabelProblem: `wnids` are 1000 others, and numbers by their order would mean nothing.
+    """
+    classes = find_classes()
+    if classes is not None or len(wnids) != CLASSES:
+        return classes
+    own = tuple(sorted(wnids))
+    if hashlib.sha256("\n".join(own).encode()).hexdigest() != CLASSES_SHA256:
+        raise LabelProblem(f"{where}: its {CLASSES} synsets are not those of ILSVRC2012")
+    return own
 
 
 def read_validation_synsets() -> tuple[str, ...] | None:

@@ -24,6 +24,9 @@ _MAX_EXTENSION_BYTES = 1 << 20
 
 _MAX_NUMBER_DIGITS = 20
 
+_MAX_PADDING_BYTES = 1 << 20
+"""Zeros after the end mark: writers fill the last record, of 10,240 bytes unless asked."""
+
 _PAX = (tarfile.XHDTYPE, tarfile.XGLTYPE, tarfile.SOLARIS_XHDTYPE)
 _LONG = (tarfile.GNUTYPE_LONGNAME, tarfile.GNUTYPE_LONGLINK)
 _WITHOUT_DATA = (
@@ -84,7 +87,8 @@ def walk_members(read_at: ReadAt) -> Iterator[Member]:
     """Yield the members up to the archive's end mark.
 
     Raises:
-        DamagedTar: there is no header where one should be. At offset 0: this is no tar.
+        DamagedTar: there is no header where one should be, or the archive goes on after the mark:
+            a header was lost to zeros, or a download stopped. At offset 0: this is no tar.
 
     """
     offset = 0
@@ -104,6 +108,9 @@ def walk_members(read_at: ReadAt) -> Iterator[Member]:
         own = {}
         yield member
         offset = data + (0 if member.type in _WITHOUT_DATA else _padded(member.size_bytes))
+    rest = read_at(offset + BLOCK, _MAX_PADDING_BYTES + 1)
+    if len(rest) > _MAX_PADDING_BYTES or any(rest):
+        raise DamagedTar(offset, is_cut=False)
 
 
 def _parse_header(block: bytes, offset: int) -> tarfile.TarInfo:

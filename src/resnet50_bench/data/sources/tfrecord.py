@@ -36,6 +36,9 @@ if TYPE_CHECKING:
 _SHARD = re.compile(r"validation-(\d{5})-of-(\d{5})", re.ASCII)
 _CLASSES = 1000
 
+ZERO_LABEL = f"its image/class/label 0 is not 1..{_CLASSES}"
+"""The reason that tells labels which begin at 0 from those which begin at 1."""
+
 _HEADER = struct.Struct("<QI")
 _LENGTH_BYTES = 8
 _CRC_BYTES = 4

@@ -1,0 +1,116 @@
+"""Real accuracy runs of a real model, whose answers are known before: see `tests.labelled`."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from tests.labelled import Mistake, mislabel, write_val_map
+from tests.process.conftest import assert_nothing_left, make_r50
+
+from resnet50_bench.data.profiles import MLPERF, find_profile, list_variants
+
+pytestmark = pytest.mark.tensorflow
+
+WRONG = 36
+GIVE_UP_SECONDS = 900
+VARIANTS = {
+    Mistake.BGR: "mlperf/bgr",
+    Mistake.MEANS_LEFT_IN: "mlperf/no-mean",
+    Mistake.SCALED_TO_ONE: "mlperf/unit",
+    Mistake.SQUASHED: "mlperf/squash",
+}
+
+
+@pytest.fixture
+def r50(tmp_path):
+    runner = make_r50(tmp_path)
+    yield runner
+    assert_nothing_left(runner)
+
+
+@pytest.fixture
+def evaluate(r50, cache, tmp_path, labelled):
+    """Runs an evaluation with these labels, with a patience that suits a real network."""
+
+    def evaluate(model, labels, *more):
+        val_map = write_val_map(tmp_path / "val_map.txt", labelled.names, labels)
+        arguments = ["run", "--mode", "accuracy", "--model", model.path, "--labels", val_map,
+                     "--output", r50.output, *more]  # fmt: skip
+        process = r50.start(*arguments, env={"R50_CACHE_DIR": str(cache.parent)})
+        process.wait(GIVE_UP_SECONDS)
+        ended = r50.end(process)
+        assert ended.code in {0, 1}, ended.stderr
+        return ended, r50.record()
+
+    return evaluate
+
+
+def find_causes(ended):
+    """The causes that the report names, in its order."""
+    return [line.split(maxsplit=1)[1] for line in ended.stdout.splitlines()
+            if line.startswith("Cause")]  # fmt: skip
+
+
+@pytest.fixture(scope="session")
+def model(fitted):
+    return fitted.make()
+
+
+def test_the_accuracy_is_exactly_what_was_computed_beforehand(evaluate, model, labelled, r50):
+    labels = mislabel(labelled.labels, WRONG)
+    right = model.count_correct([label + 1 for label in labels])
+    in_five = model.count_correct([label + 1 for label in labels], top=5)
+    assert right == len(labels) - WRONG
+    more = ["--dataset", labelled.tar, "--expected-top1", "75"]
+    ended, record = evaluate(model, labels, *more)
+    assert ended.code == 0, ended.stdout
+    assert f"{right} and {in_five} of {len(labels)} images" in ended.stdout
+    assert "avx_fp32 PROVEN" in ended.stdout
+    assert find_causes(ended) == []
+    assert record.evaluation.images == labelled.names
+    assert (record.evaluation.preprocessing, record.trials) == ("mlperf", ())
+    summary = json.loads(r50("show", "--json", r50.folder()).stdout)["accuracy"]
+    assert (summary["top1_correct"], summary["top5_correct"]) == (right, in_five)
+
+
+def test_labels_that_are_off_by_one_are_named(evaluate, model, labelled):
+    labels = [label - 1 for label in labelled.labels]
+    more = ["--dataset", labelled.folder, "--expected-top1", "100", "--batch-size", "16"]
+    ended, record = evaluate(model, labels, *more)
+    assert ended.code == 1
+    assert "top-1 0.00% is below 99.00 %" in ended.stdout
+    (cause,) = find_causes(ended)
+    assert "100" in cause
+    assert "1000" in cause, "the sentence names the mix-up of 1000 and 1001 classes"
+    tried = {item.profile_name for item in list_variants(find_profile("mlperf"))}
+    assert {trial.variant for trial in record.trials} == tried
+
+
+def test_a_model_that_expects_other_channels_is_named(evaluate, fitted, labelled):
+    """Fitted to BGR images; r50 feeds RGB. `test_explain_mistakes` makes the other mistakes."""
+    model = fitted.make(mistake=Mistake.BGR)
+    more = ["--dataset", labelled.folder, "--expected-top1", "100", "--limit", "96"]
+    ended, _ = evaluate(model, labelled.labels, *more)
+    assert ended.code == 1
+    (sentence,) = [
+        item.cause for item in list_variants(MLPERF)
+        if item.profile_name == VARIANTS[Mistake.BGR]
+    ]  # fmt: skip
+    (cause,) = find_causes(ended)
+    assert cause.startswith(sentence)
+
+
+@pytest.mark.parametrize("mistake", VARIANTS)
+def test_each_variant_prepares_images_as_the_mistake_does(labelled, mistake):
+    """So a model made with the mistake gets its own images when the variant is tried."""
+    import numpy as np
+    from tests.labelled import prepare_images
+
+    from resnet50_bench.data.preprocess import preprocess
+
+    expected = prepare_images(labelled, mistake)
+    for number in (0, 7, 100):
+        data = (labelled.folder / labelled.names[number]).read_bytes()
+        found = preprocess(data, find_profile(VARIANTS[mistake]))
+        np.testing.assert_allclose(found, expected[number], atol=1e-4)
