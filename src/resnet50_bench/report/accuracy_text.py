@@ -137,10 +137,7 @@ def _describe_causes(record: Record, evaluation: Evaluation) -> Iterator[tuple[s
             "none of the usual mistakes explains it (docs/accuracy.md lists them)",
         )
     for cause in causes:
-        text = (
-            f"{cause.sentence}: top-1 {cause.top1_then:.1%} instead of {cause.top1_now:.1%} on "
-            f"{cause.images:,} images"
-        )
+        text = cause.describe()
         yield "Cause", f"{text}\n-> {cause.advice}" if cause.advice else text
 
 
