@@ -50,6 +50,15 @@ class SharePer(str, Enum):
     NODE = "node"
 
 
+class Allocator(str, Enum):
+    """Whose `malloc` the instances use; `system` is the C library's."""
+
+    SYSTEM = "system"
+    JEMALLOC = "jemalloc"
+    TCMALLOC = "tcmalloc"
+    MIMALLOC = "mimalloc"
+
+
 class CaseType(str, Enum):
     """A named set of parameters: `gated` is a short check, `pkm` the common parameters."""
 
@@ -108,6 +117,7 @@ class RunConfig:
     force: bool = False
     mpi: bool = False
     num_mpi: int = 1
+    allocator: Allocator = Allocator.SYSTEM
     onednn_verbose: bool = False
     customer_env: dict[str, str] = field(default_factory=dict)
     timeout_s: float | None = None

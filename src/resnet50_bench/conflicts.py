@@ -4,7 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from resnet50_bench.config import DataType, Mode, Precision, RunConfig, SharePer, plan_workload
+from resnet50_bench.config import (
+    Allocator,
+    DataType,
+    Mode,
+    Precision,
+    RunConfig,
+    SharePer,
+    plan_workload,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -45,6 +53,11 @@ def _find_pointless(config: RunConfig, named: Mapping[str, str]) -> list[str]:
         problems.append(
             f"{named['timeout_s']} {config.timeout_s:g} is no longer than the minimum time to "
             "measure: raise it, or lower --min-time"
+        )
+    if config.allocator is not Allocator.SYSTEM and "LD_PRELOAD" in config.customer_env:
+        problems.append(
+            f"{named['allocator']} {config.allocator.value} sets LD_PRELOAD, and so does "
+            f"{named['customer_env']}: leave one of them out"
         )
     return problems
 

@@ -178,6 +178,7 @@ class Finished(msgspec.Struct, frozen=True, tag=True, kw_only=True):
         peak_resident_bytes: the most there was.
         proportional_bytes: resident memory, a page that several processes share counted in part
             (the kernel's Pss); None where the kernel does not tell.
+        malloc_library: the file its `malloc` lay in; None where its memory map did not say.
         evidence: of the engine.
     """
 
@@ -190,6 +191,7 @@ class Finished(msgspec.Struct, frozen=True, tag=True, kw_only=True):
     resident_bytes: int
     peak_resident_bytes: int
     proportional_bytes: int | None = None
+    malloc_library: str | None = None
     evidence: EvidenceSeen
 
 

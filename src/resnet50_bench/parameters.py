@@ -12,6 +12,7 @@ from dataclasses import dataclass, fields
 from typing import Any
 
 from resnet50_bench.config import (
+    Allocator,
     CaseType,
     DataType,
     Mode,
@@ -369,10 +370,18 @@ PARAMETERS: tuple[Parameter, ...] = (
         metavar="N",
     ),
     Parameter(
+        "ALLOCATOR",
+        "allocator",
+        parse_word(Allocator),
+        "Whose malloc the instances use: the C library's, or a preloaded library's.",
+        default="system",
+        choices=list_words(Allocator),
+    ),
+    Parameter(
         "ONEDNN_VERBOSE",
         "onednn_verbose",
         parse_switch,
-        "Let oneDNN write a line per primitive into the instances' logs; slows the run down.",
+        "Let oneDNN write a line per primitive, for `r50 profile`; slows the run down.",
         default="off",
         switch=True,
     ),

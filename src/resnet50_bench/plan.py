@@ -6,8 +6,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from resnet50_bench.allocators import PRELOAD, find_library
 from resnet50_bench.amx_probe import probe_amx
-from resnet50_bench.config import RunConfig, Workload, plan_workload
+from resnet50_bench.config import Allocator, RunConfig, Workload, plan_workload
 from resnet50_bench.data.feed import plan_pool_images
 from resnet50_bench.data.pool import plan_pool_batches
 from resnet50_bench.data.profiles import IMAGE_BYTES
@@ -218,6 +219,7 @@ def plan_run(config: RunConfig, environ: Mapping[str, str]) -> RunPlan:
         ModelError: the model cannot be read, or its runtime is not installed.
         DatasetError: the images cannot be read.
         HostError: the host cannot be read.
+        RequestError: the allocator's library is not on this machine.
     """
     engine = load_engine(config.engine)
     problems = engine.option_problems(config.engine_options)
@@ -294,12 +296,14 @@ def _require_precision(config: RunConfig, host: Host) -> bool:
 def _plan_environment(
     config: RunConfig, host: Host, engine: Engine, threads: int
 ) -> dict[str, str]:
-    """The engine's variables, the precision's caps, and CUSTOMER_ENV, which wins."""
+    """The engine's variables, the precision's caps, the allocator; CUSTOMER_ENV wins."""
     ours = engine.environment(config.precision, threads)
     if engine.needs_model:
         ours |= plan_meaning(config.precision, host.cpu_flags).environment
     if config.onednn_verbose:
         ours["ONEDNN_VERBOSE"] = "1"
+    if config.allocator is not Allocator.SYSTEM:
+        ours[PRELOAD] = str(find_library(config.allocator))
     return ours | config.customer_env
 
 

@@ -78,6 +78,7 @@ class InstanceRecord:
         cpu_ns: its processor time while it measured.
         seen: where it really was.
         resident_bytes, peak_resident_bytes, proportional_bytes: its memory.
+        malloc_library: the file its `malloc` lay in, by its own memory map.
         evidence: what its engine executed.
         kernels: what ran in one traced batch, taken in its slot after the measurement, by a
             process of the same environment; empty when no trace was taken.
@@ -105,6 +106,7 @@ class InstanceRecord:
     resident_bytes: int | None = None
     peak_resident_bytes: int | None = None
     proportional_bytes: int | None = None
+    malloc_library: str | None = None
     evidence: EvidenceSeen | None = None
     kernels: tuple[KernelShare, ...] = ()
     trace_failure: str | None = None

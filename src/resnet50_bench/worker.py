@@ -19,6 +19,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from resnet50_bench.allocators import read_malloc_library
 from resnet50_bench.channel import Channel
 from resnet50_bench.errors import R50Error, RequestError
 from resnet50_bench.job import (
@@ -350,6 +351,7 @@ def _report(measured: _Measured, loaded: Loaded, policy_error: str | None) -> Fi
         resident_bytes=resident_bytes,
         peak_resident_bytes=peak_bytes,
         proportional_bytes=read_proportional_bytes(),
+        malloc_library=read_malloc_library(),
         evidence=EvidenceSeen(
             runtime=evidence.runtime, fused_ops=evidence.fused_ops, notes=evidence.notes
         ),

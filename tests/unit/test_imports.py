@@ -20,7 +20,7 @@ LAYERS = (
     ("atomic", "errors", "stats", "measure", "interpreter", "predictions", "signals", "findings"),
     ("download",),
     ("config",),
-    ("conflicts",),
+    ("conflicts", "allocators"),
     ("parameters", "values", "grammar"),
     ("engines.base",),
     ("kernel_files",),

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from rich.text import Text
 
+from resnet50_bench.allocators import name_allocator
 from resnet50_bench.config import DataType, Mode
 from resnet50_bench.findings import Finding
 from resnet50_bench.isa import plan_meaning
@@ -174,6 +175,7 @@ def _describe_instances(record: Record) -> Iterator[tuple[str, str]]:
             ),
         )
     yield from describe_shared_memory(instances)
+    yield from _describe_allocator(instances)
     starts = [(item, item.phases) for item in instances if item.phases is not None]
     if starts:
         item, phases = max(starts, key=lambda start: _start_ns(*start))
@@ -184,6 +186,15 @@ def _describe_instances(record: Record) -> Iterator[tuple[str, str]]:
             ("warm-up", phases.warmup_ns),
         ]
         yield "Start", ", ".join(f"{name} {time_ns / 1e9:.1f} s" for name, time_ns in parts)
+
+
+def _describe_allocator(instances: Sequence[InstanceRecord]) -> Iterator[tuple[str, str]]:
+    """Whose malloc was at work, where it was not the C library's."""
+    paths = sorted({item.malloc_library for item in instances if item.malloc_library})
+    named = [(name_allocator(path), path) for path in paths]
+    rows = [f"{allocator.value}: malloc of {path}" for allocator, path in named if allocator]
+    if rows:
+        yield "Allocator", "\n".join(rows)
 
 
 def _start_ns(item: InstanceRecord, phases: Phases) -> int:
