@@ -62,6 +62,8 @@ class Job(msgspec.Struct, frozen=True, kw_only=True):
         batch_size, steps, warmup_steps, min_time_ns: as in `Workload`.
         classes: of the model.
         trace: only run one batch, with the engine's trace on.
+        kernel_log: the engine writes what it executes to stdout while it measures, so that gets a
+            file of its own, and marks.
         dummy, real, evaluation: the images; exactly one is set.
     """
 
@@ -76,6 +78,7 @@ class Job(msgspec.Struct, frozen=True, kw_only=True):
     min_time_ns: int
     classes: int = 1001
     trace: bool = False
+    kernel_log: bool = False
     dummy: DummyFeedRequest | None = None
     real: RealFeedRequest | None = None
     evaluation: EvaluationRequest | None = None
@@ -237,6 +240,22 @@ class Traced(msgspec.Struct, frozen=True, tag=True):
 
 TRACE_BEGIN = "r50: the traced batch begins"
 """The line after which a trace in a log counts; what stands before it was warm-up."""
+
+MEASURE_BEGIN = "r50: the measured queries begin"
+MEASURE_END = "r50: the measured queries end"
+"""The lines between which a kernel log tells of measured queries."""
+
+INSTANCE_LOG = "instance"
+TRACE_LOG = "trace"
+TRIALS_LOG = "trials"
+KERNEL_LOG = "onednn"
+"""How the names of the workers' logs begin."""
+
+
+def name_log(kind: str, instance: int) -> str:
+    """Return the name of an instance's log, e.g. `trace_000.log`."""
+    return f"{kind}_{instance:03d}.log"
+
 
 Answer: TypeAlias = Started | Entered | Ready | Predicted | Finished | Traced | Failed
 

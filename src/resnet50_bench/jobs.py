@@ -23,7 +23,8 @@ if TYPE_CHECKING:
 def plan_trace_jobs(plan: RunPlan) -> list[Job]:
     """Return the jobs that run one traced batch of generated images in each instance's slot."""
     return [
-        msgspec.structs.replace(_plan_job(plan, slot), trace=True) for slot in plan.placement.slots
+        msgspec.structs.replace(_plan_job(plan, slot), trace=True, kernel_log=False)
+        for slot in plan.placement.slots
     ]
 
 
@@ -63,6 +64,7 @@ def _plan_job(plan: RunPlan, slot: Slot) -> Job:
         warmup_steps=workload.warmup_steps,
         min_time_ns=workload.min_time_ns,
         classes=plan.classes,
+        kernel_log=plan.writes_kernels,
         dummy=DummyFeedRequest(config.seed),
     )
 

@@ -74,6 +74,11 @@ SWAYING_NAMES = frozenset({"LD_PRELOAD", "GLIBC_TUNABLES"})
 from r50 and from CUSTOMER_ENV, where they are on record, never from the shell r50 was called in."""
 
 
+VERBOSE_NAMES = ("ONEDNN_VERBOSE", "DNNL_VERBOSE")
+_SILENT = frozenset({"", "0", "none"})
+"""oneDNN reads both variables, and these values turn nothing on (its page "Verbose Mode")."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunPlan:
     """Everything decided before the first process starts.
@@ -152,6 +157,11 @@ class RunPlan:
         return max(1, len(self.placement.slots[0].streams))
 
     @property
+    def writes_kernels(self) -> bool:
+        """Whether oneDNN writes what it executes while the instances measure."""
+        return any(self.environment.get(name, "0") not in _SILENT for name in VERBOSE_NAMES)
+
+    @property
     def preprocessing(self) -> Preprocessing:
         """How images are prepared; known for sure once the model is."""
         return choose_preprocessing(self.config, self.classes)
@@ -197,10 +207,9 @@ class RunPlan:
                 f"not passed on to the instances: {', '.join(self.left_out)} "
                 "(--customer-env sets variables for them)"
             )
-        if self.config.onednn_verbose:
+        if self.writes_kernels:
             warnings.append(
-                "--onednn-verbose writes a line per primitive while it measures: the figure is "
-                "lower for it"
+                "oneDNN writes a line per primitive while it measures: the figure is lower for it"
             )
         return warnings
 

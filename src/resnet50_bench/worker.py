@@ -20,9 +20,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from resnet50_bench.allocators import read_malloc_library
-from resnet50_bench.channel import Channel
+from resnet50_bench.channel import Channel, write_mark
 from resnet50_bench.errors import R50Error, RequestError
 from resnet50_bench.job import (
+    MEASURE_BEGIN,
+    MEASURE_END,
     TRACE_BEGIN,
     EvaluationRequest,
     EvidenceSeen,
@@ -104,6 +106,8 @@ def _work(channel: Channel, job: Job) -> None:
     else:
         measured = _measure(channel, job, loaded, load_ns)
     channel.phase = "reporting"
+    if job.kernel_log:
+        write_mark(MEASURE_END)
     channel.send(_report(measured, loaded, policy_error))
     loaded.close()
 
@@ -122,7 +126,7 @@ def _measure(channel: Channel, job: Job, loaded: Loaded, load_ns: int) -> _Measu
         warmup_ns=time.monotonic_ns() - warmup_begin_ns,
     )
     channel.send(Ready(phases=phases, warmup_query_ns=_list_durations([warmup]), feed=feed.report))
-    _wait_for_go(channel)
+    _wait_for_go(channel, job)
     cpu_begin_ns = time.process_time_ns()
     samples = measure(loaded.run, feed.batch, StopRule(job.steps, job.min_time_ns))
     cpu_ns = time.process_time_ns() - cpu_begin_ns
@@ -146,7 +150,7 @@ def _measure_streams(channel: Channel, job: Job, loaded: Loaded, load_ns: int) -
     durations = _list_durations([warmup for _, warmup in prepared])
     report = merge_reports([feed.report for feed in feeds])
     channel.send(Ready(phases=phases, warmup_query_ns=durations, feed=report))
-    start_ns = _wait_for_go(channel)
+    start_ns = _wait_for_go(channel, job)
     cpu_begin_ns = time.process_time_ns()
     rule = StopRule(job.steps, job.min_time_ns)
     measured = measure_streams(streams, feeds, rule, start_ns)
@@ -174,7 +178,7 @@ def _evaluate(channel: Channel, job: Job, loaded: Loaded, load_ns: int) -> _Meas
     channel.send(
         Ready(phases=phases, warmup_query_ns=durations, feed=_describe_images(job, job.evaluation))
     )
-    _wait_for_go(channel)
+    _wait_for_go(channel, job)
     cpu_begin_ns = time.process_time_ns()
     timings = Timings()
     _run_passes(channel, job, streams, timings)
@@ -239,9 +243,11 @@ def _list_durations(warmups: Sequence[Samples[Scores]]) -> tuple[int, ...]:
     )
 
 
-def _wait_for_go(channel: Channel) -> int:
+def _wait_for_go(channel: Channel, job: Job) -> int:
     """Return when the moment of the word has come."""
     go = decode_go(channel.receive())
+    if job.kernel_log:
+        write_mark(MEASURE_BEGIN)
     channel.phase = "measuring"
     time.sleep(max(0, go.start_ns - time.monotonic_ns()) / 1e9)
     return go.start_ns
@@ -254,7 +260,7 @@ def _trace(channel: Channel, job: Job) -> None:
     channel.enter("tracing")
     images = _fill_feed(job).batch(0)
     loaded.run(images)
-    os.write(sys.stdout.fileno(), f"{TRACE_BEGIN}\n".encode())  # past the buffers, as a trace is
+    write_mark(TRACE_BEGIN)
     loaded.run(images)
     channel.send(Traced())
     loaded.close()

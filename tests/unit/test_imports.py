@@ -35,7 +35,7 @@ LAYERS = (
     ("evaluate",),
     ("worker",),
     ("results", "launch"),
-    ("evaluation",),
+    ("evaluation", "kernel_logs"),
     ("kpi", "outcome", "plan", "cases", "case_files", "journal"),
     ("jobs",),
     ("accuracy", "explain", "compare"),

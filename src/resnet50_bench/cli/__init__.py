@@ -23,6 +23,7 @@ from resnet50_bench.cli.host import host
 from resnet50_bench.cli.kpi import kpi
 from resnet50_bench.cli.model import model
 from resnet50_bench.cli.plan import plan
+from resnet50_bench.cli.profile import profile
 from resnet50_bench.cli.run import run
 from resnet50_bench.cli.show import show
 from resnet50_bench.errors import ConfigError, ExitCode, Interrupted, R50Error
@@ -38,6 +39,7 @@ Examples:
   r50 cases                                  the test cases, by name
   r50 run throughput_avx_fp32_gated          one of them
   r50 show runs/NAME                         a result again
+  r50 profile runs/NAME                      which kernels took its time
 \b
 Exit codes: 0 valid result, 1 invalid result, 2 wrong request, 3 an instance or the
 host failed, 128+N ended by signal N (130 is Ctrl-C)."""
@@ -73,6 +75,7 @@ def r50(debug: bool) -> None:
 
 r50.add_command(run)
 r50.add_command(show)
+r50.add_command(profile)
 r50.add_command(kpi)
 r50.add_command(accuracy)
 r50.add_command(model)

@@ -16,10 +16,9 @@ The fields: engine, primitive, implementation, propagation kind, memory descript
 
 from __future__ import annotations
 
-import math
 import re
-from collections import defaultdict
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from resnet50_bench.engines.base import KernelShare
@@ -55,12 +54,32 @@ _OTHER_KINDS = frozenset(
 )
 
 
+@dataclass(frozen=True, slots=True)
+class ProblemTime:
+    """All calls of one kind of kernel for one problem.
+
+    Attributes:
+        primitive, dtype, isa: as in `KernelShare`.
+        problem: its shape in oneDNN's words, e.g. `mb32_ic64oc256_ih56oh56kh1sh1dh0ph0_...`.
+        calls: how many there were.
+        time_ms: what they took together.
+    """
+
+    primitive: str
+    dtype: str
+    isa: str
+    problem: str
+    calls: int
+    time_ms: float
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Trace:
     """What oneDNN's lines say.
 
     Attributes:
         kernels: time shares per primitive, data type and ISA, largest first; they add up to 1.
+        problems: the same calls by problem as well, the longest in all first.
         effective_isa: the instruction sets oneDNN allows itself, in its own words; None if unsaid.
         version: oneDNN's release, e.g. `3.7.3`.
         runtime: what its threads are, e.g. `threadpool`, `OpenMP`.
@@ -68,6 +87,7 @@ class Trace:
     """
 
     kernels: tuple[KernelShare, ...]
+    problems: tuple[ProblemTime, ...]
     effective_isa: str | None
     version: str | None
     runtime: str | None
@@ -75,11 +95,11 @@ class Trace:
 
 
 @dataclass(frozen=True, slots=True)
-class _Execution:
+class _Kind:
     primitive: str
     dtype: str
     isa: str
-    time_ms: float
+    problem: str
 
 
 def parse_trace(lines: Iterable[str]) -> Trace:
@@ -95,20 +115,25 @@ def parse_trace(lines: Iterable[str]) -> Trace:
         lines: a process's standard output, with or without the ends of lines.
     """
     info: dict[str, str] = {}
-    executions: list[_Execution] = []
+    totals: dict[_Kind, tuple[int, float]] = {}
     unparsed = 0
-    for record in _split_records(lines):
+    for marker, text in _split_records(lines):
+        head, _, time = text.rpartition(",")
         try:
-            execution = _parse_execution(record)
+            kind = _parse_head(marker, head)
+            time_ms = _parse_time(time) if kind is not None else 0.0
         except ValueError:
             unparsed += 1
             continue
-        if execution is None:
-            _collect_info(",".join(record), info)
+        if kind is None:
+            _collect_info(f",{text}", info)
         else:
-            executions.append(execution)
+            calls, sum_ms = totals.get(kind, (0, 0.0))
+            totals[kind] = calls + 1, sum_ms + time_ms
+    problems = _list_problems(totals)
     return Trace(
-        kernels=_plan_shares(executions),
+        kernels=_plan_shares(problems),
+        problems=problems,
         effective_isa=info.get("isa"),
         version=info.get("version"),
         runtime=info.get("runtime"),
@@ -116,25 +141,31 @@ def parse_trace(lines: Iterable[str]) -> Trace:
     )
 
 
-def _split_records(lines: Iterable[str]) -> Iterable[list[str]]:
-    """Yield the fields of each record; a marker inside a line begins another one.
+def _split_records(lines: Iterable[str]) -> Iterable[tuple[str, str]]:
+    """Yield marker and text of each record; a marker inside a line begins another one.
 
     Two writers of one stream may leave text before a marker, or a record cut by the next.
     """
     for line in lines:
         _, *pieces = _MARKER.split(line.rstrip("\r\n"))
-        for marker, text in zip(pieces[::2], pieces[1::2], strict=True):
-            yield [marker, *text.split(",")]
+        yield from zip(pieces[::2], pieces[1::2], strict=True)
 
 
-def _parse_execution(record: list[str]) -> _Execution | None:
-    """Return the execution; None for the other kinds of records.
+@lru_cache(maxsize=4096)
+def _parse_head(marker: str, head: str) -> _Kind | None:
+    """Return the kind of an execution; None for the other kinds of records.
+
+    Lines of the same query differ in their time alone, so a long trace has few heads.
+
+    Args:
+        marker: how the record begins.
+        head: the fields behind it, all but the last.
 
     Raises:
         ValueError: the record is cut, or of a kind unknown.
     """
-    marker, *fields = record
-    if fields and _VERSION_FIELD.fullmatch(fields[0]):
+    fields = head.split(",")
+    if _VERSION_FIELD.fullmatch(fields[0]):
         fields = fields[1:]
     if fields and _TIME.fullmatch(fields[0]):
         fields = fields[1:]
@@ -145,22 +176,29 @@ def _parse_execution(record: list[str]) -> _Execution | None:
     if fields[:1] != ["exec"]:
         raise ValueError("neither an execution nor another known kind")
     least = _FIELDS_WITHOUT_ATTRIBUTES if marker == "dnnl_verbose" else _FIELDS
-    return _parse_fields(fields[1:], least)
+    return _parse_fields(fields[1:], least - 1)
 
 
-def _parse_fields(fields: list[str], least: int) -> _Execution | None:
-    """Return the execution the fields tell; None when another device than the CPU did it."""
-    if len(fields) < least or not _TIME.fullmatch(fields[-1]):
+def _parse_fields(fields: list[str], least: int) -> _Kind | None:
+    """Return the kind of the execution; None when another device than the CPU did it."""
+    if len(fields) < least:
         raise ValueError("the line is cut")
-    time_ms = float(fields[-1])
-    if time_ms > _MOST_MS:
-        raise ValueError("no primitive runs for days")
     engine, primitive, implementation, _, descriptors, *rest = fields
     if engine.partition(":")[0] != "cpu":
         return None
     fpmath = _FPMATH.search(rest[0])
     dtype = _name_dtype(primitive, descriptors, fpmath[1] if fpmath else "strict")
-    return _Execution(primitive, dtype, _name_isa(implementation), time_ms)
+    return _Kind(primitive, dtype, _name_isa(implementation), fields[-1])
+
+
+def _parse_time(text: str) -> float:
+    """Return the milliseconds."""
+    if not _TIME.fullmatch(text):
+        raise ValueError("the line is cut")
+    time_ms = float(text)
+    if time_ms > _MOST_MS:
+        raise ValueError("no primitive runs for days")
+    return time_ms
 
 
 def _name_dtype(primitive: str, descriptors: str, fpmath: str) -> str:
@@ -194,15 +232,25 @@ def _collect_info(text: str, info: dict[str, str]) -> None:
             info.setdefault(name, match[1].strip())
 
 
-def _plan_shares(executions: list[_Execution]) -> tuple[KernelShare, ...]:
-    times_ms: defaultdict[tuple[str, str, str], list[float]] = defaultdict(list)
-    for execution in executions:
-        kind = (execution.primitive, execution.dtype, execution.isa)
-        times_ms[kind].append(execution.time_ms)
-    total_ms = math.fsum(execution.time_ms for execution in executions)
+def _list_problems(totals: dict[_Kind, tuple[int, float]]) -> tuple[ProblemTime, ...]:
+    problems = [
+        ProblemTime(kind.primitive, kind.dtype, kind.isa, kind.problem, calls, time_ms)
+        for kind, (calls, time_ms) in totals.items()
+    ]
+    problems.sort(key=lambda item: (-item.time_ms, item.primitive, item.problem))
+    return tuple(problems)
+
+
+def _plan_shares(problems: Iterable[ProblemTime]) -> tuple[KernelShare, ...]:
+    totals: dict[tuple[str, str, str], tuple[int, float]] = {}
+    for item in problems:
+        kind = item.primitive, item.dtype, item.isa
+        calls, time_ms = totals.get(kind, (0, 0.0))
+        totals[kind] = calls + item.calls, time_ms + item.time_ms
+    total_ms = sum(time_ms for _, time_ms in totals.values())
     shares = [
-        KernelShare(*kind, math.fsum(times) / total_ms if total_ms else 0.0, len(times))
-        for kind, times in times_ms.items()
+        KernelShare(*kind, time_ms / total_ms if total_ms else 0.0, calls)
+        for kind, (calls, time_ms) in totals.items()
     ]
     shares.sort(key=lambda share: (-share.time_share, share.primitive, share.dtype, share.isa))
     return tuple(shares)

@@ -8,13 +8,17 @@ import socket
 import subprocess
 import sys
 import time
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from resnet50_bench.errors import HostError
 from resnet50_bench.interpreter import plan_arguments
 from resnet50_bench.job import (
+    INSTANCE_LOG,
+    KERNEL_LOG,
+    TRACE_LOG,
+    TRIALS_LOG,
     Answer,
     Entered,
     Failed,
@@ -27,6 +31,7 @@ from resnet50_bench.job import (
     Traced,
     decode_answer,
     encode,
+    name_log,
 )
 
 if TYPE_CHECKING:
@@ -152,7 +157,8 @@ def start_workers(
     Args:
         jobs: one per instance.
         environment: the complete environment of the workers.
-        log_folder: exists; gets `instance_000.log` and so on, `trace_000.log` for traces.
+        log_folder: exists; gets `instance_000.log` and so on, `trace_000.log` for traces;
+            `onednn_000.log` where oneDNN writes what it executes.
         on_predicted: is given the answers of evaluating jobs as they come.
 
     Raises:
@@ -190,16 +196,21 @@ def _start(
     log_folder: Path,
     on_predicted: Callable[[Predicted], None],
 ) -> Worker:
-    log_path = log_folder / f"{_name_log(job)}_{job.slot.instance:03d}.log"
+    kind = _choose_log(job)
+    log_path = log_folder / name_log(kind, job.slot.instance)
     ours, theirs = socket.socketpair()
     try:
-        with log_path.open("wb") as log:
+        with ExitStack() as stack:
+            log = stdout = stack.enter_context(log_path.open("wb"))
+            if job.kernel_log and kind == INSTANCE_LOG:
+                kernel_log = log_folder / name_log(KERNEL_LOG, job.slot.instance)
+                stdout = stack.enter_context(kernel_log.open("wb"))
             launched_ns = time.monotonic_ns()
             process = subprocess.Popen(
                 [sys.executable, *WORKER_ARGUMENTS, str(theirs.fileno())],
                 stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=subprocess.STDOUT,
+                stdout=stdout,
+                stderr=log,
                 env=dict(environment),
                 pass_fds=(theirs.fileno(),),
                 start_new_session=True,  # a Ctrl-C is the parent's to deal with
@@ -215,7 +226,7 @@ def _start(
     return Worker(job, process, ours, log_path, launched_ns, launched_ns, on_predicted)
 
 
-def _name_log(job: Job) -> str:
+def _choose_log(job: Job) -> str:
     if job.evaluation is not None and len(job.evaluation.passes) > 1:
-        return "trials"
-    return "trace" if job.trace else "instance"
+        return TRIALS_LOG
+    return TRACE_LOG if job.trace else INSTANCE_LOG
