@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, BinaryIO
 from resnet50_bench.engines import load_engine
 from resnet50_bench.engines.onednn import Trace, parse_trace
 from resnet50_bench.errors import RecordError, RequestError
+from resnet50_bench.host import format_cpu_list
 from resnet50_bench.job import (
     KERNEL_LOG,
     MEASURE_BEGIN,
@@ -98,12 +99,13 @@ def find_kernel_logs(
 
     Raises:
         RequestError: there is no such instance, or only a traced batch of everything.
-        RecordError: there is no log; says how to get one.
+        RecordError: there is no log, or the engine has none; says how to get one.
     """
+    _require_kernels(record)
     numbers = [slot.instance for slot in record.placement.slots]
     if instance is not None and instance not in numbers:
         raise RequestError(
-            f"--instance {instance}: the run has instances {numbers[0]} to {numbers[-1]}"
+            f"--instance {instance}: the run's are {format_cpu_list(tuple(numbers))}"
         )
     wanted = numbers if instance is None else [instance]
     for kind, part in (
@@ -163,10 +165,16 @@ def read_profile(
     )
 
 
+def _require_kernels(record: Record) -> None:
+    name = record.config.engine
+    if not load_engine(name).trace_environment:
+        raise RecordError(
+            f"the {name} engine executes no kernels, so there is nothing to profile",
+            "give a run of --engine tensorflow",
+        )
+
+
 def _advise(record: Record) -> str:
-    engine = load_engine(record.config.engine)
-    if not engine.trace_environment:
-        return f"the {record.config.engine} engine executes no kernels: use --engine tensorflow"
     if record.status != "completed":
         return f"the run is not complete ({record.status}): run it again with --onednn-verbose"
     return "run it again with --onednn-verbose"
@@ -216,7 +224,8 @@ def _cut(lines: Iterator[str], begin: str | None, end: str | None) -> Iterator[s
 
     Args:
         lines: of a file.
-        begin, end: the marks; None for the file's own begin and end.
+        begin: the mark before them; None for the begin of the file.
+        end: the mark behind them; None for the end of the file.
     """
     if begin is not None:
         yield from (line for line in _until(lines, begin) if _INFO in line)

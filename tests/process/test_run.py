@@ -167,6 +167,23 @@ def test_swaying_variables_of_the_shell_do_not_reach_the_workers(r50):
     assert r50.record().launch.environment == {"OMP_NUM_THREADS": "1", "MY_OWN": "2"}
 
 
+def test_verbose_says_the_environment_and_every_instances_phases(r50, picture):
+    arguments = [*MEASURE, *instances(1), "--dataset", picture, "--output", r50.output]
+    arguments += ["--customer-env", "A=1 B='$(id) two'"]
+    ended = r50("run", *arguments, "--verbose")
+    assert ended.code == 0, ended.stdout + ended.stderr
+    lines = ended.stdout.splitlines()
+    first = next(number for number, line in enumerate(lines) if line.startswith("Environment"))
+    assert [line.removeprefix("Environment").strip() for line in lines[first : first + 3]] == [
+        "A=1", "B=$(id) two", "OMP_NUM_THREADS=1",
+    ]  # fmt: skip
+    (phases,) = [line for line in lines if line.startswith("Instance 0")]
+    assert [part.split()[0] for part in phases.removeprefix("Instance 0").split(",")] == [
+        "process", "load", "images", "warm-up", "measured",
+    ]  # fmt: skip
+    assert "Environment" not in r50("show", r50.folder()).stdout
+
+
 @pytest.fixture
 def images(r50):
     """Five images, one JPEG cut short, one text named like an image, one plain text file."""

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from resnet50_bench.cli.run import run
-from resnet50_bench.config import CaseType, DataType, Mode, Precision, RunConfig
+from resnet50_bench.config import Allocator, CaseType, DataType, Mode, Precision, RunConfig
 from resnet50_bench.errors import ConfigError, ExitCode, MissingDataError
 from resnet50_bench.parameters import (
     PARAMETERS,
@@ -85,6 +85,9 @@ class TestTable:
         ("VERBOSE", "ON", "verbose", True),
         ("VERBOSE", "False", "verbose", False),
         ("EMULATED", "true", "emulated", True),
+        ("ALLOCATOR", "JeMalloc", "allocator", Allocator.JEMALLOC),
+        ("ALLOCATOR", "system", "allocator", Allocator.SYSTEM),
+        ("ONEDNN_VERBOSE", "True", "onednn_verbose", True),
         ("CUSTOMER_ENV", "A=1", "customer_env", {"A": "1"}),
     ],
 )  # fmt: skip
@@ -333,6 +336,20 @@ class TestConflicts:
         assert problems(DATASET="x", DATA_TYPE="rael") == (
             "--set DATA_TYPE: 'rael' must be one of dummy, real",
         )
+
+
+class TestAllocator:
+    @pytest.mark.parametrize("allocator", ["jemalloc", "tcmalloc", "mimalloc"])
+    def test_a_preload_of_the_users_own_is_in_its_way(self, allocator):
+        assert problems(ALLOCATOR=allocator, CUSTOMER_ENV="A=1 LD_PRELOAD=/x.so") == (
+            f"--set ALLOCATOR {allocator} sets LD_PRELOAD, and so does --set CUSTOMER_ENV: leave "
+            "one of them out",
+        )
+
+    def test_without_one_the_user_may_preload(self):
+        assert make(CUSTOMER_ENV="LD_PRELOAD=/x.so").allocator is Allocator.SYSTEM
+        assert make(ALLOCATOR="system", CUSTOMER_ENV="LD_PRELOAD=/x.so").customer_env
+        assert make(ALLOCATOR="jemalloc", CUSTOMER_ENV="LD_LIBRARY_PATH=/x").customer_env
 
 
 TEXTS = st.one_of(

@@ -8,7 +8,7 @@ from tests.hosts.synthetic import GIB, Machine
 from tests.records import make_manifest
 
 from resnet50_bench import plan as plan_module
-from resnet50_bench.config import CaseType, DataType, Mode, Precision, RunConfig
+from resnet50_bench.config import Allocator, CaseType, DataType, Mode, Precision, RunConfig
 from resnet50_bench.data.sources import ImageRef
 from resnet50_bench.errors import ConfigError, DatasetError, PlacementError, RequestError
 from resnet50_bench.job import DummyFeedRequest
@@ -102,6 +102,36 @@ class TestEnvironment:
         assert found.worker_environment == mine
         # What is set by r50 or by the user is not "left out".
         assert found.left_out == ()
+
+    def test_the_allocator_is_preloaded_into_the_workers_alone(self, monkeypatch):
+        monkeypatch.setattr(
+            plan_module, "find_library", lambda allocator: Path("/l", allocator.value)
+        )
+        environ = {"LD_PRELOAD": "shell"}
+        found = plan(environ, allocator=Allocator.JEMALLOC)
+        assert found.environment["LD_PRELOAD"] == "/l/jemalloc"
+        assert found.worker_environment["LD_PRELOAD"] == "/l/jemalloc"
+        assert environ == {"LD_PRELOAD": "shell"}
+        assert "LD_PRELOAD" not in plan(environ).worker_environment
+
+    @pytest.mark.parametrize(
+        ("asked", "writes"),
+        [
+            ({}, False),
+            ({"onednn_verbose": True}, True),
+            ({"onednn_verbose": True, "customer_env": {"ONEDNN_VERBOSE": "0"}}, False),
+            ({"customer_env": {"ONEDNN_VERBOSE": "2"}}, True),
+            ({"customer_env": {"ONEDNN_VERBOSE": "none"}}, False),
+            ({"customer_env": {"DNNL_VERBOSE": "1"}}, True),
+        ],
+    )
+    def test_kernels_are_written_to_a_log_of_their_own(self, asked, writes):
+        found = plan(**asked)
+        assert found.writes_kernels == writes
+        assert {job.kernel_log for job in plan_jobs(found)} == {writes}
+        assert {job.kernel_log for job in plan_trace_jobs(found)} == {False}
+        warning = "oneDNN writes a line per primitive while it measures: the figure is lower for it"
+        assert found.warnings() == [warning] * writes
 
     def test_names_left_out_are_sorted(self):
         assert plan({"XLA_FLAGS": "", "DNNL_VERBOSE": ""}).left_out == ("DNNL_VERBOSE", "XLA_FLAGS")

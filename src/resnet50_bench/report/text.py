@@ -178,14 +178,7 @@ def _describe_instances(record: Record) -> Iterator[tuple[str, str]]:
     yield from _describe_allocator(instances)
     starts = [(item, item.phases) for item in instances if item.phases is not None]
     if starts:
-        item, phases = max(starts, key=lambda start: _start_ns(*start))
-        parts = [
-            ("process", item.spawn_ns or 0),
-            ("load", phases.load_ns),
-            ("images", phases.feed_ns),
-            ("warm-up", phases.warmup_ns),
-        ]
-        yield "Start", ", ".join(f"{name} {time_ns / 1e9:.1f} s" for name, time_ns in parts)
+        yield "Start", _describe_start(*max(starts, key=lambda start: _start_ns(*start)))
 
 
 def _describe_allocator(instances: Sequence[InstanceRecord]) -> Iterator[tuple[str, str]]:
@@ -195,6 +188,16 @@ def _describe_allocator(instances: Sequence[InstanceRecord]) -> Iterator[tuple[s
     rows = [f"{allocator.value}: malloc of {path}" for allocator, path in named if allocator]
     if rows:
         yield "Allocator", "\n".join(rows)
+
+
+def _describe_start(item: InstanceRecord, phases: Phases) -> str:
+    parts = [
+        ("process", item.spawn_ns or 0),
+        ("load", phases.load_ns),
+        ("images", phases.feed_ns),
+        ("warm-up", phases.warmup_ns),
+    ]
+    return ", ".join(f"{name} {time_ns / 1e9:.1f} s" for name, time_ns in parts)
 
 
 def _start_ns(item: InstanceRecord, phases: Phases) -> int:
@@ -222,6 +225,12 @@ def _describe_details(record: Record) -> Iterator[tuple[str, str]]:
         share = launch.parent_cpu_ns / launch.parent_wall_ns
         yield "r50 itself", f"{share:.2%} of one core while the instances measured"
     for item in record.instances:
+        if item.phases is not None:
+            measured = f"measured {item.span_ns / 1e9:.1f} s"
+            yield (
+                f"Instance {item.slot.instance}",
+                f"{_describe_start(item, item.phases)}, {measured}",
+            )
         for skipped in item.feed.skipped if item.feed else ():
             yield "Skipped", f"{skipped.name}: {skipped.reason}"
 

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from resnet50_bench.engines.base import KernelShare
-from resnet50_bench.engines.onednn import TRACE_ENVIRONMENT, parse_trace
+from resnet50_bench.engines.onednn import TRACE_ENVIRONMENT, ProblemTime, parse_trace
 
 INFO = """\
 onednn_verbose,v1,info,oneDNN v3.7.3 (commit N/A)
@@ -33,6 +33,11 @@ INT8 = "onednn_verbose,v1,primitive,exec,cpu,convolution,brg_conv_fwd:avx512_cor
 POOLING = "onednn_verbose,v1,primitive,exec,cpu,pooling,jit:avx512_core,forward_training,src:bf16::blocked:acdb::f0 dst:bf16::blocked:acdb::f0 ws:u8::blocked:acdb::f0,,alg:pooling_max,mb2ic64_ih56oh28kh2sh2dh0ph0_iw56ow28kw2sw2dw0pw0,0.26001"
 STAMPED = "onednn_verbose,v1,1795467176345.156982,primitive,exec,cpu,reorder,jit:uni,undef,src:f32::blocked:cdba::f0 dst:f32::blocked:Acdb64a::f0,,,64x64x1x1,3.34399"
 CREATE = "onednn_verbose,v1,primitive,create:cache_miss,cpu,convolution,jit_bf16_1x1:avx512_core,forward_training,src:bf16::blocked:acdb::f0 wei:bf16:a:blocked:ABcd8b16a2b::f0 bia:bf16:a:blocked:a::f0 dst:bf16::blocked:acdb::f0,attr-scratchpad:user attr-post-ops:eltwise_relu,alg:convolution_direct,mb2_ic64oc64_ih56oh56kh1sh1dh0ph0_iw56ow56kw1sw1dw0pw0,0.689941"
+# Of TensorFlow 2.21 (oneDNN 3.7.3) on a CPU with AMX and AVX512-FP16.
+AMX_INT8 = "onednn_verbose,v1,primitive,exec,cpu,convolution,brgconv_1x1:avx10_1_512_amx,forward_training,src:u8::blocked:acdb::f0 wei:s8:a:blocked:AcdB64a4b::f0 bia:f32:a:blocked:a::f0 dst:s8::blocked:acdb::f0,attr-scratchpad:user attr-scales:src0:0:f32+dst:0:f32+wei:1:f32 attr-post-ops:sum:0.0732869+eltwise_relu,alg:convolution_direct,mb32_ic64oc256_ih56oh56kh1sh1dh0ph0_iw56ow56kw1sw1dw0pw0,18.5381"
+AMX_INT8_STEM = "onednn_verbose,v1,primitive,exec,cpu,convolution,brg_conv_fwd:avx10_1_512_amx,forward_training,src:s8::blocked:acdb::f0 wei:s8:a:blocked:Adcb16a::f0 bia:f32:a:blocked:a::f0 dst:u8::blocked:acdb::f0,attr-scratchpad:user attr-scales:src0:0:f32+dst:0:f32+wei:1:f32 attr-post-ops:eltwise_relu,alg:convolution_direct,mb32_ic3oc64_ih224oh112kh7sh2dh0ph3_iw224ow112kw7sw2dw0pw3,71.6499"
+AMX_BF16 = "onednn_verbose,v1,primitive,exec,cpu,convolution,brg_conv_fwd:avx10_1_512_amx,forward_training,src:bf16::blocked:acdb::f0 wei:bf16:a:blocked:Adcb16a::f0 bia:bf16:a:blocked:a::f0 dst:bf16::blocked:acdb::f0,attr-scratchpad:user attr-post-ops:eltwise_relu,alg:convolution_direct,mb2_ic3oc64_ih224oh112kh7sh2dh0ph3_iw224ow112kw7sw2dw0pw3,0.956055"
+SOFTMAX = "onednn_verbose,v1,primitive,exec,cpu,softmax,jit:avx10_1_512,forward_inference,src:f32::blocked:ab::f0 dst:f32::blocked:ab::f0,,alg:softmax_accurate axis:1,32x1001,0.0661621"
 
 # The layouts below were written after oneDNN's "Verbose Mode" pages of each release.
 OLDEST = "dnnl_verbose,exec,cpu,convolution,jit:avx2,forward_inference,src_f32::blocked:aBcd8b:f0 wei_f32::blocked:ABcd8b8a:f0 bia_undef::undef::f0 dst_f32::blocked:aBcd8b:f0,alg:convolution_direct,mb2_ic16oc16_ih7oh7kh5sh1dh0ph2_iw7ow7kw5sw1dw0pw2,0.0239258"
@@ -57,6 +62,10 @@ def kernel_of(line: str) -> tuple[str, str, str]:
         (BF16_EMULATED, ("convolution", "bf16", "avx512_core")),
         (INT8, ("convolution", "u8s8", "avx512_core_vnni")),
         (INT8.replace("src:u8", "src:s8"), ("convolution", "s8s8", "avx512_core_vnni")),
+        (AMX_INT8, ("convolution", "u8s8", "avx10_1_512_amx")),
+        (AMX_INT8_STEM, ("convolution", "s8s8", "avx10_1_512_amx")),
+        (AMX_BF16, ("convolution", "bf16", "avx10_1_512_amx")),
+        (SOFTMAX, ("softmax", "f32", "avx10_1_512")),
         (POOLING, ("pooling", "bf16", "avx512_core")),
         (REORDER, ("reorder", "f32->f32", "jit:uni")),
         (REORDER.replace("dst:f32", "dst:bf16"), ("reorder", "f32->bf16", "jit:uni")),
@@ -77,7 +86,7 @@ def test_a_v1_line_gives_primitive_data_type_and_isa(line, expected):
 
 @pytest.mark.parametrize("isa", ["avx512_core_amx", "avx10_1_512_amx", "avx10_1_512_amx_fp16"])
 def test_amx_lines_give_their_isa(isa):
-    """Written after oneDNN's issues and public logs: no AMX was at hand to capture them from."""
+    """Written after oneDNN's issues and public logs, but for the second."""
     line = BF16.replace("avx512_core_bf16", isa)
     assert kernel_of(line) == ("convolution", "bf16", isa)
 
@@ -98,6 +107,26 @@ def test_shares_are_of_all_primitive_time_and_largest_come_first():
         KernelShare("convolution", "f32", "avx512_core", pytest.approx(3.88721 / total), 2),
         KernelShare("reorder", "f32->f32", "jit:uni", pytest.approx(0.315918 / total), 2),
         KernelShare("pooling", "bf16", "avx512_core", pytest.approx(0.26001 / total), 1),
+    )
+
+
+def test_problems_are_told_apart_with_calls_and_milliseconds():
+    again = AMX_INT8.replace(",18.5381", ",1.5")
+    trace = parse_trace([AMX_INT8_STEM, AMX_INT8, again, REORDER])
+    assert [item.problem for item in trace.problems] == [
+        "mb32_ic3oc64_ih224oh112kh7sh2dh0ph3_iw224ow112kw7sw2dw0pw3",
+        "mb32_ic64oc256_ih56oh56kh1sh1dh0ph0_iw56ow56kw1sw1dw0pw0",
+        "64x64x1x1",
+    ]
+    assert [item.calls for item in trace.problems] == [1, 2, 1]
+    assert [item.time_ms for item in trace.problems] == pytest.approx([71.6499, 20.0381, 0.157959])
+    assert trace.problems[1] == ProblemTime(
+        "convolution",
+        "u8s8",
+        "avx10_1_512_amx",
+        trace.problems[1].problem,
+        2,
+        pytest.approx(20.0381),
     )
 
 
