@@ -19,7 +19,8 @@ from typing import BinaryIO
 import resnet50_bench
 
 PROJECT = "resnet50-bench"
-NOT_NEEDED = {"opencv-python-headless"}  # 72 MB; the null engine decodes no image
+NOT_NEEDED = {"google-crc32c", "opencv-python-headless", "pillow", "scipy", "simplejpeg"}
+"""Some 200 MB; the null engine decodes no image and computes nothing."""
 NOT_NEEDED_FOLDERS = {
     "__pycache__", "ensurepip", "idlelib", "lib2to3", "pydoc_data", "site-packages", "test",
     "tests", "tkinter", "turtledemo",

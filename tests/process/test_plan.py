@@ -57,7 +57,7 @@ def test_gated_is_one_instance_per_socket(r50):
         (["--host", "2x8", "--instances", "0"], "--instances: '0' must be a whole number, 1"),
         (["--host", "2x9 snc2"], "9 cores per socket cannot be divided into 2 equal memory"),
         (["--host", "nowhere.json"], "nowhere.json: No such file or directory"),
-        (["--batch-size", "3"], "No such option '--batch-size'"),
+        (["--engine", "null"], "No such option '--engine'"),
     ],
 )
 def test_what_cannot_be_placed_is_refused(r50, arguments, message):
