@@ -147,7 +147,15 @@ def make_worker(slot: Slot, *, killed: bool) -> Worker:
         ]
     replay = Replay(b"".join(map(encode, answers)), -9 if killed else 0)
     stand_in = cast("Any", replay)
-    return Worker(job, stand_in, stand_in, Path("/nonexistent"), BEGIN_NS)
+    return Worker(
+        job=job,
+        process=stand_in,
+        connection=stand_in,
+        log_path=Path("/nonexistent"),
+        launched_ns=BEGIN_NS,
+        heard_ns=BEGIN_NS,
+        on_predicted=lambda _: None,
+    )
 
 
 def gather(host: Host, placement: Placement, *, killed: bool) -> Record:

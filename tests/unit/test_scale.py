@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+from benchmarks import scale
 from tests.hosts.synthetic import GIB, Machine
 from tests.records import make_lost, make_record
 
@@ -36,3 +38,9 @@ def test_the_advice_on_memory_is_worked_out_once_for_all_that_were_lost(monkeypa
     assert len(calls) == 1
     advised = [item for item in failures if item.advice and "--cores-per-instance 4" in item.advice]
     assert len(advised) == 200
+
+
+@pytest.mark.parametrize("killed", [False, True])
+def test_the_benchmark_replays_and_judges_a_run(tmp_path, killed):
+    costs = scale.measure_record(32, tmp_path, killed=killed)
+    assert {"gather the record", "read it", "compute KPIs", "judge"} <= costs.keys()
