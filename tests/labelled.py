@@ -215,7 +215,10 @@ def _prepare(bgr: npt.NDArray[Any], mistake: Mistake) -> npt.NDArray[np.float32]
     values = image.astype(np.float32)
     if mistake is Mistake.SCALED_TO_ONE:
         return values / np.float32(255)
-    return values if mistake is Mistake.MEANS_LEFT_IN else values - np.float32(MEANS)
+    if mistake is Mistake.MEANS_LEFT_IN:
+        return values
+    # Models of Caffe expect blue first, and the mean of blue with it.
+    return values - np.float32(MEANS[::-1] if mistake is Mistake.BGR else MEANS)
 
 
 def make_backbone(base_width: int = 64, seed: int = 0) -> Backbone:
