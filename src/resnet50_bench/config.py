@@ -99,6 +99,7 @@ class RunConfig:
     weight_sharing: bool = False
     mpi: bool = False
     num_mpi: int = 1
+    hostfile: str | None = None
     onednn_verbose: bool = False
     customer_env: dict[str, str] = field(default_factory=dict)
     timeout_s: float | None = None

@@ -339,7 +339,7 @@ PARAMETERS: tuple[Parameter, ...] = (
         "MPI",
         "mpi",
         parse_switch,
-        "Start the instances by MPI; not in this version.",
+        "Start the instances by MPI: --num-mpi on each socket (docs/mpi.md).",
         default="off",
         switch=True,
     ),
@@ -347,9 +347,19 @@ PARAMETERS: tuple[Parameter, ...] = (
         "NUM_MPI",
         "num_mpi",
         parse_whole(1),
-        "MPI processes per socket; more than 1 needs --mpi.",
+        "MPI processes per socket, which share its cores evenly unless --cores-per-instance is "
+        "given; more than 1 needs --mpi.",
         default="1",
         metavar="N",
+    ),
+    Parameter(
+        "HOSTFILE",
+        "hostfile",
+        parse_text,
+        "The hosts to start the same instances on, by MPI: a line each, NAME, NAME slots=N or "
+        "NAME:N.",
+        default="this host",
+        metavar="FILE",
     ),
     Parameter(
         "ONEDNN_VERBOSE",

@@ -136,7 +136,7 @@ def _check_status(record: Record) -> Iterator[Finding]:
 
 def _check_instances(record: Record) -> Iterator[Finding]:
     """Launched = started = reported."""
-    planned, launched = len(record.placement.slots), len(record.instances)
+    planned, launched = record.planned_instances, len(record.instances)
     started = sum(item.started for item in record.instances)
     count = len(reported(record))
     whole = record.status == "completed" and planned == launched == started == count
@@ -170,6 +170,9 @@ def _advise_loss(record: Record, item: InstanceRecord) -> str | None:
 
 def _advise_memory(record: Record) -> str:
     """Name the CORES_PER_INSTANCE with which the instances would fit, if there is one."""
+    if record.config.mpi:
+        fewer = "a smaller --num-mpi or " if record.config.num_mpi > 1 else ""
+        return f"use {fewer}a smaller --batch-size"
     needed = max(
         [record.memory_estimate_bytes, *(i.peak_resident_bytes or 0 for i in record.instances)]
     )
@@ -247,7 +250,8 @@ def _check_amounts(record: Record, kpis: Kpis | None) -> Iterator[Finding]:
             )
         if item.end_ns[-1] - item.start_ns[0] < record.workload.min_time_ns:
             yield Finding(f"instance {item.slot.instance} measured for less than --min-time")
-        if not any(kpis.window.begin_ns < end <= kpis.window.end_ns for end in item.end_ns):
+        window = kpis.windows[item.host]
+        if not any(window.begin_ns < end <= window.end_ns for end in item.end_ns):
             yield Finding(
                 f"instance {item.slot.instance} finished no query in the common window",
                 "measure longer: --min-time or a larger --steps",

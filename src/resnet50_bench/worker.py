@@ -17,7 +17,7 @@ import time
 import traceback
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from resnet50_bench.errors import R50Error, RequestError
 from resnet50_bench.job import (
@@ -59,7 +59,26 @@ _MAX_SUM_ERROR = 0.01
 _OUT_OF_MEMORY = frozenset({"MemoryError", "ResourceExhaustedError"})
 
 
-class Channel:
+class Channel(Protocol):
+    """The way to the parent.
+
+    Attributes:
+        phase: what the worker is doing.
+    """
+
+    phase: str
+
+    def send(self, answer: Answer, /) -> None:
+        """Send one answer."""
+
+    def enter(self, phase: str, /) -> None:
+        """Say what begins now."""
+
+    def wait_for_go(self) -> None:
+        """Return at the moment to start measuring."""
+
+
+class SocketChannel:
     """The socket to the parent: messages out, lines in."""
 
     def __init__(self, fd: int) -> None:
@@ -83,19 +102,32 @@ class Channel:
             raise SystemExit(0)
         return line
 
+    def wait_for_go(self) -> None:
+        """Return at the moment that the parent names."""
+        go = decode_go(self.receive())
+        self.phase = "measuring"
+        time.sleep(max(0, go.start_ns - time.monotonic_ns()) / 1e9)
+
 
 def main() -> None:
     """Do one job and answer for it."""
-    _end_with_parent()
+    end_with_parent()
     signal.pthread_sigmask(signal.SIG_UNBLOCK, (signal.SIGINT, signal.SIGTERM, signal.SIGHUP))
-    channel = Channel(int(sys.argv[1]))
+    channel = SocketChannel(int(sys.argv[1]))
+    if not answer(channel, lambda: decode_job(channel.receive())):
+        sys.exit(1)
+
+
+def answer(channel: Channel, receive_job: Callable[[], Job]) -> bool:
+    """Do one job and answer for it, whatever comes; return whether it was done."""
     try:
-        _work(channel, decode_job(channel.receive()))
+        _work(channel, receive_job())
     except Exception as error:  # noqa: BLE001 - everything is the parent's to know
         if not isinstance(error, RequestError):
             traceback.print_exc()
         channel.send(_describe_failure(channel.phase, error))
-        sys.exit(1)
+        return False
+    return True
 
 
 def _work(channel: Channel, job: Job) -> None:
@@ -127,7 +159,7 @@ def _measure(channel: Channel, job: Job, policy_error: str | None) -> None:
     )
     durations = tuple(b - a for a, b in zip(warmup.start_ns, warmup.end_ns, strict=True))
     channel.send(Ready(phases=phases, warmup_query_ns=durations, feed=feed.report))
-    _wait_for_go(channel)
+    channel.wait_for_go()
     cpu_begin_ns = time.process_time_ns()
     samples = measure(loaded.run, feed.batch, StopRule(job.steps, job.min_time_ns))
     cpu_ns = time.process_time_ns() - cpu_begin_ns
@@ -163,7 +195,7 @@ def _evaluate(
     durations = tuple(b - a for a, b in zip(warmup.start_ns, warmup.end_ns, strict=True))
     feed = _describe_images(job, request)
     channel.send(Ready(phases=phases, warmup_query_ns=durations, feed=feed))
-    _wait_for_go(channel)
+    channel.wait_for_go()
     cpu_begin_ns = time.process_time_ns()
     timings = _run_passes(channel, job, request, query)
     cpu_ns = time.process_time_ns() - cpu_begin_ns
@@ -215,12 +247,6 @@ def _describe_images(job: Job, request: EvaluationRequest) -> FeedReport:
     )
 
 
-def _wait_for_go(channel: Channel) -> None:
-    go = decode_go(channel.receive())
-    channel.phase = "measuring"
-    time.sleep(max(0, go.start_ns - time.monotonic_ns()) / 1e9)
-
-
 def _trace(channel: Channel, job: Job) -> None:
     """Run one batch with the trace on, after one that lets the engine make its kernels."""
     channel.enter("loading")
@@ -234,7 +260,7 @@ def _trace(channel: Channel, job: Job) -> None:
     loaded.close()
 
 
-def _end_with_parent() -> None:
+def end_with_parent() -> None:
     """Have the kernel kill this process when its parent dies, whatever the parent dies of."""
     parent = os.getppid()
     ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
@@ -244,7 +270,8 @@ def _end_with_parent() -> None:
 
 def _take_slot(slot: Slot) -> str | None:
     """Pin this process and bind its memory; return why the memory could not be bound."""
-    os.sched_setaffinity(0, slot.cpus)
+    for thread in Path("/proc/self/task").iterdir():  # under MPI there are some already
+        os.sched_setaffinity(int(thread.name), slot.cpus)
     try:
         set_memory_policy(slot.nodes)
     except OSError as error:

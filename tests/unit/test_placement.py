@@ -27,7 +27,6 @@ from resnet50_bench.placement import (
     Slot,
     plan_cores_per_instance_that_fits,
     plan_placement,
-    render_placement,
 )
 
 THROUGHPUT = PlacementRequest(Mode.THROUGHPUT)

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import shlex
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 
 from resnet50_bench.host import format_cpu_list
-from resnet50_bench.placement import render_placement
+from resnet50_bench.launchers import plan_mpi_command
 from resnet50_bench.plan import GIB, RunPlan, describe_model
+from resnet50_bench.report.placement_text import render_placement
 from resnet50_bench.report.text import print_rows
 
 if TYPE_CHECKING:
@@ -26,6 +28,7 @@ def print_plan(console: Console, plan: RunPlan) -> None:
     elif plan.model_source is not None:
         model = "will be prepared first, once: about half a minute"
     total = plan.memory_per_instance_bytes * len(slots)
+    launch = [("MPI", shlex.join(plan_mpi_command(plan, plan.mpi)))] if plan.mpi else []
     rows = [
         ("Run", f"{plan.config.mode.value}, {plan.config.precision.value}, {plan.config.engine}"),
         ("Host", plan.describe_host()),
@@ -40,6 +43,7 @@ def print_plan(console: Console, plan: RunPlan) -> None:
         ),
         *((f"Instance {slot.instance}", _describe_slot(slot)) for slot in slots),
         ("Placement", "\n".join(render_placement(plan.host, plan.placement))),
+        *launch,
         ("Environment", "\n".join(f"{k}={v}" for k, v in sorted(plan.environment.items()))),
         (
             "Memory",
@@ -67,6 +71,7 @@ def summarize_plan(plan: RunPlan) -> dict[str, Any]:
         "workload": msgspec.to_builtins(plan.workload),
         "placement": msgspec.to_builtins(plan.placement),
         "model": msgspec.to_builtins(plan.model.manifest) if plan.model else None,
+        "mpi_command": plan_mpi_command(plan, plan.mpi) if plan.mpi else None,
         "environment": plan.environment,
         "memory_per_instance_bytes": plan.memory_per_instance_bytes,
         "expected_s": round(plan.expected_s, 1),

@@ -10,9 +10,9 @@ from resnet50_bench.config import DataType, Mode
 from resnet50_bench.findings import Finding
 from resnet50_bench.isa import plan_meaning
 from resnet50_bench.kpi import Kpis, Latency, reported, run_kpis, survivors_kpis
-from resnet50_bench.placement import render_placement
 from resnet50_bench.plan import describe_model
 from resnet50_bench.report.accuracy_text import describe_accuracy, describe_evaluated
+from resnet50_bench.report.placement_text import render_placement
 from resnet50_bench.verdict import (
     LOST_INSTANCES_LINE,
     Verdict,
@@ -77,7 +77,9 @@ def _describe_result(record: Record, *, verbose: bool) -> Iterator[tuple[str, st
     yield "Engine", _describe_engine(record)
     yield from _describe_precision(record)
     yield "Images", _describe_images(record)
-    yield "Placement", "\n".join(render_placement(record.host, record.placement))
+    hosts = record.launch.hosts
+    on_each = [f"on each of {', '.join(hosts)}:"] if hosts else []
+    yield "Placement", "\n".join([*on_each, *render_placement(record.host, record.placement)])
     yield from _describe_instances(record)
     if verbose:
         yield from _describe_details(record)
@@ -89,11 +91,16 @@ def _describe_kpis(record: Record, kpis: Kpis) -> Iterator[tuple[str, str]]:
         row = ("Latency", _describe_latency(kpis.latency))
         rows.insert(0 if record.config.mode is Mode.LATENCY else 1, row)
     yield from rows
+    if record.launch.hosts:
+        rates = [f"{host}: {rate:.2f} images/s" for host, rate in kpis.by_host.items()]
+        yield "Hosts", "\n".join([*rates, "throughput is their sum, each over its own window"])
     queries = kpis.images // record.workload.batch_size
+    on_hosts = f" (the shortest of {len(kpis.windows)} hosts)" if record.launch.hosts else ""
     yield (
         "Window",
         (
-            f"{kpis.window.seconds:.1f} s common to {_count(kpis.instances, 'instance')}: "
+            f"{kpis.window.seconds:.1f} s{on_hosts} common to "
+            f"{_count(kpis.instances, 'instance')}: "
             f"{queries} queries of {_count(record.workload.batch_size, 'image')}"
         ),
     )
