@@ -96,6 +96,10 @@ def find_cause(worker: Worker, status: int, *, oom_killed: bool) -> ExitCause:
         return ExitCause("stopped", worker.ended_with)
     if status == -signal.SIGKILL and oom_killed:
         return ExitCause("out of memory", "the kernel killed it (SIGKILL) for want of memory")
+    return _find_cause_by_status(worker, status)
+
+
+def _find_cause_by_status(worker: Worker, status: int) -> ExitCause:
     if status < 0:
         return ExitCause("signal", _name_signal(-status))
     if status > 0 or worker.finished is None:

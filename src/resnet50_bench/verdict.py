@@ -145,8 +145,10 @@ def _check_instances(record: Record) -> Iterator[Finding]:
     missing = f" of {planned}" if launched < planned else ""
     yield Finding(f"{launched}{missing} instances launched, {started} started, {count} reported")
     for item in _lost(record):
+        where = f" on {item.host}" if item.host is not None else ""
         yield Finding(
-            f"instance {item.slot.instance} was {describe_loss(item)}", _advise_loss(record, item)
+            f"instance {item.slot.instance}{where} was {describe_loss(item)}",
+            _advise_loss(record, item),
         )
 
 
@@ -161,6 +163,9 @@ def _advise_loss(record: Record, item: InstanceRecord) -> str | None:
         return item.failure.advice
     if item.exit.kind == "deadline":
         return "look at its log; --timeout SECONDS gives it longer"
+    if record.config.mpi and not item.started:
+        reach = "; `ssh HOST true` must work without a password" if record.launch.hosts else ""
+        return f"mpi.log in the run's folder holds all that the launcher said{reach}"
     killed = item.exit.detail.startswith("SIGKILL")
     if item.exit.kind != "out of memory" and not killed:
         return None

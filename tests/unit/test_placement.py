@@ -28,6 +28,7 @@ from resnet50_bench.placement import (
     plan_cores_per_instance_that_fits,
     plan_placement,
 )
+from resnet50_bench.report.placement_text import render_placement
 
 THROUGHPUT = PlacementRequest(Mode.THROUGHPUT)
 LATENCY = PlacementRequest(Mode.LATENCY)

@@ -48,7 +48,7 @@ _GATHER_SECONDS = 3.0
 _ENDING_WITH_PARENT = """\
 import ctypes, os, signal, sys
 ctypes.CDLL(None).prctl(1, signal.SIGTERM)
-signal.pthread_sigmask(signal.SIG_UNBLOCK, range(1, signal.NSIG))
+signal.pthread_sigmask(signal.SIG_UNBLOCK, signal.valid_signals())
 os.execv(sys.argv[1], sys.argv[1:])
 """
 """Has the kernel end the launcher, and so its ranks, when r50 dies; and has the launcher take the
@@ -196,13 +196,20 @@ class Link:
             self.stop()
             status = self.process.wait()
         if self._is_stopped:  # how each ended then says nothing
-            return 0 if rank.finished is not None or rank.traced else -signal.SIGTERM
+            return self._find_status_when_stopped(rank)
         death = self._find_death()
         if death is not None and self._is(rank, death):
             return death.status
         if rank.finished is not None or rank.traced:
             return 0
         return status if death is None else 0
+
+    def _find_status_when_stopped(self, rank: Rank) -> int:
+        if rank.finished is not None or rank.traced:
+            return 0
+        if rank.failed is None:
+            rank.ended_with = "ended by r50 with the rest of the MPI job"
+        return -signal.SIGTERM
 
     def _find_death(self) -> Death | None:
         """Which rank's end was the end of the others; says so to them, once."""
@@ -339,7 +346,7 @@ def _start(
     command: Sequence[str], environment: Mapping[str, str], log_path: Path
 ) -> subprocess.Popen[bytes]:
     try:
-        with log_path.open("wb") as log:
+        with log_path.open("ab") as log:
             return subprocess.Popen(
                 [sys.executable, "-I", "-S", "-c", _ENDING_WITH_PARENT, *command],
                 stdin=subprocess.PIPE,

@@ -12,7 +12,8 @@ _BY_CODE = re.compile(r"Process name:\s+\[.*[@,](?:\d+),(\d+)\]\s+Exit code:\s+(
 _HYDRA = re.compile(r"=\s+PID (\d+) RUNNING AT \S+\s+=\s+EXIT CODE: (\d+)")
 _HYDRA_SIGNAL = re.compile(r"EXIT STRING: .*\(signal (\d+)\)")
 _LOST_HOST = re.compile(r"(?:Remote (?:host|daemon):\s+(?:\S+ on node )?)(\S+)")
-_FRAME = re.compile(r"^[-=*\s]*$")
+_NOISE = re.compile(r"^[-=*\s]*$|^\[\S+\] plm:\w+: Warning: setpgid")
+"""Frames, and what Open MPI says of its own agents whether or not something is wrong."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,12 +45,14 @@ def find_death(text: str) -> Death | None:
 
 
 def find_lost_host(text: str) -> str | None:
-    """Return the host the launcher could not reach or keep, as it names it; None if it names none."""
+    """Return the host the launcher could not reach or keep; None if it names none."""
     match = _LOST_HOST.search(text)
     return match[1] if match else None
 
 
 def summarize_output(text: str) -> str:
     """Return what the launcher said in one line, without its frames."""
-    lines = (line.strip() for line in text.splitlines() if not _FRAME.match(line))
+    if "Socket closed" in text:  # that a rank saw another's end before the launcher did
+        return "a rank lost its connection to another, which is not named, and ended the job"
+    lines = (line.strip() for line in text.splitlines() if not _NOISE.match(line))
     return " ".join(lines)[:300]
