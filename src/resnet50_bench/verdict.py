@@ -144,12 +144,28 @@ def _check_instances(record: Record) -> Iterator[Finding]:
         return
     missing = f" of {planned}" if launched < planned else ""
     yield Finding(f"{launched}{missing} instances launched, {started} started, {count} reported")
-    for item in _lost(record):
+    lost = _lost(record)
+    if record.config.mpi and lost and not any(item.started for item in record.instances):
+        yield _explain_failed_launch(record, lost)
+        return
+    for item in lost:
         where = f" on {item.host}" if item.host is not None else ""
         yield Finding(
             f"instance {item.slot.instance}{where} was {describe_loss(item)}",
             _advise_loss(record, item),
         )
+
+
+def _explain_failed_launch(record: Record, lost: Sequence[InstanceRecord]) -> Finding:
+    """One finding for all: that none of them started has one cause."""
+    numbers = format_cpu_list(tuple(item.slot.instance for item in lost))
+    hosts = sorted({item.host for item in lost if item.host is not None})
+    where = f" on {', '.join(hosts)}" if hosts else ""
+    reach = "; `ssh HOST true` must work without a password" if hosts else ""
+    return Finding(
+        f"MPI started no instance; instances {numbers}{where} were {describe_loss(lost[0])}",
+        f"mpi.log in the run's folder holds all that the launcher said{reach}",
+    )
 
 
 def describe_loss(item: InstanceRecord) -> str:
@@ -163,9 +179,6 @@ def _advise_loss(record: Record, item: InstanceRecord) -> str | None:
         return item.failure.advice
     if item.exit.kind == "deadline":
         return "look at its log; --timeout SECONDS gives it longer"
-    if record.config.mpi and not item.started:
-        reach = "; `ssh HOST true` must work without a password" if record.launch.hosts else ""
-        return f"mpi.log in the run's folder holds all that the launcher said{reach}"
     killed = item.exit.detail.startswith("SIGKILL")
     if item.exit.kind != "out of memory" and not killed:
         return None
