@@ -146,7 +146,7 @@ def _check_instances(record: Record) -> Iterator[Finding]:
     yield Finding(f"{launched}{missing} instances launched, {started} started, {count} reported")
     lost = _lost(record)
     if record.config.mpi and lost and not any(item.started for item in record.instances):
-        yield _explain_failed_launch(record, lost)
+        yield _explain_failed_launch(lost)
         return
     for item in lost:
         where = f" on {item.host}" if item.host is not None else ""
@@ -156,7 +156,7 @@ def _check_instances(record: Record) -> Iterator[Finding]:
         )
 
 
-def _explain_failed_launch(record: Record, lost: Sequence[InstanceRecord]) -> Finding:
+def _explain_failed_launch(lost: Sequence[InstanceRecord]) -> Finding:
     """One finding for all: that none of them started has one cause."""
     numbers = format_cpu_list(tuple(item.slot.instance for item in lost))
     hosts = sorted({item.host for item in lost if item.host is not None})

@@ -14,6 +14,7 @@ import sys
 import time
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from resnet50_bench.errors import HostError
@@ -37,13 +38,13 @@ from resnet50_bench.mpi_protocol import (
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
-    from pathlib import Path
     from typing import IO
 
 _READ_BYTES = 1 << 20
 _REAP_SECONDS = 15.0
 _TERMINATE_SECONDS = 10.0
 _GATHER_SECONDS = 3.0
+_SWEEP_SECONDS = 0.01
 
 _ENDING_WITH_PARENT = """\
 import ctypes, os, signal, sys
@@ -290,14 +291,16 @@ class MpiLauncher:
         command = plan_command(
             self._plan, own, plan_rank(len(jobs), str(log_folder.absolute()), stem)
         )
-        with signals_held():
-            process = _start(command, environment, _name_log(log_folder, stem))
+        process = None
         try:
+            with signals_held():
+                process = _start(command, environment, _name_log(log_folder, stem))
             yield self._join(process, jobs, log_folder, on_predicted)
         finally:
-            with signals_held():
-                _stop(process)
-                _close(process)
+            if process is not None:
+                with signals_held():
+                    _stop(process)
+                    _close(process)
 
     def _join(
         self,
@@ -368,12 +371,33 @@ def _close(process: subprocess.Popen[bytes]) -> None:
 
 def _stop(process: subprocess.Popen[bytes]) -> None:
     """End a launcher, and so its ranks; kill it if that takes long."""
-    if process.poll() is not None:
-        return
-    process.terminate()
-    try:
-        process.wait(_TERMINATE_SECONDS)
-    except subprocess.TimeoutExpired:
-        with suppress(ProcessLookupError):
-            os.killpg(process.pid, signal.SIGKILL)
+    if process.poll() is None:
+        process.terminate()
+        with suppress(subprocess.TimeoutExpired):
+            process.wait(_TERMINATE_SECONDS)
+    if process.poll() is None:
+        process.kill()
         process.wait()
+    _end_session(process.pid)
+
+
+def _end_session(session: int) -> None:
+    """Kill what a launcher has left on this host, such as a rank it was just starting."""
+    deadline = time.monotonic() + _TERMINATE_SECONDS
+    while (left := _find_members(session)) and time.monotonic() < deadline:
+        for pid in left:
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+        time.sleep(_SWEEP_SECONDS)
+
+
+def _find_members(session: int) -> list[int]:
+    """The processes of a session; those that have ended and wait to be reaped are not counted."""
+    members = []
+    for entry in Path("/proc").iterdir():
+        if entry.name.isdigit():
+            with suppress(OSError):  # it ended meanwhile
+                state, _, _, owner = (entry / "stat").read_text().rpartition(")")[2].split()[:4]
+                if int(owner) == session and state != "Z":
+                    members.append(int(entry.name))
+    return members
