@@ -11,7 +11,7 @@ from resnet50_bench.errors import RequestError
 if TYPE_CHECKING:
     from pathlib import Path
 
-_LINE = re.compile(r"([A-Za-z0-9_.-]+)(?::(\d+))?((?:\s+\w+\s*=\s*\S+)*)")
+_LINE = re.compile(r"([A-Za-z0-9_][A-Za-z0-9_.-]*)(?::(\d+))?((?:\s+\w+\s*=\s*\S+)*)")
 _SLOTS = re.compile(r"\bslots\s*=\s*(\S+)")
 
 

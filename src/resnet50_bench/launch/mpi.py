@@ -10,19 +10,18 @@ import os
 import selectors
 import signal
 import subprocess
-import sys
 import time
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from resnet50_bench.errors import HostError
 from resnet50_bench.job import TRACE_BEGIN, Go, Job, Predicted
 from resnet50_bench.launch.instance import Worker, ignore_answers, name_log, read_tail
 from resnet50_bench.launch.local import signals_held
 from resnet50_bench.launch.mpi_command import MpiPlan, plan_command, plan_rank
 from resnet50_bench.launch.mpi_losses import Death, find_death, find_lost_host, summarize_output
+from resnet50_bench.launch.mpi_process import close_pipes, end_process, start_process
 from resnet50_bench.mpi_protocol import (
     GATHER,
     GO,
@@ -42,18 +41,7 @@ if TYPE_CHECKING:
 
 _READ_BYTES = 1 << 20
 _REAP_SECONDS = 15.0
-_TERMINATE_SECONDS = 10.0
 _GATHER_SECONDS = 3.0
-_SWEEP_SECONDS = 0.01
-
-_ENDING_WITH_PARENT = """\
-import ctypes, os, signal, sys
-ctypes.CDLL(None).prctl(1, signal.SIGTERM)
-signal.pthread_sigmask(signal.SIG_UNBLOCK, signal.valid_signals())
-os.execv(sys.argv[1], sys.argv[1:])
-"""
-"""Has the kernel end the launcher, and so its ranks, when r50 dies; and has the launcher take the
-signals that are held back while it is started."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -187,7 +175,7 @@ class Link:
     def stop(self) -> None:
         """End the launcher, which ends every rank on every host; kill it if that takes long."""
         self._is_stopped = self._is_stopped or self.process.poll() is None
-        _stop(self.process)
+        end_process(self.process)
 
     def find_status(self, rank: Rank) -> int:
         """Wait for the end of the job and return what is known of how a rank ended."""
@@ -294,13 +282,13 @@ class MpiLauncher:
         process = None
         try:
             with signals_held():
-                process = _start(command, environment, _name_log(log_folder, stem))
+                process = start_process(command, environment, _name_log(log_folder, stem))
             yield self._join(process, jobs, log_folder, on_predicted)
         finally:
             if process is not None:
                 with signals_held():
-                    _stop(process)
-                    _close(process)
+                    end_process(process)
+                    close_pipes(process)
 
     def _join(
         self,
@@ -343,61 +331,3 @@ class MpiLauncher:
 def _name_log(folder: Path, stem: str) -> Path:
     """The launcher's own log."""
     return folder / ("mpi.log" if stem == "instance" else f"mpi_{stem}.log")
-
-
-def _start(
-    command: Sequence[str], environment: Mapping[str, str], log_path: Path
-) -> subprocess.Popen[bytes]:
-    try:
-        with log_path.open("ab") as log:
-            return subprocess.Popen(
-                [sys.executable, "-I", "-S", "-c", _ENDING_WITH_PARENT, *command],
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                stderr=log,
-                env=dict(environment),
-                start_new_session=True,  # a Ctrl-C is the parent's to deal with
-            )
-    except OSError as error:
-        raise HostError(f"{command[0]} cannot be started: {error.strerror or error}") from error
-
-
-def _close(process: subprocess.Popen[bytes]) -> None:
-    for stream in (process.stdin, process.stdout):
-        if stream is not None:
-            with suppress(BrokenPipeError):
-                stream.close()
-
-
-def _stop(process: subprocess.Popen[bytes]) -> None:
-    """End a launcher, and so its ranks; kill it if that takes long."""
-    if process.poll() is None:
-        process.terminate()
-        with suppress(subprocess.TimeoutExpired):
-            process.wait(_TERMINATE_SECONDS)
-    if process.poll() is None:
-        process.kill()
-        process.wait()
-    _end_session(process.pid)
-
-
-def _end_session(session: int) -> None:
-    """Kill what a launcher has left on this host, such as a rank it was just starting."""
-    deadline = time.monotonic() + _TERMINATE_SECONDS
-    while (left := _find_members(session)) and time.monotonic() < deadline:
-        for pid in left:
-            with suppress(ProcessLookupError):
-                os.kill(pid, signal.SIGKILL)
-        time.sleep(_SWEEP_SECONDS)
-
-
-def _find_members(session: int) -> list[int]:
-    """The processes of a session; those that have ended and wait to be reaped are not counted."""
-    members = []
-    for entry in Path("/proc").iterdir():
-        if entry.name.isdigit():
-            with suppress(OSError):  # it ended meanwhile
-                state, _, _, owner = (entry / "stat").read_text().rpartition(")")[2].split()[:4]
-                if int(owner) == session and state != "Z":
-                    members.append(int(entry.name))
-    return members

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 _BY_SIGNAL = re.compile(
     r"process rank (\d+) with PID (\d+) on\s+node\s+\S+\s+exited\s+on\s+signal\s+(\d+)"
 )
-_BY_CODE = re.compile(r"Process name:\s+\[.*[@,](?:\d+),(\d+)\]\s+Exit code:\s+(\d+)")
+_BY_CODE = re.compile(r"Process name:\s+\[.*[@,]\d+\]?,(\d+)\]\s+Exit code:\s+(\d+)")
 _HYDRA = re.compile(r"=\s+PID (\d+) RUNNING AT \S+\s+=\s+EXIT CODE: (\d+)")
 _HYDRA_SIGNAL = re.compile(r"EXIT STRING: .*\(signal (\d+)\)")
 _LOST_HOST = re.compile(r"(?:Remote (?:host|daemon):\s+(?:\S+ on node )?)(\S+)")
