@@ -125,6 +125,7 @@ def _find_mpi_conflicts(config: RunConfig, named: Mapping[str, str]) -> list[str
             config.instances is not None,
             "under MPI their number is --num-mpi times the sockets: leave it out",
         ),
+        "weight_sharing": (config.weight_sharing, "under MPI every process has its own weights"),
         "span_sockets": (config.span_sockets, "under MPI every process belongs to one socket"),
     }
     problems = [f"{named[name]}: {why}" for name, (given, why) in refused.items() if given]
