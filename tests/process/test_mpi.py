@@ -88,7 +88,7 @@ def count_waits(pid: int) -> dict[int, int]:
     for task in Path(f"/proc/{pid}/task").iterdir():
         status = (task / "status").read_text()
         found[int(task.name)] = int(
-            re.search(r"^voluntary_ctxt_switches:\s+(\d+)", status, re.M)[1]
+            re.search(r"^voluntary_ctxt_switches:\s+(\d+)", status, re.MULTILINE)[1]
         )
     return found
 
