@@ -37,7 +37,7 @@ from resnet50_bench.job import (
     encode,
 )
 from resnet50_bench.kpi import run_kpis
-from resnet50_bench.launch import Worker
+from resnet50_bench.launch.local import Process
 from resnet50_bench.memory_policy import MemoryPolicy
 from resnet50_bench.outcome import describe_instances
 from resnet50_bench.placement import Placement, PlacementRequest, Slot, plan_placement
@@ -102,7 +102,7 @@ def make_host(cores: int) -> Host:
     )
 
 
-def make_worker(slot: Slot, *, killed: bool) -> Worker:
+def make_worker(slot: Slot, *, killed: bool) -> Process:
     """A worker that has said all it will say."""
     workload = plan_workload(CONFIG)
     job = Job(
@@ -147,10 +147,10 @@ def make_worker(slot: Slot, *, killed: bool) -> Worker:
         ]
     replay = Replay(b"".join(map(encode, answers)), -9 if killed else 0)
     stand_in = cast("Any", replay)
-    return Worker(
+    return Process(
         job=job,
         process=stand_in,
-        connection=stand_in,
+        stream=stand_in,
         log_path=Path("/nonexistent"),
         launched_ns=BEGIN_NS,
         heard_ns=BEGIN_NS,

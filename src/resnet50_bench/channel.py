@@ -1,13 +1,14 @@
-"""The worker's end of the socket to its parent."""
+"""The worker's way to its parent: what any has, and the socket of a local one."""
 
 from __future__ import annotations
 
 import os
 import socket
 import sys
-from typing import TYPE_CHECKING
+import time
+from typing import TYPE_CHECKING, Protocol
 
-from resnet50_bench.job import Entered, encode
+from resnet50_bench.job import Entered, decode_go, encode
 
 if TYPE_CHECKING:
     from resnet50_bench.job import Answer
@@ -18,7 +19,26 @@ def write_mark(text: str) -> None:
     os.write(sys.stdout.fileno(), f"{text}\n".encode())
 
 
-class Channel:
+class Channel(Protocol):
+    """The way to the parent.
+
+    Attributes:
+        phase: what the worker is doing.
+    """
+
+    phase: str
+
+    def send(self, answer: Answer, /) -> None:
+        """Send one answer."""
+
+    def enter(self, phase: str, /) -> None:
+        """Say what begins now."""
+
+    def wait_for_go(self) -> int:
+        """Return at the moment to start measuring, and which that was (monotonic, nanoseconds)."""
+
+
+class SocketChannel:
     """The socket to the parent: messages out, lines in."""
 
     def __init__(self, fd: int) -> None:
@@ -41,3 +61,10 @@ class Channel:
         if not line.endswith(b"\n"):
             raise SystemExit(0)
         return line
+
+    def wait_for_go(self) -> int:
+        """Return at the moment that the parent names."""
+        go = decode_go(self.receive())
+        self.phase = "measuring"
+        time.sleep(max(0, go.start_ns - time.monotonic_ns()) / 1e9)
+        return go.start_ns

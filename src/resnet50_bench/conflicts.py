@@ -117,14 +117,36 @@ def _find_process_conflicts(config: RunConfig, named: Mapping[str, str]) -> list
             for name, default in (("share_per", SharePer.SOCKET), ("force", False))
             if getattr(config, name) is not default
         ]
-    if config.mpi:
+    return [*problems, *_find_mpi_conflicts(config, named)]
+
+
+def _find_mpi_conflicts(config: RunConfig, named: Mapping[str, str]) -> list[str]:
+    """What MPI cannot do here, and what needs it."""
+    if not config.mpi:
+        problems = []
+        if config.num_mpi > 1:
+            problems.append(
+                f"{named['num_mpi']} {config.num_mpi}: without MPI there is nothing to multiply; "
+                "add --mpi, leave it out, or give 1"
+            )
+        if config.hostfile is not None:
+            problems.append(
+                f"{named['hostfile']} {config.hostfile}: without MPI everything runs on this "
+                "host; add --mpi, or leave it out"
+            )
+        return problems
+    refused = {
+        "instances": (
+            config.instances is not None,
+            "under MPI their number is --num-mpi times the sockets: leave it out",
+        ),
+        "weight_sharing": (config.weight_sharing, "under MPI every process has its own weights"),
+        "span_sockets": (config.span_sockets, "under MPI every process belongs to one socket"),
+    }
+    problems = [f"{named[name]}: {why}" for name, (given, why) in refused.items() if given]
+    if config.mode is Mode.ACCURACY:
         problems.append(
-            f"{named['mpi']} True: this version starts its instances itself, without MPI; "
-            "leave it out, or give False"
-        )
-    elif config.num_mpi > 1:
-        problems.append(
-            f"{named['num_mpi']} {config.num_mpi}: without MPI there is nothing to multiply; "
-            "leave it out, or give 1"
+            f"{named['mpi']} True: accuracy is evaluated by instances that r50 starts itself, "
+            "which gives the same answers: leave it out"
         )
     return problems

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -24,13 +25,13 @@ def plan_trace_jobs(plan: RunPlan) -> list[Job]:
     """Return the jobs that run one traced batch of generated images in each instance's slot."""
     return [
         msgspec.structs.replace(_plan_job(plan, slot), trace=True, kernel_log=False)
-        for slot in plan.placement.slots
+        for slot in _list_slots(plan)
     ]
 
 
 def plan_jobs(plan: RunPlan) -> list[Job]:
     """Return one job per instance; real images are divided among them."""
-    slots = plan.placement.slots
+    slots = _list_slots(plan)
     real: list[RealFeedRequest | None] = [None] * len(slots)
     if plan.config.data_type is DataType.REAL:
         shards = plan_shards(plan.refs, len(slots))
@@ -48,6 +49,13 @@ def plan_evaluation_jobs(plan: RunPlan, requests: Sequence[EvaluationRequest]) -
         msgspec.structs.replace(_plan_job(plan, slot), dummy=None, evaluation=request)
         for slot, request in zip(plan.placement.slots, requests)
     ]
+
+
+def _list_slots(plan: RunPlan) -> list[Slot]:
+    """The slots of all instances: every host has the same, and the numbers go on."""
+    slots = plan.placement.slots
+    count = plan.mpi.ranks if plan.mpi is not None else len(slots)
+    return [replace(slots[number % len(slots)], instance=number) for number in range(count)]
 
 
 def _plan_job(plan: RunPlan, slot: Slot) -> Job:

@@ -3,10 +3,14 @@
 The common window is the time in which every instance was measuring: from the last instance's first
 query to the first finished instance's last answer. Throughput is the images whose query ended in
 the window / its length. Latency is taken over the pooled queries that lie whole inside it.
+
+Clocks of different hosts are never compared: each host has a window of its own. Their total is the
+sum of the hosts' throughputs, and latency is taken over the queries of all of them.
 """
 
 from __future__ import annotations
 
+from collections import defaultdict
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -14,7 +18,7 @@ from resnet50_bench import stats
 from resnet50_bench.predictions import ROW
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from resnet50_bench.results import InstanceRecord, Lane, Record
 
@@ -59,24 +63,32 @@ class Kpis:
     Attributes:
         instances: how many are counted.
         lanes: how many made queries: the instances, or with weight sharing all their streams.
-        window: the common window.
-        images: whose query ended inside it.
-        images_per_s: images / window.
+        windows: the common window of each host; None stands for the host of the record.
+        images: whose query ended inside its host's window.
+        images_per_s: images / window, added up over the hosts.
+        by_host: the images per second of each host.
         spread: of images per second over ten equal slices of the window, a query's images divided
-            over its duration; None with fewer than two queries in a slice on average.
-        rate_sum_images_per_s: sum of the lanes' own rates, each over its own time: what adding log
-            lines would give, for comparison only.
+            over its duration, and the hosts' slices added up in turn; None with fewer than two
+            queries in a slice on average.
+        rate_sum_images_per_s: sum of the lanes' own rates, each over its own time: what adding
+            log lines would give, for comparison only.
         latency: None when no query lies whole inside the window.
     """
 
     instances: int
     lanes: int
-    window: Window
+    windows: dict[str | None, Window]
     images: int
     images_per_s: float
+    by_host: dict[str | None, float]
     spread: stats.Spread | None
     rate_sum_images_per_s: float
     latency: Latency | None
+
+    @property
+    def window(self) -> Window:
+        """The common window; of several hosts' the shortest."""
+        return min(self.windows.values(), key=lambda window: window.seconds)
 
 
 def compute_kpis(instances: Sequence[InstanceRecord], batch_size: int) -> Kpis | None:
@@ -86,33 +98,39 @@ def compute_kpis(instances: Sequence[InstanceRecord], batch_size: int) -> Kpis |
         instances: those that reported; the streams of each count one by one.
         batch_size: images per query.
     """
-    measured = [lane for item in instances for lane in item.lanes if lane.end_ns]
-    window = find_window(measured)
-    if window is None:
+    hosts: dict[str | None, list[Lane]] = defaultdict(list)
+    for lane in (lane for item in instances for lane in item.lanes):
+        if lane.end_ns:
+            hosts[lane.host].append(lane)
+    windows = {host: find_window(measured) for host, measured in hosts.items()}
+    shared = {host: window for host, window in windows.items() if window is not None}
+    if not shared or len(shared) < len(hosts):
         return None
-    queries = sum(
-        stats.count_at_or_below(item.end_ns, window.end_ns)
-        - stats.count_at_or_below(item.end_ns, window.begin_ns)
-        for item in measured
-    )
-    images = queries * batch_size
+    images = {
+        host: batch_size * sum(_count_ends(item, shared[host]) for item in measured)
+        for host, measured in hosts.items()
+    }
+    by_host = {host: images[host] / window.seconds for host, window in shared.items()}
+    measured = [item for group in hosts.values() for item in group]
+    enough = sum(images.values()) >= 2 * _SLICES * batch_size
     return Kpis(
-        instances=sum(any(lane.end_ns for lane in item.lanes) for item in instances),
+        instances=sum(item.queries > 0 for item in instances),
         lanes=len(measured),
-        window=window,
-        images=images,
-        images_per_s=images / window.seconds,
-        spread=_compute_spread(measured, window, batch_size) if queries >= 2 * _SLICES else None,
+        windows=shared,
+        images=sum(images.values()),
+        images_per_s=sum(by_host.values()),
+        by_host=by_host,
+        spread=_compute_spread(measured, shared, batch_size) if enough else None,
         rate_sum_images_per_s=sum(
             len(item.end_ns) * batch_size * _NS / (item.end_ns[-1] - item.start_ns[0])
             for item in measured
         ),
-        latency=_compute_latency(measured, window),
+        latency=_compute_latency(measured, shared),
     )
 
 
 def find_window(measured: Sequence[Lane]) -> Window | None:
-    """Return the time all instances, or streams, were measuring; None when there is none."""
+    """Return the time all lanes of a host were measuring; None when there is no such time."""
     if not measured:
         return None
     begin_ns = max(item.start_ns[0] for item in measured)
@@ -120,12 +138,22 @@ def find_window(measured: Sequence[Lane]) -> Window | None:
     return Window(begin_ns, end_ns) if end_ns > begin_ns else None
 
 
-def _compute_latency(measured: Sequence[Lane], window: Window) -> Latency | None:
+def _count_ends(item: Lane, window: Window) -> int:
+    """How many queries ended in the window."""
+    ends = item.end_ns
+    return stats.count_at_or_below(ends, window.end_ns) - stats.count_at_or_below(
+        ends, window.begin_ns
+    )
+
+
+def _compute_latency(
+    measured: Sequence[Lane], windows: Mapping[str | None, Window]
+) -> Latency | None:
     durations = sorted(
         end - begin
         for item in measured
         for begin, end in zip(item.start_ns, item.end_ns, strict=True)
-        if begin >= window.begin_ns and end <= window.end_ns
+        if begin >= windows[item.host].begin_ns and end <= windows[item.host].end_ns
     )
     if not durations:
         return None
@@ -143,19 +171,22 @@ def _compute_latency(measured: Sequence[Lane], window: Window) -> Latency | None
     )
 
 
-def _compute_spread(measured: Sequence[Lane], window: Window, batch_size: int) -> stats.Spread:
-    edges = stats.plan_slices(window.begin_ns, window.end_ns, _SLICES)
-    images = [0.0] * _SLICES
-    length = window.end_ns - window.begin_ns
+def _compute_spread(
+    measured: Sequence[Lane], windows: Mapping[str | None, Window], batch_size: int
+) -> stats.Spread:
+    rates = [0.0] * _SLICES
     for item in measured:
+        window = windows[item.host]
+        edges = stats.plan_slices(window.begin_ns, window.end_ns, _SLICES)
+        length = window.end_ns - window.begin_ns
         for begin, end in zip(item.start_ns, item.end_ns, strict=True):
             first = max(0, (begin - window.begin_ns) * _SLICES // length - 1)
             last = min(_SLICES - 1, (end - window.begin_ns) * _SLICES // length + 1)
             for index in range(first, last + 1):
-                images[index] += batch_size * stats.overlap_share(begin, end, *edges[index])
-    return stats.describe_spread(
-        [count * _NS / (high - low) for count, (low, high) in zip(images, edges, strict=True)]
-    )
+                low, high = edges[index]
+                images = batch_size * stats.overlap_share(begin, end, low, high)
+                rates[index] += images * _NS / (high - low)
+    return stats.describe_spread(rates)
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,13 +10,12 @@ from collections import defaultdict
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from resnet50_bench.config import Mode, RunConfig, SharePer, plan_workload
+from resnet50_bench.config import CaseType, Mode, RunConfig, SharePer, plan_workload
 from resnet50_bench.errors import ConfigError
-from resnet50_bench.placement import Placement, Slot, plan_placement, plan_request
+from resnet50_bench.placement import Placement, PlacementRequest, Slot, plan_placement
 
 if TYPE_CHECKING:
     from resnet50_bench.host import Host
-    from resnet50_bench.placement import PlacementRequest
 
 ACCURACY_CORES = 4
 """Cores per instance in accuracy mode, at most: Python's own work for an image, done by one thread
@@ -24,6 +23,20 @@ at a time, would hold more of them back."""
 
 STREAM_CORES = 4
 """Cores per stream with weight sharing, at most and where nothing else is asked for."""
+
+
+def plan_request(config: RunConfig) -> PlacementRequest:
+    """Return what a run's parameters ask of the placement."""
+    gated = config.case_type is CaseType.GATED
+    return PlacementRequest(
+        # gated means CORES_PER_INSTANCE = cores per socket, which is throughput's own default.
+        mode=Mode.THROUGHPUT if gated else config.mode,
+        cores_per_instance=config.cores_per_instance,
+        instances=config.instances,
+        use_smt=config.smt,
+        span_sockets=config.span_sockets,
+        per_socket=config.num_mpi if config.mpi else None,
+    )
 
 
 def plan_layout(config: RunConfig, host: Host, batches: int | None = None) -> Placement:

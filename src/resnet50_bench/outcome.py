@@ -11,12 +11,9 @@ from resnet50_bench.results import ExitCause, InstanceRecord
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from pathlib import Path
 
     from resnet50_bench.engines.base import Engine, KernelShare
     from resnet50_bench.launch import Worker
-
-_TAIL_BYTES = 4000
 
 
 def describe_instances(
@@ -45,12 +42,14 @@ def _describe(worker: Worker, *, oom_killed: bool, stopped: bool) -> InstanceRec
     started, ready, finished = worker.started, worker.ready, worker.finished
     return InstanceRecord(
         slot=worker.job.slot,
-        pid=worker.process.pid,
+        host=worker.host,
+        pid=worker.pid,
         started=started is not None,
         reported=finished is not None and cause.kind == "ok",
         exit=cause,
         phase=worker.phase,
-        spawn_ns=started.at_ns - worker.launched_ns if started else None,
+        # Another host's clock tells nothing about this one's.
+        spawn_ns=started.at_ns - worker.launched_ns if started and not worker.host else None,
         phases=ready.phases if ready else None,
         feed=ready.feed if ready else None,
         warmup_query_ns=ready.warmup_query_ns if ready else (),
@@ -66,7 +65,7 @@ def _describe(worker: Worker, *, oom_killed: bool, stopped: bool) -> InstanceRec
         malloc_library=finished.malloc_library if finished else None,
         evidence=finished.evidence if finished else None,
         failure=worker.failed,
-        log_tail=None if cause.kind == "ok" else read_tail(worker.log_path),
+        log_tail=None if cause.kind == "ok" else worker.read_tail(),
     )
 
 
@@ -76,7 +75,7 @@ def read_trace(worker: Worker, engine: Engine) -> tuple[tuple[KernelShare, ...],
         cause = find_cause(worker, worker.reap(), oom_killed=False)
         return (), f"the traced batch failed while {worker.phase}: {cause.kind}: {cause.detail}"
     worker.reap()  # so that its log is whole
-    with worker.log_path.open(encoding="utf-8", errors="replace") as log:
+    with worker.open_log() as log:
         behind = itertools.dropwhile(lambda line: TRACE_BEGIN not in line, log)
         kernels = engine.parse_trace(behind)
     return kernels, None if kernels else "the trace holds no kernel"
@@ -96,12 +95,19 @@ def find_cause(worker: Worker, status: int, *, oom_killed: bool) -> ExitCause:
     if failed is not None:
         text = f"{failed.kind}: {failed.message}"
         return ExitCause("out of memory" if failed.out_of_memory else "exception", text)
+    if worker.ended_with is not None:
+        return ExitCause("stopped", worker.ended_with)
     if status == -signal.SIGKILL and oom_killed:
         return ExitCause("out of memory", "the kernel killed it (SIGKILL) for want of memory")
+    return _find_cause_by_status(worker, status)
+
+
+def _find_cause_by_status(worker: Worker, status: int) -> ExitCause:
     if status < 0:
         return ExitCause("signal", _name_signal(-status))
     if status > 0 or worker.finished is None:
-        return ExitCause("exit code", str(status))
+        loss = f": {worker.loss}" if worker.loss is not None else ""
+        return ExitCause("exit code", f"{status}{loss}")
     return ExitCause("ok")
 
 
@@ -110,16 +116,3 @@ def _name_signal(number: int) -> str:
         return f"{signal.Signals(number).name} ({signal.strsignal(number)})"
     except ValueError:
         return f"signal {number}"
-
-
-def read_tail(path: Path) -> str:
-    """Return the end of a log, from the start of a line."""
-    try:
-        with path.open("rb") as log:
-            size = log.seek(0, 2)
-            log.seek(max(0, size - _TAIL_BYTES))
-            text = log.read().decode(errors="replace")
-    except OSError:
-        return ""
-    # A last line longer than the tail has no start in it: its end is still worth reading.
-    return text if size <= _TAIL_BYTES else text.partition("\n")[2] or text

@@ -357,7 +357,7 @@ PARAMETERS: tuple[Parameter, ...] = (
         "MPI",
         "mpi",
         parse_switch,
-        "Start the instances by MPI; not in this version.",
+        "Start the instances by MPI: --num-mpi on each socket (docs/mpi.md).",
         default="off",
         switch=True,
     ),
@@ -365,7 +365,8 @@ PARAMETERS: tuple[Parameter, ...] = (
         "NUM_MPI",
         "num_mpi",
         parse_whole(1),
-        "MPI processes per socket; more than 1 needs --mpi.",
+        "MPI processes per socket, which share its cores evenly unless --cores-per-instance is "
+        "given; more than 1 needs --mpi.",
         default="1",
         metavar="N",
     ),
@@ -376,6 +377,15 @@ PARAMETERS: tuple[Parameter, ...] = (
         "Whose malloc the instances use: the C library's, or a preloaded library's.",
         default="system",
         choices=list_words(Allocator),
+    ),
+    Parameter(
+        "HOSTFILE",
+        "hostfile",
+        parse_text,
+        "The hosts to start the same instances on, by MPI: a line each, NAME, NAME slots=N or "
+        "NAME:N.",
+        default="this host",
+        metavar="FILE",
     ),
     Parameter(
         "ONEDNN_VERBOSE",

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from itertools import zip_longest
 from typing import TypeAlias
 
-from resnet50_bench.config import CaseType, Mode, RunConfig
+from resnet50_bench.config import Mode
 from resnet50_bench.errors import PlacementError
 from resnet50_bench.host import Core, Host, format_cpu_list
 
@@ -35,6 +35,8 @@ class PlacementRequest:
         instances: how many; None for all that fit, or one per socket of a whole socket's size.
         use_smt: pin to every hardware thread of a core, with a compute thread on each.
         span_sockets: let instances cross sockets where cores are left over.
+        per_socket: so many on every socket, and unless a size is asked for they share its cores;
+            None where the mode decides.
     """
 
     mode: Mode
@@ -42,6 +44,7 @@ class PlacementRequest:
     instances: int | None = None
     use_smt: bool = False
     span_sockets: bool = False
+    per_socket: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -124,9 +127,15 @@ class _Supply:
         return [len(cores) for cores in self.by_socket.values()]
 
     @property
-    def one_per_socket(self) -> bool:
-        """Whether nobody asked for a size, and the mode's own is a whole socket."""
-        return self.request.cores_per_instance is None and self.request.mode is not Mode.LATENCY
+    def shares_sockets(self) -> bool:
+        """Whether nobody asked for a size, and it is a socket's cores over `per_socket`."""
+        by_socket = self.request.per_socket is not None or self.request.mode is not Mode.LATENCY
+        return self.request.cores_per_instance is None and by_socket
+
+    @property
+    def per_socket(self) -> int:
+        """How many share a socket where they do."""
+        return self.request.per_socket or 1
 
     def largest_instance(self, *, span_sockets: bool) -> int:
         return min(sum(self.sizes) if span_sockets else max(self.sizes), self.budget)
@@ -136,19 +145,6 @@ class _Supply:
         whole = sum(self.sizes) // size
         fitting = whole if self.request.span_sockets else sum(n // size for n in self.sizes)
         return min(fitting, self.budget // size)
-
-
-def plan_request(config: RunConfig) -> PlacementRequest:
-    """Return what a run's parameters ask of the placement."""
-    gated = config.case_type is CaseType.GATED
-    return PlacementRequest(
-        # gated means CORES_PER_INSTANCE = cores per socket, which is throughput's own default.
-        mode=Mode.THROUGHPUT if gated else config.mode,
-        cores_per_instance=config.cores_per_instance,
-        instances=config.instances,
-        use_smt=config.smt,
-        span_sockets=config.span_sockets,
-    )
 
 
 def plan_placement(host: Host, request: PlacementRequest) -> Placement:
@@ -219,11 +215,17 @@ def _plan_supply(host: Host, request: PlacementRequest) -> _Supply:
 def _plan_size(supply: _Supply) -> int:
     """The cores of every instance."""
     request = supply.request
-    if supply.one_per_socket:
+    if supply.shares_sockets:
         # As few sockets as the quota pays for, and all that it pays for on each of them.
         smallest = min(supply.sizes)
         sockets = min(len(supply.sizes), math.ceil(supply.budget / smallest))
-        return min(smallest, supply.budget // sockets)
+        whole = min(smallest, supply.budget // sockets)
+        if whole >= supply.per_socket:
+            return whole // supply.per_socket
+        raise PlacementError(
+            f"--num-mpi {supply.per_socket} does not fit: {_cores(whole, 'usable ')} per socket",
+            f"use --num-mpi {whole} or less",
+        )
     size = request.cores_per_instance or LATENCY_CORES_PER_INSTANCE
     fitting = supply.largest_instance(span_sockets=request.span_sockets)
     if size <= fitting:
@@ -247,8 +249,10 @@ def _plan_size(supply: _Supply) -> int:
 def _plan_count(supply: _Supply, size: int) -> int:
     capacity = supply.capacity(size)
     wanted = supply.request.instances
+    if supply.request.per_socket is not None:
+        return _plan_per_socket(supply, size)
     if wanted is None:
-        return min(capacity, len(supply.sizes)) if supply.one_per_socket else capacity
+        return min(capacity, len(supply.sizes)) if supply.shares_sockets else capacity
     if wanted <= capacity:
         return wanted
     advice = f"use --instances {capacity} or less"
@@ -257,6 +261,19 @@ def _plan_count(supply: _Supply, size: int) -> int:
         advice += f", or --cores-per-instance {smaller}"
     room = f"this host has room for {capacity} of {_cores(size)} each"
     raise PlacementError(f"--instances {wanted} does not fit: {room}", advice)
+
+
+def _plan_per_socket(supply: _Supply, size: int) -> int:
+    """The instances of all sockets together, with as many on each as was asked for."""
+    count, sockets = supply.per_socket, len(supply.sizes)
+    fitting = min(min(supply.sizes) // size, supply.budget // (size * sockets))
+    if supply.shares_sockets or count <= fitting:
+        return min(count * sockets, supply.capacity(size))
+    room = f"a socket of this host has room for {fitting} of {_cores(size)} each"
+    advice = f"use --num-mpi {fitting} or less, or" if fitting else "use"
+    raise PlacementError(
+        f"--num-mpi {count} does not fit: {room}", f"{advice} a smaller --cores-per-instance"
+    )
 
 
 def _plan_groups(supply: _Supply, size: int) -> list[_Group]:
@@ -331,15 +348,19 @@ def _explain_idle(
 
 def _explain_reasons(supply: _Supply, size: int, used: int) -> tuple[str, str]:
     """Why cores that could hold an instance have none, and why other cores are left over."""
-    equal = f"equal instances, one per socket, have {_cores(min(supply.sizes))} each"
-    whole = size == min(supply.sizes) and size * len(supply.sizes) <= supply.budget
-    by_quota = supply.quota and not (supply.one_per_socket and whole)
+    each = "one" if supply.per_socket == 1 else str(supply.per_socket)
+    own = min(supply.sizes) // supply.per_socket
+    equal = f"equal instances, {each} per socket, have {_cores(own)} each"
+    whole = size == own and own * supply.per_socket * len(supply.sizes) <= supply.budget
+    by_quota = supply.quota and not (supply.shares_sockets and whole)
     default = supply.quota if by_quota else f"{equal}; --cores-per-instance changes it"
     few = f"too few for one more instance of {_cores(size)}; --cores-per-instance changes it"
     wanted = supply.request.instances
     by_request = wanted is not None and used < supply.capacity(size)
     unused = f"--instances {wanted} leaves them free" if by_request else default
-    return unused, default if supply.one_per_socket else few
+    if supply.request.per_socket is not None and not supply.shares_sockets:
+        unused = f"--num-mpi {supply.per_socket} leaves them free"
+    return unused, default if supply.shares_sockets else few
 
 
 def _explain_supply(host: Host, supply: _Supply) -> list[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -24,6 +25,7 @@ from resnet50_bench.evaluation import (
 )
 from resnet50_bench.host import read_host
 from resnet50_bench.isa import plan_meaning, require_runnable
+from resnet50_bench.launch import MpiPlan, plan_mpi
 from resnet50_bench.layout import plan_fewer, plan_layout
 from resnet50_bench.model import CalibrationRequest, ModelSource, default_cache_dir, find_prepared
 
@@ -100,6 +102,7 @@ class RunPlan:
         worker_environment: the workers' complete environment.
         left_out: variables of the calling shell that the workers do not get.
         emulated: slower instructions stand in for the ones the CPU lacks.
+        mpi: how MPI starts the instances; None when r50 does.
     """
 
     config: RunConfig
@@ -118,6 +121,7 @@ class RunPlan:
     worker_environment: dict[str, str]
     left_out: tuple[str, ...]
     emulated: bool
+    mpi: MpiPlan | None = None
 
     def describe_host(self) -> str:
         """The machine in one line."""
@@ -267,7 +271,16 @@ def plan_run(config: RunConfig, environ: Mapping[str, str]) -> RunPlan:
         worker_environment=inherited | {"PYTHONUNBUFFERED": "1"} | ours,
         left_out=tuple(sorted(name for name in environ if _sways(name) and name not in ours)),
         emulated=emulated,
+        mpi=_plan_mpi(config, placement, environ),
     )
+
+
+def _plan_mpi(
+    config: RunConfig, placement: Placement, environ: Mapping[str, str]
+) -> MpiPlan | None:
+    if not config.mpi:
+        return None
+    return plan_mpi(config.hostfile, len(placement.slots), environ.get("PATH", os.defpath))
 
 
 def describe_model(manifest: Manifest) -> str:

@@ -50,11 +50,13 @@ class Lane:
     Attributes:
         name: who made them.
         start_ns, end_ns: of each.
+        host: where; None for the host of the record.
     """
 
     name: str
     start_ns: tuple[int, ...]
     end_ns: tuple[int, ...]
+    host: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,7 +65,9 @@ class InstanceRecord:
 
     Attributes:
         slot: what it was told to take.
-        pid: None when it never started.
+        host: where it ran, as the hostfile names it; None for the host of the record. Each host has
+            its own clock.
+        pid: on its host; None when it never started.
         started: it ran, pinned.
         reported: its result arrived.
         exit: how it ended.
@@ -88,6 +92,7 @@ class InstanceRecord:
     """
 
     slot: Slot
+    host: str | None = None
     pid: int | None = None
     started: bool = False
     reported: bool = False
@@ -117,9 +122,14 @@ class InstanceRecord:
     def lanes(self) -> tuple[Lane, ...]:
         """What made queries one after the other: the instance, or each of its streams."""
         if not self.streams:
-            return (Lane(f"instance {self.slot.instance}", self.start_ns, self.end_ns),)
+            return (Lane(f"instance {self.slot.instance}", self.start_ns, self.end_ns, self.host),)
         return tuple(
-            Lane(f"stream {number} of instance {self.slot.instance}", item.start_ns, item.end_ns)
+            Lane(
+                f"stream {number} of instance {self.slot.instance}",
+                item.start_ns,
+                item.end_ns,
+                self.host,
+            )
             for number, item in enumerate(self.streams)
         )
 
@@ -143,7 +153,8 @@ class Launch:
 
     Attributes:
         environment: the variables r50 set for the workers, CUSTOMER_ENV included.
-        command: of a worker.
+        command: of a worker, or of the MPI launcher.
+        hosts: that each ran the planned instances, as the hostfile names them; () for this host.
         parent_cpu_ns, parent_wall_ns: processor time r50 itself used while the instances measured,
             and how long that was; None when they never did.
         oom_kills: processes the kernel killed for want of memory meanwhile, on the whole host.
@@ -151,6 +162,7 @@ class Launch:
 
     environment: dict[str, str]
     command: tuple[str, ...]
+    hosts: tuple[str, ...] = ()
     parent_cpu_ns: int | None = None
     parent_wall_ns: int | None = None
     oom_kills: int = 0
@@ -251,6 +263,11 @@ class Record:
     memory_estimate_bytes: int
     evaluation: Evaluation | None = None
     trials: tuple[Trial, ...] = ()
+
+    @property
+    def planned_instances(self) -> int:
+        """How many instances there were to be, on all hosts together."""
+        return len(self.placement.slots) * max(1, len(self.launch.hosts))
 
 
 class _Version(msgspec.Struct):

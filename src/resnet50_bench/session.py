@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import itertools
 import statistics
-import sys
 import time
 from contextlib import ExitStack, nullcontext
 from dataclasses import dataclass, replace
@@ -23,10 +22,9 @@ from resnet50_bench.launch import (
     Worker,
     ignore_answers,
     run_workers,
-    start_workers,
     wait_for_traces,
 )
-from resnet50_bench.launch.local import WORKER_ARGUMENTS
+from resnet50_bench.launchers import choose_launcher
 from resnet50_bench.layout import describe_size
 from resnet50_bench.model import prepare
 from resnet50_bench.outcome import describe_instances, read_trace
@@ -146,7 +144,8 @@ class _Run:
         self._evaluation = evaluation
         self._observer = observer
         self._folder = folder
-        self._workers: list[Worker] = []
+        self._launcher = choose_launcher(plan)
+        self._workers: Sequence[Worker] = []
         self._instances: tuple[InstanceRecord, ...] = ()
         self._cost: WatchCost | None = None
         self._oom_kills = read_oom_kills()
@@ -162,9 +161,11 @@ class _Run:
         jobs = plan_jobs(plan) if evaluation is None else evaluation.plan_jobs()
         take_answers = ignore_answers if evaluation is None else evaluation.add
         instances = describe_size(plan.placement)
+        instances += f" {plan.mpi.describe()}" if plan.mpi is not None else ""
         feed = "fill the feed, " if evaluation is None else ""
         observer.stage(3, self._stages, f"start {instances}: load, {feed}warm up")
-        with start_workers(jobs, plan.worker_environment, self._folder, take_answers) as workers:
+        environment, start = plan.worker_environment, self._launcher.start
+        with start(jobs, environment, self._folder, take_answers) as workers:
             self._workers = workers
             self._cost = run_workers(
                 workers,
@@ -191,7 +192,8 @@ class _Run:
         self._observer.stage(5, self._stages, "prove the precision: trace one batch per instance")
         self._expected_s = None
         environment = {**plan.worker_environment, **plan.engine.trace_environment}
-        with start_workers(plan_trace_jobs(plan), environment, self._folder) as tracers:
+        jobs = plan_trace_jobs(plan)
+        with self._launcher.start(jobs, environment, self._folder) as tracers:
             wait_for_traces(tracers, self._ready_limit_ns(), self._show_waiting)
             traces = [read_trace(tracer, plan.engine) for tracer in tracers]
         self._instances = tuple(
@@ -209,7 +211,8 @@ class _Run:
         )
         self._expected_s = None
         environment = self._plan.worker_environment
-        with start_workers(trials.jobs, environment, self._folder, trials.add) as workers:
+        start = self._launcher.start
+        with start(trials.jobs, environment, self._folder, trials.add) as workers:
             run_workers(
                 workers,
                 Deadlines(self._ready_limit_ns(), self._measured_limit_ns),
@@ -325,7 +328,7 @@ def _prepare_model(plan: RunPlan, observer: Observer) -> RunPlan:
 
 
 def _begin_record(plan: RunPlan, folder: Path, command: Sequence[str]) -> Record:
-    dataset = None
+    dataset, launcher = None, choose_launcher(plan)
     if plan.source is not None and plan.config.dataset is not None:
         dataset = Dataset(
             path=plan.config.dataset,
@@ -345,10 +348,7 @@ def _begin_record(plan: RunPlan, folder: Path, command: Sequence[str]) -> Record
         placement=plan.placement,
         model=plan.model.manifest if plan.model is not None else None,
         dataset=dataset,
-        launch=Launch(
-            environment=plan.environment,
-            command=(Path(sys.executable).name, *WORKER_ARGUMENTS),
-        ),
+        launch=Launch(environment=plan.environment, command=launcher.command, hosts=launcher.hosts),
         emulated=plan.emulated,
         instances=(),
         memory_estimate_bytes=plan.memory_per_instance_bytes,

@@ -139,7 +139,7 @@ def _check_status(record: Record) -> Iterator[Finding]:
 
 def _check_instances(record: Record) -> Iterator[Finding]:
     """Launched = started = reported."""
-    planned, launched = len(record.placement.slots), len(record.instances)
+    planned, launched = record.planned_instances, len(record.instances)
     started = sum(item.started for item in record.instances)
     count = len(reported(record))
     whole = record.status == "completed" and planned == launched == started == count
@@ -147,13 +147,30 @@ def _check_instances(record: Record) -> Iterator[Finding]:
         return
     missing = f" of {planned}" if launched < planned else ""
     yield Finding(f"{launched}{missing} instances launched, {started} started, {count} reported")
+    lost = _lost(record)
+    if record.config.mpi and lost and not any(item.started for item in record.instances):
+        yield _explain_failed_launch(lost)
+        return
     # Once for all: it looks at every instance.
     advise_memory = functools.cache(lambda: _advise_memory(record))
-    for item in _lost(record):
+    for item in lost:
+        where = f" on {item.host}" if item.host is not None else ""
         yield Finding(
-            f"instance {item.slot.instance} was {describe_loss(item)}",
+            f"instance {item.slot.instance}{where} was {describe_loss(item)}",
             _advise_loss(item, advise_memory),
         )
+
+
+def _explain_failed_launch(lost: Sequence[InstanceRecord]) -> Finding:
+    """One finding for all: that none of them started has one cause."""
+    numbers = format_cpu_list(tuple(item.slot.instance for item in lost))
+    hosts = sorted({item.host for item in lost if item.host is not None})
+    where = f" on {', '.join(hosts)}" if hosts else ""
+    reach = "; `ssh HOST true` must work without a password" if hosts else ""
+    return Finding(
+        f"MPI started no instance; instances {numbers}{where} were {describe_loss(lost[0])}",
+        f"mpi.log in the run's folder holds all that the launcher said{reach}",
+    )
 
 
 def describe_loss(item: InstanceRecord) -> str:
@@ -176,6 +193,9 @@ def _advise_loss(item: InstanceRecord, advise_memory: Callable[[], str]) -> str 
 
 def _advise_memory(record: Record) -> str:
     """Name the CORES_PER_INSTANCE with which the instances would fit, if there is one."""
+    if record.config.mpi:
+        fewer = "a smaller --num-mpi or " if record.config.num_mpi > 1 else ""
+        return f"use {fewer}a smaller --batch-size"
     needed = max(
         [record.memory_estimate_bytes, *(i.peak_resident_bytes or 0 for i in record.instances)]
     )
@@ -272,7 +292,7 @@ def _check_amounts(record: Record, kpis: Kpis | None) -> Iterator[Finding]:
         )
         return
     for lane in (lane for item in instances for lane in item.lanes):
-        yield from _check_lane(record, lane, kpis.window)
+        yield from _check_lane(record, lane, kpis.windows[lane.host])
 
 
 def _check_lane(record: Record, lane: Lane, window: Window) -> Iterator[Finding]:

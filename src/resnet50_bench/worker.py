@@ -14,14 +14,20 @@ import signal
 import sys
 import time
 import traceback
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from resnet50_bench.allocators import read_malloc_library
-from resnet50_bench.channel import Channel, write_mark
+from resnet50_bench.channel import Channel, SocketChannel, write_mark
 from resnet50_bench.errors import R50Error, RequestError
+from resnet50_bench.feeds import (
+    describe_images,
+    fill_feed,
+    fill_stream_feed,
+    fill_warmup_feed,
+)
 from resnet50_bench.job import (
     MEASURE_BEGIN,
     MEASURE_END,
@@ -38,7 +44,6 @@ from resnet50_bench.job import (
     Started,
     StreamSamples,
     Traced,
-    decode_go,
     decode_job,
 )
 from resnet50_bench.measure import Samples, StopRule, measure
@@ -50,9 +55,8 @@ from resnet50_bench.memory_policy import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
-    from resnet50_bench.data.feed import Feed, FeedReport
     from resnet50_bench.data.loader import ImageLoader
     from resnet50_bench.engines import Loaded, Scores
     from resnet50_bench.evaluate import Timings
@@ -77,16 +81,23 @@ class _Measured:
 
 def main() -> None:
     """Do one job and answer for it."""
-    _end_with_parent()
+    end_with_parent()
     signal.pthread_sigmask(signal.SIG_UNBLOCK, (signal.SIGINT, signal.SIGTERM, signal.SIGHUP))
-    channel = Channel(int(sys.argv[1]))
+    channel = SocketChannel(int(sys.argv[1]))
+    if not answer(channel, lambda: decode_job(channel.receive())):
+        sys.exit(1)
+
+
+def answer(channel: Channel, receive_job: Callable[[], Job]) -> bool:
+    """Do one job and answer for it, whatever comes; return whether it was done."""
     try:
-        _work(channel, decode_job(channel.receive()))
+        _work(channel, receive_job())
     except Exception as error:  # noqa: BLE001 - everything is the parent's to know
         if not isinstance(error, RequestError):
             traceback.print_exc()
         channel.send(_describe_failure(channel.phase, error))
-        sys.exit(1)
+        return False
+    return True
 
 
 def _work(channel: Channel, job: Job) -> None:
@@ -115,7 +126,7 @@ def _work(channel: Channel, job: Job) -> None:
 def _measure(channel: Channel, job: Job, loaded: Loaded, load_ns: int) -> _Measured:
     channel.enter("filling the feed")
     feed_begin_ns = time.monotonic_ns()
-    feed = _fill_feed(job)
+    feed = fill_feed(job)
     warmup_begin_ns = time.monotonic_ns()
     channel.enter("warming up")
     warmup = measure(loaded.run, feed.batch, StopRule(job.warmup_steps, 0))
@@ -142,7 +153,7 @@ def _measure_streams(channel: Channel, job: Job, loaded: Loaded, load_ns: int) -
     channel.enter("filling the feeds and warming up")
     begin_ns = time.monotonic_ns()
     streams = [Stream(cpus, loaded) for cpus in job.slot.streams]
-    prepared = warm_up(streams, partial(_fill_stream_feed, job), job.warmup_steps)
+    prepared = warm_up(streams, partial(fill_stream_feed, job), job.warmup_steps)
     for _, warmup in prepared:
         _require_scores(warmup.last_answer, job)
     phases = Phases(load_ns=load_ns, feed_ns=0, warmup_ns=time.monotonic_ns() - begin_ns)
@@ -169,14 +180,14 @@ def _evaluate(channel: Channel, job: Job, loaded: Loaded, load_ns: int) -> _Meas
     channel.enter("warming up")
     begin_ns = time.monotonic_ns()
     streams = [Stream(cpus, loaded) for cpus in job.slot.streams]
-    prepared = warm_up(streams, partial(_fill_warmup_feed, job), job.warmup_steps)
+    prepared = warm_up(streams, partial(fill_warmup_feed, job), job.warmup_steps)
     for _, warmup in prepared:
         _require_scores(warmup.last_answer, job)
     phases = Phases(load_ns=load_ns, feed_ns=0, warmup_ns=time.monotonic_ns() - begin_ns)
     durations = _list_durations([warmup for _, warmup in prepared])
     del prepared
     channel.send(
-        Ready(phases=phases, warmup_query_ns=durations, feed=_describe_images(job, job.evaluation))
+        Ready(phases=phases, warmup_query_ns=durations, feed=describe_images(job, job.evaluation))
     )
     _wait_for_go(channel, job)
     cpu_begin_ns = time.process_time_ns()
@@ -220,21 +231,6 @@ def _send_answers(
     channel.send(Predicted(name, rows, unreadable))
 
 
-def _describe_images(job: Job, request: EvaluationRequest) -> FeedReport:
-    from resnet50_bench.data.feed import FeedReport
-
-    count = len(request.positions)
-    return FeedReport(
-        kind="real",
-        images=count,
-        batches=-(-count // job.batch_size),
-        batch_size=job.batch_size,
-        source=request.path,
-        profile=request.passes[0],
-        decoding_in_window=True,
-    )
-
-
 def _list_durations(warmups: Sequence[Samples[Scores]]) -> tuple[int, ...]:
     return tuple(
         end - start
@@ -244,13 +240,11 @@ def _list_durations(warmups: Sequence[Samples[Scores]]) -> tuple[int, ...]:
 
 
 def _wait_for_go(channel: Channel, job: Job) -> int:
-    """Return when the moment of the word has come."""
-    go = decode_go(channel.receive())
+    """Return when the moment of the word has come, and that moment."""
+    start_ns = channel.wait_for_go()
     if job.kernel_log:
         write_mark(MEASURE_BEGIN)
-    channel.phase = "measuring"
-    time.sleep(max(0, go.start_ns - time.monotonic_ns()) / 1e9)
-    return go.start_ns
+    return start_ns
 
 
 def _trace(channel: Channel, job: Job) -> None:
@@ -258,7 +252,7 @@ def _trace(channel: Channel, job: Job) -> None:
     channel.enter("loading")
     loaded = _load(job)
     channel.enter("tracing")
-    images = _fill_feed(job).batch(0)
+    images = fill_feed(job).batch(0)
     loaded.run(images)
     write_mark(TRACE_BEGIN)
     loaded.run(images)
@@ -266,7 +260,7 @@ def _trace(channel: Channel, job: Job) -> None:
     loaded.close()
 
 
-def _end_with_parent() -> None:
+def end_with_parent() -> None:
     """Have the kernel kill this process when its parent dies, whatever the parent dies of."""
     parent = os.getppid()
     ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
@@ -276,7 +270,8 @@ def _end_with_parent() -> None:
 
 def _take_slot(slot: Slot) -> str | None:
     """Pin this process and bind its memory; return why the memory could not be bound."""
-    os.sched_setaffinity(0, slot.cpus)
+    for thread in Path("/proc/self/task").iterdir():  # under MPI there are some already
+        os.sched_setaffinity(int(thread.name), slot.cpus)
     try:
         set_memory_policy(slot.nodes)
     except OSError as error:
@@ -299,36 +294,6 @@ def _load(job: Job) -> Loaded:
             options=job.engine_options,
         )
     )
-
-
-def _fill_feed(job: Job) -> Feed:
-    from resnet50_bench.data.feed import make_dummy_feed, make_real_feed
-
-    if job.real is not None:
-        return make_real_feed(job.real)
-    if job.dummy is None:
-        raise ValueError("the job names no images")
-    return make_dummy_feed(job.batch_size, job.dummy.seed, job.slot.instance)
-
-
-def _fill_stream_feed(job: Job, number: int) -> Feed:
-    """Fill the feed of one of several streams: generated images of its own, or its share."""
-    from resnet50_bench.data.feed import make_dummy_feed, make_real_feed, plan_shards
-
-    if job.real is not None:
-        shards = plan_shards(job.real.refs, len(job.slot.streams))
-        size = job.real.max_pool_bytes // len(job.slot.streams)
-        return make_real_feed(
-            replace(job.real, refs=shards[number], threads=1, max_pool_bytes=size)
-        )
-    assert job.dummy is not None
-    return make_dummy_feed(job.batch_size, job.dummy.seed, job.slot.instance, number)
-
-
-def _fill_warmup_feed(job: Job, number: int) -> Feed:
-    from resnet50_bench.data.feed import make_warmup_feed
-
-    return make_warmup_feed(job.batch_size, number)
 
 
 def _require_scores(scores: Scores, job: Job) -> None:

@@ -31,13 +31,15 @@ LAYERS = (
     ("host_files",),
     ("model",),
     ("job",),
-    ("streams", "channel"),
+    ("mpi_protocol",),
+    ("streams", "channel", "mpi_channel", "feeds"),
     ("evaluate",),
     ("worker",),
+    ("mpi_worker",),
     ("results", "launch"),
     ("evaluation", "kernel_logs"),
     ("kpi", "outcome", "plan", "cases", "case_files", "journal"),
-    ("jobs",),
+    ("jobs", "launchers"),
     ("accuracy", "explain", "compare"),
     ("verdict_accuracy",),
     ("verdict",),
@@ -104,14 +106,15 @@ def test_imports_go_one_way() -> None:
 
 def test_launch_starts_the_worker_by_name_only() -> None:
     for name, tree in sources().items():
-        if name != "worker":
-            assert f"{PACKAGE}.worker" not in imports(tree), name
+        if name not in {"worker", "mpi_worker"}:
+            assert not {f"{PACKAGE}.worker", f"{PACKAGE}.mpi_worker"} & imports(tree), name
 
 
 def test_the_worker_knows_nothing_of_the_parent() -> None:
     parent = ("session", "report", "cli", "launch", "results", "kpi", "verdict")
-    names = imports(sources()["worker"])
-    assert [name for name in parent if any(n.startswith(f"{PACKAGE}.{name}") for n in names)] == []
+    for worker in ("worker", "mpi_worker", "mpi_channel"):
+        names = imports(sources()[worker])
+        assert not [p for p in parent if any(n.startswith(f"{PACKAGE}.{p}") for n in names)]
 
 
 @pytest.mark.parametrize("framework", sorted(FRAMEWORKS))
@@ -125,7 +128,7 @@ def test_frameworks_are_named_in_engines_and_preparation_only(framework: str) ->
 
 
 def test_nothing_below_the_command_line_prints_or_exits() -> None:
-    allowed = {"worker", "amx_probe", "model.toolchain"}  # programs of their own
+    allowed = {"worker", "mpi_worker", "amx_probe", "model.toolchain"}  # programs of their own
     for name, tree in sources().items():
         if name.startswith("cli") or name in allowed:
             continue

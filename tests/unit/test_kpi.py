@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import random
+from dataclasses import replace
 
 import pytest
 from tests.records import (
@@ -287,3 +288,42 @@ class TestStreams:
         latency = compute_kpis(self.record().instances, 32).latency
         assert (latency.min_ns, latency.max_ns) == (250 * MS, 500 * MS)
         assert latency.queries == 40 + 20
+
+
+class TestHosts:
+    """Each host has a clock and a window of its own."""
+
+    def measured(self, *hosts):
+        return [
+            replace(make_instance(number, queries), host=host)
+            for number, (host, queries) in enumerate(hosts)
+        ]
+
+    def test_throughput_is_the_sum_of_the_hosts(self):
+        # a: 10..20 in common, 2 + 1 ends; b: another clock, 1000..1008, 2 + 4 ends.
+        items = self.measured(
+            ("a", chain(0, 10, 15, 20)), ("a", chain(10, 20, 30)),
+            ("b", chain(1000, 1004, 1008)), ("b", chain(1000, 1002, 1004, 1006, 1008)),
+        )  # fmt: skip
+        kpis = compute_kpis(items, 3)
+        assert kpis.windows == {"a": Window(10, 20), "b": Window(1000, 1008)}
+        assert kpis.window == Window(1000, 1008)
+        assert kpis.images == 27
+        assert kpis.by_host == {"a": pytest.approx(0.9e9), "b": pytest.approx(2.25e9)}
+        assert kpis.images_per_s == pytest.approx(3.15e9)
+        # Pooled: 5 and 5 and 10 of a; 4 twice and 2 four times of b.
+        assert (kpis.latency.queries, kpis.latency.mean_ns) == (9, 4.0)
+
+    def test_a_host_without_a_common_time_leaves_no_figure(self):
+        items = self.measured(("a", [(0, 10)]), ("b", [(0, 10)]), ("b", [(10, 20)]))
+        assert compute_kpis(items, 1) is None
+
+    def test_the_hosts_tenths_are_added_up_in_turn(self):
+        one = compute_kpis(self.measured(("a", make_queries(0, 31, 100))), 2)
+        both = self.measured(
+            ("a", make_queries(0, 31, 100)), ("b", make_queries(5000, 31, 100)),
+        )  # fmt: skip
+        two = compute_kpis(both, 2)
+        assert two.spread.low == pytest.approx(2 * one.spread.low)
+        assert two.spread.high == pytest.approx(2 * one.spread.high)
+        assert two.spread.variation == pytest.approx(one.spread.variation)

@@ -2,9 +2,9 @@ from __future__ import annotations
 
 import signal
 from collections.abc import Iterable
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from types import SimpleNamespace
 
 import pytest
 from tests.records import make_failure, make_instance, make_seen, make_slot
@@ -12,7 +12,8 @@ from tests.records import make_failure, make_instance, make_seen, make_slot
 from resnet50_bench.config import Precision
 from resnet50_bench.engines.base import KernelShare
 from resnet50_bench.job import TRACE_BEGIN, DummyFeedRequest, Failed, Finished, Job, Ready, Started
-from resnet50_bench.outcome import describe_instances, find_cause, read_tail, read_trace
+from resnet50_bench.launch.instance import read_tail
+from resnet50_bench.outcome import describe_instances, find_cause, read_trace
 from resnet50_bench.results import ExitCause
 
 SLOT = make_slot(3)
@@ -35,7 +36,10 @@ class FakeWorker:
     launched_ns: int = 100
     log_path: Path = Path("gone")
     events: list[str] = field(default_factory=list)
-    process: object = field(default_factory=lambda: SimpleNamespace(pid=77))
+    pid: int | None = 77
+    host: str | None = None
+    loss: str | None = None
+    ended_with: str | None = None
     job: Job = field(
         default_factory=lambda: Job(
             slot=SLOT,
@@ -54,6 +58,14 @@ class FakeWorker:
     def kill(self) -> None:
         self.events.append("kill")
         self.status = -signal.SIGKILL if self.status is None else self.status
+
+    def read_tail(self) -> str:
+        return read_tail(self.log_path)
+
+    @contextmanager
+    def open_log(self):
+        with self.log_path.open() as log:
+            yield log
 
     def reap(self) -> int:
         self.events.append("reap")

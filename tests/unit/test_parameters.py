@@ -392,3 +392,41 @@ def test_an_empty_value_takes_back_an_earlier_one():
         Setting("BATCH_SIZE", "", "--batch-size"),
     ]
     assert make_config(settings).batch_size is None
+
+
+class TestMpi:
+    @pytest.mark.parametrize(
+        ("settings", "expected"),
+        [
+            (
+                {"NUM_MPI": "2"},
+                "--set NUM_MPI 2: without MPI there is nothing to multiply; add --mpi, leave it "
+                "out, or give 1",
+            ),
+            (
+                {"HOSTFILE": "hosts"},
+                "--set HOSTFILE hosts: without MPI everything runs on this host; add --mpi, or "
+                "leave it out",
+            ),
+            (
+                {"MPI": "True", "INSTANCES": "2"},
+                "--set INSTANCES: under MPI their number is --num-mpi times the sockets: leave it "
+                "out",
+            ),
+            (
+                {"MPI": "True", "SPAN_SOCKETS": "True"},
+                "--set SPAN_SOCKETS: under MPI every process belongs to one socket",
+            ),
+            (
+                {"MPI": "True", "MODE": "accuracy", "DATASET": "d", "MODEL": "m"},
+                "--set MPI True: accuracy is evaluated by instances that r50 starts itself, which "
+                "gives the same answers: leave it out",
+            ),
+        ],
+    )
+    def test_what_excludes_it_or_needs_it(self, settings, expected):
+        assert problems(**settings) == (expected,)
+
+    def test_it_is_allowed_otherwise(self):
+        config = make(MPI="True", NUM_MPI="4", HOSTFILE="hosts", CORES_PER_INSTANCE="2")
+        assert (config.mpi, config.num_mpi, config.hostfile) == (True, 4, "hosts")

@@ -20,6 +20,7 @@ from tests.hosts.synthetic import (
 from resnet50_bench.config import CaseType, Mode, RunConfig
 from resnet50_bench.errors import PlacementError
 from resnet50_bench.host import Core, Host
+from resnet50_bench.layout import plan_request
 from resnet50_bench.placement import (
     IdleCores,
     Placement,
@@ -27,7 +28,6 @@ from resnet50_bench.placement import (
     Slot,
     plan_cores_per_instance_that_fits,
     plan_placement,
-    plan_request,
 )
 from resnet50_bench.report.placement_map import render_placement
 
@@ -516,3 +516,59 @@ def test_the_suggested_size_is_the_first_whose_memory_fits(
         if len(placement.slots) * wanted <= host.memory_available_bytes:
             fitting.append(size)
     assert suggested == (fitting[0] if fitting else None)
+
+
+class TestPerSocket:
+    @pytest.mark.parametrize("mode", [Mode.THROUGHPUT, Mode.LATENCY])
+    def test_they_share_every_socket_evenly(self, mode):
+        placement = plan_placement(SPR.host(), PlacementRequest(mode, per_socket=4))
+        assert placement.cores_per_instance == 14
+        assert [slot.sockets for slot in placement.slots] == [(0,)] * 4 + [(1,)] * 4
+        assert placement.slots[1].cpus == cpu_range(14, 27)
+        assert placement.idle_cores == ()
+
+    def test_one_is_a_whole_socket(self):
+        placement = plan_placement(SPR.host(), PlacementRequest(Mode.LATENCY, per_socket=1))
+        assert [slot.cores for slot in placement.slots] == [56, 56]
+
+    def test_cores_that_cannot_be_divided_are_idle_and_named(self):
+        placement = plan_placement(SPR.host(), PlacementRequest(Mode.THROUGHPUT, per_socket=5))
+        assert placement.cores_per_instance == 11
+        assert [idle.reason for idle in placement.idle_cores] == [
+            f"socket {socket}: 1 of 56 cores idle: equal instances, 5 per socket, have 11 cores "
+            "each; --cores-per-instance changes it"
+            for socket in (0, 1)
+        ]
+
+    def test_a_size_leaves_the_rest_free(self):
+        request = of_size(4, per_socket=2)
+        placement = plan_placement(SPR.host(), request)
+        assert [slot.sockets for slot in placement.slots] == [(0,), (0,), (1,), (1,)]
+        assert placement.idle_cores[0].reason == (
+            "socket 0: 48 of 56 cores idle: --num-mpi 2 leaves them free"
+        )
+
+    @pytest.mark.parametrize(
+        ("request_", "message", "advice"),
+        [
+            (
+                PlacementRequest(Mode.THROUGHPUT, per_socket=57),
+                "--num-mpi 57 does not fit: 56 usable cores per socket",
+                "use --num-mpi 56 or less",
+            ),
+            (
+                of_size(20, per_socket=3),
+                "--num-mpi 3 does not fit: a socket of this host has room for 2 of 20 cores each",
+                "use --num-mpi 2 or less, or a smaller --cores-per-instance",
+            ),
+        ],
+    )
+    def test_more_than_fit_are_refused(self, request_, message, advice):
+        with pytest.raises(PlacementError) as caught:
+            plan_placement(SPR.host(), request_)
+        assert (caught.value.message, caught.value.advice) == (message, advice)
+
+    def test_the_smallest_socket_counts(self):
+        host = restrict(Machine(packages=2, nodes=(8,)).host(), set(range(12)))
+        placement = plan_placement(host, PlacementRequest(Mode.THROUGHPUT, per_socket=2))
+        assert [slot.cpus for slot in placement.slots] == [(0, 1), (2, 3), (8, 9), (10, 11)]

@@ -21,6 +21,8 @@ _NAMES = {
     "WEIGHT_SHARING",
     "SHARE_PER",
     "FORCE",
+    "MPI",
+    "NUM_MPI",
 }
 _PLACING = tuple(parameter for parameter in PARAMETERS if parameter.name in _NAMES)
 """The parameters of a run that decide the placement."""
@@ -55,9 +57,8 @@ def plan(**values: Any) -> None:
 
     from resnet50_bench.cli.terminal import make_console, print_json
     from resnet50_bench.host_files import open_host
-    from resnet50_bench.layout import plan_layout
+    from resnet50_bench.layout import plan_layout, plan_request
     from resnet50_bench.parameters import make_config
-    from resnet50_bench.placement import plan_request
     from resnet50_bench.report.plan_text import print_placement
 
     flags = take_flags(_PLACING, values)

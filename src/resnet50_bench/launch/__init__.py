@@ -1,13 +1,20 @@
 """Starts workers, holds them at the barrier, gathers what they answer, and leaves none behind."""
 
 from resnet50_bench.launch.barrier import Deadlines, run_workers, wait_for_traces
-from resnet50_bench.launch.local import Worker, ignore_answers, start_workers
+from resnet50_bench.launch.instance import Launcher, Worker, ignore_answers
+from resnet50_bench.launch.local import LocalLauncher
+from resnet50_bench.launch.mpi import MpiLauncher
+from resnet50_bench.launch.mpi_command import MpiPlan, plan_mpi
 
 __all__ = [
     "Deadlines",
+    "Launcher",
+    "LocalLauncher",
+    "MpiLauncher",
+    "MpiPlan",
     "Worker",
     "ignore_answers",
+    "plan_mpi",
     "run_workers",
-    "start_workers",
     "wait_for_traces",
 ]

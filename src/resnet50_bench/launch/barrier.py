@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import selectors
 import time
+from collections import defaultdict
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -12,7 +13,7 @@ from resnet50_bench.job import Go
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
-    from resnet50_bench.launch.local import Worker
+    from resnet50_bench.launch.instance import Worker
 
 _TICK_NS = 1_000_000_000
 _GO_LEAD_NS = 50_000_000
@@ -108,34 +109,54 @@ def _wait(
     """Sleep until every worker is done or lost, or, with `stop_at_loss`, until one is lost."""
     begin_ns = ticked_ns = time.monotonic_ns()
     with selectors.DefaultSelector() as selector:
-        for worker in workers:
-            if not is_done(worker) and not worker.lost:
-                selector.register(worker.connection, selectors.EVENT_READ, worker)
+        _listen(selector, workers, is_done)
         while selector.get_map():
             now_ns = time.monotonic_ns()
             if now_ns - ticked_ns >= _TICK_NS:
                 ticked_ns = now_ns
                 on_wait(workers, (now_ns - begin_ns) / 1e9)
-            waited_for: list[Worker] = [key.data for key in selector.get_map().values()]
-            _end_overdue(waited_for, begin_ns if stop_at_loss else None, now_ns - limit_ns)
+            waited_for = [item for item in workers if not is_done(item) and not item.lost]
+            late = _find_late(waited_for, begin_ns if stop_at_loss else None, now_ns - limit_ns)
+            _end_overdue(late, is_done)
             for key, _ in selector.select(_TICK_NS / 1e9):
                 _receive(selector, key, is_done)
             if stop_at_loss and any(worker.lost for worker in workers):
                 return
 
 
+def _listen(
+    selector: selectors.BaseSelector, workers: Sequence[Worker], is_done: Callable[[Worker], bool]
+) -> None:
+    """Register every connection with the workers that share it, unless all of them are done."""
+    sharing: dict[int, list[Worker]] = defaultdict(list)
+    for worker in workers:
+        if not is_done(worker) and not worker.lost:
+            sharing[worker.connection.fileno()].append(worker)
+    for fd, group in sharing.items():
+        selector.register(fd, selectors.EVENT_READ, group)
+
+
 def _receive(
     selector: selectors.BaseSelector, key: selectors.SelectorKey, is_done: Callable[[Worker], bool]
 ) -> None:
-    """Take in what a worker sent; stop listening to it once there is nothing to wait for."""
-    key.data.receive()
-    if is_done(key.data) or key.data.lost:
+    """Take in what arrived; stop listening to a connection once there is nothing to wait for."""
+    key.data[0].receive()
+    if all(is_done(worker) or worker.lost for worker in key.data):
         selector.unregister(key.fileobj)
 
 
-def _end_overdue(workers: Iterable[Worker], since_ns: int | None, oldest_ns: int) -> None:
-    """Kill the workers whose time, since `since_ns` or else since their last word, is up."""
-    for worker in workers:
-        if not worker.overdue and (since_ns or worker.heard_ns) <= oldest_ns:
-            worker.overdue = True
-            worker.kill()
+def _find_late(workers: Iterable[Worker], since_ns: int | None, oldest_ns: int) -> list[Worker]:
+    """The workers whose time, since `since_ns` or else since their last word, is up."""
+    return [
+        worker
+        for worker in workers
+        if not worker.overdue and (since_ns or worker.heard_ns) <= oldest_ns
+    ]
+
+
+def _end_overdue(late: Sequence[Worker], is_done: Callable[[Worker], bool]) -> None:
+    """End these workers; one whose answer arrives meanwhile is not overdue."""
+    for worker in late:
+        worker.give_up()
+    for worker in late:
+        worker.overdue = not is_done(worker) and worker.failed is None

@@ -154,7 +154,7 @@ def list_parameters(record: Record) -> list[tuple[str, str]]:
         "CASE_TYPE": config.case_type.value if config.case_type else "",
         "BATCH_SIZE": str(workload.batch_size),
         "CORES_PER_INSTANCE": str(record.placement.cores_per_instance),
-        "INSTANCES": str(len(record.placement.slots)),
+        "INSTANCES": str(record.planned_instances),
         "STEPS": str(workload.steps),
         "WARMUP_STEPS": str(workload.warmup_steps),
         "MIN_TIME": f"{workload.min_time_ns / 1e9:g}",

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import shlex
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from resnet50_bench.launchers import plan_mpi_command
 from resnet50_bench.plan import GIB, RunPlan, describe_model
 from resnet50_bench.report.host_text import describe_host_shape
 from resnet50_bench.report.placement_map import describe_instances, render_placement
@@ -27,6 +29,7 @@ def print_plan(console: Console, plan: RunPlan) -> None:
     elif plan.model_source is not None:
         model = "will be prepared first, once: about half a minute"
     total = plan.memory_per_instance_bytes * len(slots)
+    launch = [("MPI", shlex.join(plan_mpi_command(plan, plan.mpi)))] if plan.mpi else []
     rows = [
         ("Run", f"{plan.config.mode.value}, {plan.config.precision.value}, {plan.config.engine}"),
         ("Host", plan.describe_host()),
@@ -41,6 +44,7 @@ def print_plan(console: Console, plan: RunPlan) -> None:
         ),
         ("Instances", describe_instances(plan.placement)),
         ("Placement", "\n".join(render_placement(plan.host, plan.placement))),
+        *launch,
         ("Environment", "\n".join(f"{k}={v}" for k, v in sorted(plan.environment.items()))),
         (
             "Memory",
@@ -62,6 +66,7 @@ def summarize_plan(plan: RunPlan) -> dict[str, Any]:
         "workload": msgspec.to_builtins(plan.workload),
         "placement": msgspec.to_builtins(plan.placement),
         "model": msgspec.to_builtins(plan.model.manifest) if plan.model else None,
+        "mpi_command": plan_mpi_command(plan, plan.mpi) if plan.mpi else None,
         "environment": plan.environment,
         "memory_per_instance_bytes": plan.memory_per_instance_bytes,
         "expected_s": round(plan.expected_s, 1),

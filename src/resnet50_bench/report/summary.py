@@ -38,6 +38,7 @@ def summarize(record: Record, folder: Path) -> dict[str, Any]:
         "instances": [
             {
                 "instance": item.slot.instance,
+                "host": item.host,
                 "cpus": list(item.slot.cpus),
                 "memory_nodes": list(item.slot.nodes),
                 "exit": item.exit.kind,
@@ -74,5 +75,8 @@ def _summarize_kpis(kpis: Kpis | None) -> dict[str, Any] | None:
         "sum_of_instance_rates_images_per_s": kpis.rate_sum_images_per_s,
         "images": kpis.images,
         "window_s": kpis.window.seconds,
+        "throughput_by_host_images_per_s": {
+            host: rate for host, rate in kpis.by_host.items() if host is not None
+        },
         "latency": latency,
     }

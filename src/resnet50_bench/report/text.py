@@ -79,7 +79,9 @@ def _describe_result(record: Record, *, verbose: bool) -> Iterator[tuple[str, st
     yield "Engine", _describe_engine(record)
     yield from _describe_precision(record)
     yield "Images", _describe_images(record)
-    yield "Placement", "\n".join(render_placement(record.host, record.placement))
+    hosts = record.launch.hosts
+    on_each = [f"on each of {', '.join(hosts)}:"] if hosts else []
+    yield "Placement", "\n".join([*on_each, *render_placement(record.host, record.placement)])
     yield from _describe_instances(record)
     if verbose:
         yield from _describe_details(record)
@@ -91,11 +93,15 @@ def _describe_kpis(record: Record, kpis: Kpis) -> Iterator[tuple[str, str]]:
         row = ("Latency", _describe_latency(kpis.latency))
         rows.insert(0 if record.config.mode is Mode.LATENCY else 1, row)
     yield from rows
+    if record.launch.hosts:
+        rates = [f"{host}: {rate:.2f} images/s" for host, rate in kpis.by_host.items()]
+        yield "Hosts", "\n".join([*rates, "throughput is their sum, each over its own window"])
     queries = kpis.images // record.workload.batch_size
+    on_hosts = f" (the shortest of {len(kpis.windows)} hosts)" if record.launch.hosts else ""
     yield (
         "Window",
         (
-            f"{kpis.window.seconds:.1f} s common to {_describe_lanes(kpis)}: "
+            f"{kpis.window.seconds:.1f} s{on_hosts} common to {_describe_lanes(kpis)}: "
             f"{queries} queries of {_count(record.workload.batch_size, 'image')}"
         ),
     )
