@@ -71,12 +71,7 @@ def _find_accuracy_conflicts(config: RunConfig, named: Mapping[str, str]) -> lis
             for name in ("labels", "max_unreadable", "expected_top1")
             if getattr(config, name) is not None
         ]
-    problems = [
-        f"{named[name]} has no meaning in accuracy mode, which sees every image once: leave it "
-        "out, or use --limit"
-        for name in ("steps", "min_time_s")
-        if getattr(config, name) is not None
-    ]
+    problems = []
     if config.case_type is not None:
         problems.append(f"{named['case_type']} has no meaning in accuracy mode: leave it out")
     return problems

@@ -3,7 +3,7 @@
     R50Error
     ├── RequestError          exit 2: what was asked cannot be done; nothing was measured
     │   ├── ConfigError       one or more parameters are wrong, all of them listed
-    │   │   └── MissingDataError  all that is wrong: images or weights were not given
+    │   │   └── MissingDataError  accuracy needs images or weights, and they were not given
     │   ├── HostSpecError     a host file or description cannot be used
     │   ├── PlacementError    the instances do not fit the cores of this host
     │   ├── PrecisionError    this host cannot run the precision
@@ -74,7 +74,7 @@ class ConfigError(RequestError):
 
 
 class MissingDataError(ConfigError):
-    """Everything is right but that accuracy needs images or weights, and they were not given."""
+    """Accuracy needs images or weights, and they were not given; every value is a right one."""
 
 
 class HostSpecError(RequestError):

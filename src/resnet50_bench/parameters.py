@@ -472,12 +472,12 @@ def make_config(settings: Iterable[Setting], *, complete: bool = True) -> RunCon
         asked["data_type"] = DataType.REAL
     config = RunConfig(**asked)
     named = {item.field: origins.get(item.field, item.flag) for item in PARAMETERS}
-    problems += find_conflicts(config, named)
+    conflicts = find_conflicts(config, named)
     missing = find_missing(config, named) if complete else []
-    if problems:
-        raise ConfigError([*problems, *missing])
+    if problems or (conflicts and not missing):
+        raise ConfigError([*problems, *conflicts, *missing])
     if missing:
-        raise MissingDataError(missing)
+        raise MissingDataError([*conflicts, *missing])
     return config
 
 

@@ -211,6 +211,11 @@ class RunPlan:
                 f"not passed on to the instances: {', '.join(self.left_out)} "
                 "(--customer-env sets variables for them)"
             )
+        if self.evaluation is not None and (self.config.steps or self.config.min_time_s):
+            warnings.append(
+                "--steps and --min-time have no meaning in accuracy mode, which sees every image "
+                "once: --limit evaluates fewer"
+            )
         if self.writes_kernels:
             warnings.append(
                 "oneDNN writes a line per primitive while it measures: the figure is lower for it"

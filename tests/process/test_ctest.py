@@ -156,7 +156,7 @@ class TestCtest:
         assert states.pop("gated").get("status") == "run"
         (skipped,) = states.values()
         assert skipped.get("status") == "notrun"
-        assert "accuracy is not measured by this version" in skipped.findtext("system-out")
+        assert "give --dataset PATH" in skipped.findtext("system-out")
         (run,) = runs(built)
         assert run.parent.name.startswith("logs-resnet50v1_5_tensorflow_xeon_public_inference_")
         assert read_record(run).workload.steps == 20

@@ -299,9 +299,6 @@ class TestConflicts:
             ({"MODE": "accuracy", "MODEL": "y", "DATA_TYPE": "dummy"}, f"--set MODE accuracy: {IMAGES}"),
             ({"MODE": "accuracy", "MODEL": "y"}, f"--set MODE accuracy: {IMAGES}"),
             ({"MODE": "accuracy", "DATASET": "x"}, f"--set MODE accuracy: {WEIGHTS}"),
-            ({"MODE": "accuracy", "DATASET": "x", "MODEL": "y", "STEPS": "3"},
-             "--set STEPS has no meaning in accuracy mode, which sees every image once: leave it "
-             "out, or use --limit"),
             ({"MODE": "accuracy", "DATASET": "x", "MODEL": "y", "CASE_TYPE": "gated"},
              "--set CASE_TYPE has no meaning in accuracy mode: leave it out"),
             ({"LABELS": "x"},
