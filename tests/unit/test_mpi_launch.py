@@ -223,6 +223,10 @@ class TestLosses:
         )
         assert "not named" in summarize_output(ABORT)
 
+    def test_what_a_rank_complained_of_counts_most(self):
+        text = "Traceback\nr50: HostError: mpi4py does not work\n" + OPEN_MPI_CODE
+        assert summarize_output(text) == "HostError: mpi4py does not work"
+
 
 def make_errand(instance: int) -> Errand:
     job = Job(

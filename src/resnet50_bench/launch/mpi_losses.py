@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
+from resnet50_bench.mpi_protocol import COMPLAINT
+
 _BY_SIGNAL = re.compile(
     r"process rank (\d+) with PID (\d+) on\s+node\s+\S+\s+exited\s+on\s+signal\s+(\d+)"
 )
@@ -12,6 +14,7 @@ _BY_CODE = re.compile(r"Process name:\s+\[.*[@,]\d+\]?,(\d+)\]\s+Exit code:\s+(\
 _HYDRA = re.compile(r"=\s+PID (\d+) RUNNING AT \S+\s+=\s+EXIT CODE: (\d+)")
 _HYDRA_SIGNAL = re.compile(r"EXIT STRING: .*\(signal (\d+)\)")
 _LOST_HOST = re.compile(r"(?:Remote (?:host|daemon):\s+(?:\S+ on node )?)(\S+)")
+_COMPLAINT = re.compile(rf"^{COMPLAINT}(.+)$", re.MULTILINE)
 _NOISE = re.compile(r"^[-=*\s]*$|^\[\S+\] plm:\w+: Warning: setpgid")
 """Frames, and what Open MPI says of its own agents whether or not something is wrong."""
 
@@ -51,7 +54,9 @@ def find_lost_host(text: str) -> str | None:
 
 
 def summarize_output(text: str) -> str:
-    """Return what the launcher said in one line, without its frames."""
+    """Return what a rank complained of, or else what the launcher said, in one line."""
+    if complaint := _COMPLAINT.search(text):
+        return complaint[1]
     if "Socket closed" in text:  # that a rank saw another's end before the launcher did
         return "a rank lost its connection to another, which is not named, and ended the job"
     lines = (line.strip() for line in text.splitlines() if not _NOISE.match(line))
