@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import signal
 from dataclasses import dataclass
 
 from resnet50_bench.mpi_protocol import COMPLAINT
@@ -13,6 +14,13 @@ _BY_SIGNAL = re.compile(
 _BY_CODE = re.compile(r"Process name:\s+\[.*[@,]\d+\]?,(\d+)\]\s+Exit code:\s+(\d+)")
 _HYDRA = re.compile(r"=\s+PID (\d+) RUNNING AT \S+\s+=\s+EXIT CODE: (\d+)")
 _HYDRA_SIGNAL = re.compile(r"EXIT STRING: .*\(signal (\d+)\)")
+_DEADLY = frozenset(
+    {signal.SIGILL, signal.SIGABRT, signal.SIGBUS, signal.SIGFPE, signal.SIGKILL, signal.SIGSEGV,
+     signal.SIGTERM}
+)  # fmt: skip
+"""With several hosts MPICH 5.0.2 gives the number of a signal as an exit code; ranks themselves end
+with none of these."""
+
 _LOST_HOST = re.compile(r"(?:Remote (?:host|daemon):\s+(?:\S+ on node )?)(\S+)")
 _COMPLAINT = re.compile(rf"^{COMPLAINT}(.+)$", re.MULTILINE)
 _NOISE = re.compile(r"^[-=*\s]*$|^\[\S+\] plm:\w+: Warning: setpgid")
@@ -41,9 +49,10 @@ def find_death(text: str) -> Death | None:
     if match := _BY_CODE.search(text):
         return Death(int(match[1]), None, int(match[2]))
     if match := _HYDRA.search(text):
-        by_signal = _HYDRA_SIGNAL.search(text)
-        status = -int(by_signal[1]) if by_signal else int(match[2])
-        return Death(None, int(match[1]), status)
+        by_signal, code = _HYDRA_SIGNAL.search(text), int(match[2])
+        if by_signal or code in _DEADLY:
+            code = -int(by_signal[1]) if by_signal else -code
+        return Death(None, int(match[1]), code)
     return None
 
 
