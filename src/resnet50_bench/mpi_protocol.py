@@ -38,6 +38,9 @@ GO = b"go"
 GATHER = b"gather"
 """Pass on what the other ranks have to say, even though rank 0 itself has not finished."""
 
+COMPLAINT = "r50: "
+"""Begins the line that a rank writes when it cannot even say through MPI what is wrong."""
+
 CHUNK_BYTES = 2000
 
 

@@ -18,7 +18,7 @@ from resnet50_bench import __version__
 from resnet50_bench.errors import HostError, RequestError
 from resnet50_bench.host import format_cpu_list, read_host
 from resnet50_bench.mpi_channel import Leaf, Parent, Root
-from resnet50_bench.mpi_protocol import Landed, decode_errand
+from resnet50_bench.mpi_protocol import COMPLAINT, Landed, decode_errand
 from resnet50_bench.worker import answer, end_with_parent
 
 if TYPE_CHECKING:
@@ -30,16 +30,22 @@ def main() -> None:
     """Do one rank's part; a failure of MPI itself ends the rank at once, and so the whole job."""
     try:
         _run(int(sys.argv[1]), Path(sys.argv[2]), sys.argv[3])
-    except BaseException:  # noqa: BLE001 - any other way out would wait for the other ranks
+    except BaseException as error:  # noqa: BLE001 - any other way out would wait for the others
         traceback.print_exc()
+        print(f"{COMPLAINT}{type(error).__name__}: {error}", file=sys.stderr)
         sys.stderr.flush()
         os._exit(1)
 
 
 def _run(size: int, folder: Path, stem: str) -> None:
     end_with_parent()
-    from mpi4py import MPI
-
+    try:
+        from mpi4py import MPI
+    except (ImportError, RuntimeError) as error:
+        raise HostError(
+            f"mpi4py does not work on {socket.gethostname()}: {error}; "
+            "pip install 'resnet50-bench[mpi]' there"
+        ) from error
     comm = MPI.COMM_WORLD
     library = MPI.Get_library_version().split(",")[0].split("\n")[0].strip()
     if comm.size != size:

@@ -166,9 +166,10 @@ def _explain_failed_launch(lost: Sequence[InstanceRecord]) -> Finding:
     numbers = format_cpu_list(tuple(item.slot.instance for item in lost))
     hosts = sorted({item.host for item in lost if item.host is not None})
     where = f" on {', '.join(hosts)}" if hosts else ""
+    who = f"instances {numbers}{where} were" if len(lost) > 1 else f"instance {numbers}{where} was"
     reach = "; `ssh HOST true` must work without a password" if hosts else ""
     return Finding(
-        f"MPI started no instance; instances {numbers}{where} were {describe_loss(lost[0])}",
+        f"MPI started no instance; {who} {describe_loss(lost[0])}",
         f"mpi.log in the run's folder holds all that the launcher said{reach}",
     )
 

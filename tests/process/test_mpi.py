@@ -213,9 +213,20 @@ class TestTwoHosts:
         ended = run(r50, *MEASURE, *TWO, "--hostfile", hosts.file, env=environment)
         assert ended.code == 3
         assert "failed: 4 instances launched, 0 started, 0 reported" in ended.stdout
-        assert "failed: MPI started no instance; instances " in ended.stdout
+        assert "failed: MPI started no instance; instance" in ended.stdout
         assert "`ssh HOST true` must work without a password" in ended.stdout
         assert {item.exit.kind for item in r50.record().instances} <= {"exit code", "stopped"}
+
+    def test_a_host_where_mpi4py_does_not_work(self, r50, hosts):
+        import mpi4py
+
+        folder = Path(mpi4py.__file__).parent
+        hosts.change(f"[ $1 = nodeB ] && mount -t tmpfs none {folder};")
+        ended = run(r50, *MEASURE, *TWO, "--hostfile", hosts.file, env=hosts.environment())
+        assert ended.code == 3
+        (failure,) = lines_about(ended.stdout, "MPI started no instance")
+        assert "HostError: mpi4py does not work on nodeB: " in failure
+        assert failure.endswith("; pip install 'resnet50-bench[mpi]' there")
 
     def test_a_killed_rank_is_named_and_the_others_end_with_it(self, r50, hosts):
         arguments = [*LONG, *TWO, "--hostfile", hosts.file, *killed_by_itself(3)]

@@ -201,6 +201,7 @@ class TestLosses:
             (OPEN_MPI_4_CODE, Death(2, None, 7)),
             (MPICH_SIGNAL, Death(None, 4242, -9)),
             (MPICH_CODE, Death(None, 4242, 5)),
+            (MPICH_CODE.replace("5", "9"), Death(None, 4242, -9)),
             (UNREACHABLE, None),
             # Rank 0 saw another's end: it is not the one that was lost.
             (ABORT, None),
@@ -222,6 +223,10 @@ class TestLosses:
             "(Killed)."
         )
         assert "not named" in summarize_output(ABORT)
+
+    def test_what_a_rank_complained_of_counts_most(self):
+        text = "Traceback\nr50: HostError: mpi4py does not work\n" + OPEN_MPI_CODE
+        assert summarize_output(text) == "HostError: mpi4py does not work"
 
 
 def make_errand(instance: int) -> Errand:

@@ -214,9 +214,9 @@ class Link:
                 rank.ended_with = (
                     f"ended by {self.program} with instance {dead[0].number}, which was lost"
                 )
-            elif not dead:
+            elif not dead or rank.landed is None:
                 rank.loss = f"{self.program} says: {summarize_output(text) or 'nothing'}"
-                if lost_host is not None and rank.host not in {None, lost_host}:
+                if not dead and lost_host is not None and rank.host not in {None, lost_host}:
                     rank.ended_with = f"ended by {self.program}, which lost {lost_host}"
         return death if dead else None
 
