@@ -12,7 +12,7 @@ from resnet50_bench.engines.tensorflow import ENGINE
 from resnet50_bench.host import read_host
 from resnet50_bench.job import DummyFeedRequest, Job
 from resnet50_bench.kernel_logs import Part, find_kernel_logs, read_profile
-from resnet50_bench.launch import Deadlines, run_workers, start_workers
+from resnet50_bench.launch import Deadlines, LocalLauncher, run_workers
 from resnet50_bench.placement import PlacementRequest, plan_placement
 
 pytestmark = pytest.mark.tensorflow
@@ -42,7 +42,7 @@ def test_the_measured_queries_are_told_from_all_else(full_model, tmp_path):
         **ENGINE.environment(Precision.AVX_FP32, 1),
         "ONEDNN_VERBOSE": "1",
     }
-    with start_workers([job], environment, tmp_path) as workers:
+    with LocalLauncher().start([job], environment, tmp_path) as workers:
         run_workers(
             workers,
             Deadlines(LIMIT_NS, lambda _: LIMIT_NS),

@@ -2,15 +2,18 @@ import os
 import subprocess
 import sys
 from dataclasses import replace
-from pathlib import Path
 
 import cv2
 import numpy as np
 import pytest
 
+from resnet50_bench.amx_probe import probe_amx
 from resnet50_bench.config import Precision
 from resnet50_bench.engines.base import LoadRequest
+from resnet50_bench.engines.onednn import parse_trace
 from resnet50_bench.errors import ModelError
+from resnet50_bench.host import read_host
+from resnet50_bench.isa import ProofState, plan_meaning, plan_runnable, plan_verdict
 from resnet50_bench.model import CalibrationRequest, ModelSource, prepare
 from resnet50_bench.model.calibration import select_calibration
 from resnet50_bench.model.manifest import Arithmetic
@@ -297,9 +300,15 @@ loaded.run(np.ones((2, 224, 224, 3), np.float32))
 """
 
 
-def convolution_kernels(path, precision):
-    """Return the implementations oneDNN names for the convolutions of one query."""
-    environment = os.environ | {"ONEDNN_VERBOSE": "1", "TF_CPP_MIN_LOG_LEVEL": "3"}
+@pytest.fixture
+def full_path(full_model):
+    return full_model.path
+
+
+def trace_convolutions(path, precision):
+    """Return the kernels of the convolutions of one query, under the precision's own cap."""
+    caps = plan_meaning(precision, read_host().cpu_flags).environment
+    environment = os.environ | {"ONEDNN_VERBOSE": "1", "TF_CPP_MIN_LOG_LEVEL": "3"} | caps
     child = subprocess.run(
         [sys.executable, "-c", SCRIPT, str(path), precision.value],
         env=environment,
@@ -307,24 +316,30 @@ def convolution_kernels(path, precision):
         text=True,
         check=True,
     )
-    fields = [line.split(",") for line in child.stdout.splitlines()]
-    executed = [each for each in fields if each[3:4] == ["exec"] and each[5] == "convolution"]
-    assert len(executed) == 53
-    return {each[6].split(":")[1] for each in executed}
+    return [
+        kernel
+        for kernel in parse_trace(child.stdout.splitlines()).kernels
+        if kernel.primitive == "convolution"
+    ]
 
 
 @pytest.mark.parametrize(
-    ("fixture", "precision", "flag", "suffixes"),
+    ("fixture", "precision"),
     [
-        ("bf16_path", BF16, "avx512_bf16", ("_bf16", "_fp16", "_amx")),
-        ("int8_path", INT8, "avx512_vnni", ("_vnni", "_bf16", "_fp16", "_amx")),
+        ("bf16_path", BF16),
+        ("int8_path", INT8),
+        ("bf16_path", Precision.AMX_BFLOAT16),
+        ("int8_path", Precision.AMX_INT8),
+        ("full_path", Precision.AMX_BFLOAT32),  # thin layers are too narrow for its AMX kernels
     ],
 )
-def test_every_convolution_runs_in_the_precisions_instructions(
-    request, fixture, precision, flag, suffixes
-):
-    if flag not in Path("/proc/cpuinfo").read_text():
-        pytest.skip(f"this CPU has no {flag}")
-    kernels = convolution_kernels(request.getfixturevalue(fixture), precision)
-    assert all(name.startswith("avx512_core_") for name in kernels)
-    assert all(name.endswith(suffixes) for name in kernels)
+def test_every_convolution_runs_in_the_precisions_instructions(request, fixture, precision):
+    host = read_host()
+    amx = probe_amx() if "amx_tile" in host.cpu_flags else None
+    answer = plan_runnable(precision, host.cpu_flags, amx)
+    if not answer.runnable:
+        pytest.skip(f"{precision.value}: {answer.reason}")
+    kernels = trace_convolutions(request.getfixturevalue(fixture), precision)
+    assert sum(kernel.calls for kernel in kernels) == 53
+    proof = plan_verdict(plan_meaning(precision, host.cpu_flags), kernels)
+    assert (proof.state, proof.offenders) == (ProofState.PROVEN, ())
