@@ -12,6 +12,7 @@ import os
 import select
 import threading
 import time
+from abc import ABC, abstractmethod
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -84,7 +85,7 @@ class Parent:
                 line = line[os.write(self._reports_fd, line) :]
 
 
-class RankChannel:
+class RankChannel(ABC):
     """What both kinds of rank have: a `worker.Channel` that sends its log where r50 may need it."""
 
     def __init__(self, comm: Intracomm, log: Path) -> None:
@@ -104,9 +105,9 @@ class RankChannel:
         is_last = isinstance(report, (Failed, Traced, Finished))
         self.deliver(encode_report(report), is_last=is_last)
 
+    @abstractmethod
     def deliver(self, report: bytes, *, is_last: bool) -> None:
         """Bring an answer on its way to r50."""
-        raise NotImplementedError
 
     def _start_together(self) -> int:
         self.phase = "measuring"

@@ -13,8 +13,7 @@ import struct
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, BinaryIO
 
-import google_crc32c
-
+from resnet50_bench.data.sources.tfrecord import mask_crc32c
 from resnet50_bench.data.verify_facts import Damage, Shards, Step, found
 from resnet50_bench.errors import DatasetError
 
@@ -27,7 +26,6 @@ if TYPE_CHECKING:
 _LENGTH = struct.Struct("<Q")
 _CRC = struct.Struct("<I")
 _HEADER_BYTES = _LENGTH.size + _CRC.size
-_MASK_DELTA = 0xA282EAD8
 
 _NUMBERED = re.compile(r"(?P<stem>.+)-(?P<number>\d{5})-of-(?P<count>\d{5})")
 _SUFFIXES = (".tfrecord", ".tfrecords")
@@ -84,12 +82,6 @@ def check_records(shards: Sequence[Path], on_progress: OnProgress) -> Damage:
             on_progress(Step.RECORDS, before + record.end, total_bytes)
         before += shard.stat().st_size
     return Damage(records, found(problems))
-
-
-def mask_crc32c(data: bytes) -> int:
-    """Return the masked CRC-32C of bytes, as TFRecords store it."""
-    crc: int = google_crc32c.value(data)
-    return ((crc >> 15 | crc << 17) + _MASK_DELTA) & 0xFFFFFFFF
 
 
 def _is_shard_name(name: str) -> bool:

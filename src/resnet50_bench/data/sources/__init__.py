@@ -22,7 +22,6 @@ from resnet50_bench.data.sources.folder import FolderSource, list_folder
 from resnet50_bench.data.sources.tar import TarSource, list_tar
 from resnet50_bench.data.sources.tfrecord import (
     TFRecordSource,
-    find_damaged_records,
     find_shards,
     list_shards,
 )
@@ -42,7 +41,6 @@ __all__ = [
     "TFRecordSource",
     "TarSource",
     "UnreadableImage",
-    "find_damaged_records",
     "open_source",
     "reopen",
 ]

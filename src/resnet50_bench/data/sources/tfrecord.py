@@ -3,7 +3,7 @@
 A record is framed as: its length (8 bytes, little-endian), a checksum of these 8 bytes, the data,
 a checksum of the data (tensorflow/core/lib/io/record_writer.h). Indexing checks the lengths'
 checksums, which is what keeps images and labels together, and reads little else; the data's are for
-`find_damaged_records`, which reads everything.
+`data.verify_tfrecord`, which reads everything.
 """
 
 from __future__ import annotations
@@ -43,7 +43,6 @@ _HEADER = struct.Struct("<QI")
 _LENGTH_BYTES = 8
 _CRC_BYTES = 4
 _CRC_MASK_DELTA = 0xA282EAD8  # tensorflow/core/lib/hash/crc32c.h
-_PIECE_BYTES = 1 << 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,27 +109,6 @@ def list_shards(folder: Path, names: tuple[str, ...]) -> TFRecordSource:
     return TFRecordSource(folder, tuple(sorted(refs.values(), key=by_name)), tuple(skipped))
 
 
-def find_damaged_records(source: TFRecordSource, shard: str) -> list[Skipped]:
-    """Check all of one shard's data against its checksums, which reads all of it.
-
-    Raises:
-        OSError: the shard cannot be read.
-
-    """
-    damaged = []
-    with (source.path / shard).open("rb", buffering=0) as file:
-        try:
-            for number, (start, length) in enumerate(_walk_records(file.fileno())):
-                (expected,) = struct.unpack("<I", os.pread(file.fileno(), 4, start + length))
-                if _mask(_sum_range(file.fileno(), start, length)) != expected:
-                    damaged.append(
-                        Skipped(f"{shard}#{number}", "its data does not match its checksum")
-                    )
-        except _DamagedShard as damage:
-            damaged.append(Skipped(shard, f"{damage}: what follows is not checked"))
-    return damaged
-
-
 class _DamagedShard(Exception):
     """The framing is broken, so that no later record can be found."""
 
@@ -188,7 +166,7 @@ def _walk_records(descriptor: int) -> Iterator[tuple[int, int]]:
         if len(header) < _HEADER.size:
             raise _DamagedShard(f"{where} is cut short")
         length, expected = _HEADER.unpack(header)
-        if _mask(_sum(header[:_LENGTH_BYTES])) != expected:
+        if mask_crc32c(header[:_LENGTH_BYTES]) != expected:
             raise _DamagedShard(f"the length of {where} does not match its checksum")
         start = position + _HEADER.size
         position = start + length + _CRC_BYTES
@@ -198,23 +176,9 @@ def _walk_records(descriptor: int) -> Iterator[tuple[int, int]]:
         number += 1
 
 
-def _sum(data: bytes) -> int:
+def mask_crc32c(data: bytes) -> int:
+    """Return the CRC-32C of bytes as TFRecords store it: rotated right by 15, plus a constant."""
     import google_crc32c  # in the listing process only: a worker never needs it
 
-    value: int = google_crc32c.value(data)
-    return value
-
-
-def _sum_range(descriptor: int, start: int, length: int) -> int:
-    import google_crc32c
-
-    total = 0
-    for offset in range(start, start + length, _PIECE_BYTES):
-        piece = os.pread(descriptor, min(_PIECE_BYTES, start + length - offset), offset)
-        total = google_crc32c.extend(total, piece)
-    return total
-
-
-def _mask(crc: int) -> int:
-    """Return a checksum as TFRecords store it: rotated right by 15 bits, plus a constant."""
+    crc: int = google_crc32c.value(data)
     return ((crc >> 15 | crc << 17) + _CRC_MASK_DELTA) & 0xFFFFFFFF
