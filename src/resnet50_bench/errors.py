@@ -27,6 +27,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from resnet50_bench.config import RunConfig
+
 
 class ExitCode(IntEnum):
     """How `r50` ends; 128 + N stands for "ended by signal N"."""
@@ -66,11 +68,13 @@ class ConfigError(RequestError):
 
     Args:
         problems: one sentence each, naming the parameter as the user wrote it.
+        config: what was asked apart from the values that are none; None when there is no telling.
     """
 
-    def __init__(self, problems: list[str]) -> None:
+    def __init__(self, problems: list[str], config: RunConfig | None = None) -> None:
         super().__init__("\n".join(problems))
         self.problems = tuple(problems)
+        self.config = config
 
 
 class MissingDataError(ConfigError):

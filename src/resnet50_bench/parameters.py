@@ -475,9 +475,9 @@ def make_config(settings: Iterable[Setting], *, complete: bool = True) -> RunCon
     conflicts = find_conflicts(config, named)
     missing = find_missing(config, named) if complete else []
     if problems or (conflicts and not missing):
-        raise ConfigError([*problems, *conflicts, *missing])
+        raise ConfigError([*problems, *conflicts, *missing], config)
     if missing:
-        raise MissingDataError([*conflicts, *missing])
+        raise MissingDataError([*conflicts, *missing], config)
     return config
 
 

@@ -15,7 +15,7 @@ from resnet50_bench.data.pool import plan_pool_batches
 from resnet50_bench.data.profiles import IMAGE_BYTES
 from resnet50_bench.data.sources import open_source
 from resnet50_bench.engines import load_engine
-from resnet50_bench.errors import ConfigError, RequestError
+from resnet50_bench.errors import ConfigError, PlacementError, PrecisionError, RequestError
 from resnet50_bench.evaluation import (
     BACKGROUND_CLASSES,
     EvaluationPlan,
@@ -305,6 +305,22 @@ def _choose_images(
     if evaluation is not None:
         return evaluation.refs
     return source.refs[: config.limit] if source is not None else ()
+
+
+def find_host_problems(config: RunConfig) -> list[str]:
+    """Say what this host cannot do of what was asked, to be told beside what else is wrong."""
+    host = read_host()
+    problems = []
+    try:
+        plan_layout(config, host)
+    except (ConfigError, PlacementError) as error:
+        problems.append(error.message)
+    try:
+        if load_engine(config.engine).needs_model:
+            _require_precision(config, host)
+    except PrecisionError as error:
+        problems.append(error.message)
+    return problems
 
 
 def limit_instances(plan: RunPlan, batches: int) -> RunPlan:

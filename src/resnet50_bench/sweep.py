@@ -112,15 +112,18 @@ def plan_points(
     """
     problems = dict.fromkeys(_find_overridden(combinations, after))
     configs: list[RunConfig] = []
-    only_missing = True
+    wrong: ConfigError | None = None
+    only_missing = not problems
     for combination in combinations:
         try:
             configs.append(make_config([*before, *combination, *after]))
         except ConfigError as error:
             problems.update(dict.fromkeys(error.problems))
             only_missing &= isinstance(error, MissingDataError)
+            wrong = wrong or error
     if problems:
-        raise (MissingDataError if only_missing and configs == [] else ConfigError)(list(problems))
+        kind = MissingDataError if only_missing and not configs else ConfigError
+        raise kind(list(problems), wrong.config if wrong is not None else None)
     loop = repetition.loop or len(combinations)
     count = loop * repetition.repeat
     if count > MAX_POINTS:

@@ -264,6 +264,20 @@ class TestSweep:
             assert any(line.startswith(start) for line in ended.stderr.splitlines()), start
         assert not r50.output.exists()
 
+    def test_what_this_host_cannot_do_is_told_with_the_rest(self, r50, cores):
+        many = str(cores + 1)
+        more = ["--cores-per-instance", many, "--precision", "avx_fp32", "--weight-sharing"]
+        ended = r50("run", *more, "--function", "training", "--output", r50.output)
+        assert ended.code == 2
+        lines = ended.stderr.splitlines()
+        for start in (
+            "error: --function: 'training' must be inference",
+            "error: --weight-sharing True: avx_fp32 does not support it",
+            f"error: --cores-per-instance {many} does not fit",
+        ):
+            assert any(line.startswith(start) for line in lines), start
+        assert not r50.output.exists()
+
     def test_a_dry_run_prints_every_plan(self, r50):
         ended = r50("run", *ONE, "--set", "SEED=1 2", "--dry-run")
         assert ended.code == 0

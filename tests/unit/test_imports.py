@@ -17,9 +17,9 @@ FRAMEWORKS = {"tensorflow", "google", "openvino", "onnxruntime", "torch", "neura
 
 # From the bottom up: a module imports from rows above its own (and its own), never below.
 LAYERS = (
+    ("config",),
     ("atomic", "errors", "stats", "measure", "interpreter", "predictions", "signals", "findings"),
     ("download",),
-    ("config",),
     ("conflicts", "allocators"),
     ("parameters", "values", "grammar"),
     ("engines.base",),

@@ -33,6 +33,7 @@ Examples:
   r50 run                                    measure throughput, fp32, all cores
   r50 run --mode latency --cores-per-instance 1
   r50 run --dataset ~/photos                 real images, decoded beforehand
+  r50 run --mode accuracy --dataset ILSVRC2012_img_val.tar --model resnet50_v1.pb
   r50 run --dry-run                          what would run where
   r50 doctor                                 what this machine can run
   r50 plan --host "2x56x2 snc4"              what would run where, on another machine
@@ -68,7 +69,7 @@ class _Commands(click.Group):
 @click.version_option(__version__, prog_name="r50")
 @click.option("--debug", is_flag=True, help="Show the traceback of an error.")
 def r50(debug: bool) -> None:
-    """Measure, and prove, how fast this CPU runs ResNet-50 v1.5 inference."""
+    """Measure, and prove, how fast and how accurately this CPU runs ResNet-50 v1.5 inference."""
     # Read by main() when something is raised.
     click.get_current_context().ensure_object(dict)["debug"] = debug
 

@@ -14,6 +14,7 @@ from resnet50_bench.cli.options import collect_flags, parameter_options, take_fl
 from resnet50_bench.config import Mode
 from resnet50_bench.errors import (
     CaseError,
+    ConfigError,
     ExitCode,
     MissingDataError,
     PlacementError,
@@ -140,7 +141,7 @@ def run(**values: Any) -> None:
         sys.exit(resume_one(options.resume, as_json=options.as_json))
     points: tuple[Point, ...] = ()
     try:
-        points = _plan(options)
+        points = _plan_or_explain(options)
         from resnet50_bench.cli.points import run_all, run_one, show_plans
 
         if options.dry_run:
@@ -184,6 +185,19 @@ def _refuse_others(options: RunOptions) -> None:
             "given with it",
             "`r50 run --resume RUN` alone",
         )
+
+
+def _plan_or_explain(options: RunOptions) -> tuple[Point, ...]:
+    """The runs to make, or all that is wrong with them: what this host cannot do, too."""
+    try:
+        return _plan(options)
+    except ConfigError as error:
+        if error.config is None:
+            raise
+        from resnet50_bench.plan import find_host_problems
+
+        problems = [*error.problems, *find_host_problems(error.config)]
+        raise type(error)(list(dict.fromkeys(problems)), error.config) from None
 
 
 def _plan(options: RunOptions) -> tuple[Point, ...]:
