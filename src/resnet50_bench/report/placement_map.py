@@ -46,16 +46,41 @@ def render_placement(host: Host, placement: Placement) -> list[str]:
     lines = join_columns([*rows, *list_unused_nodes(host)])
     reasons = [idle.reason for idle in placement.idle_cores]
     notes = [note for note in placement.notes if not any(note in reason for reason in reasons)]
-    return [*lines, *reasons, *_render_idle_siblings(host, owner), *notes]
+    return [
+        *lines,
+        *_render_streams(placement),
+        *reasons,
+        *_render_idle_siblings(host, owner),
+        *notes,
+    ]
+
+
+def _render_streams(placement: Placement) -> list[str]:
+    """The CPUs of each stream, where streams have several: else the instances' CPUs tell."""
+    return [
+        f"streams of instance {slot.instance}: "
+        + ", ".join(f"{number} ({short_list(cpus)})" for number, cpus in enumerate(slot.streams))
+        for slot in placement.slots
+        if slot.streams and len(slot.streams[0]) > 1
+    ]
 
 
 def describe_instances(placement: Placement) -> str:
     """Return the instances in one line, such as `8 x 14 cores, 14 threads each`."""
-    cores, threads = placement.cores_per_instance, placement.slots[0].threads
-    return (
-        f"{len(placement.slots)} x {cores} core{'s' * (cores != 1)}, "
-        f"{threads} thread{'s' * (threads != 1)} each"
+    slots, slot = placement.slots, placement.slots[0]
+    size = f"{len(slots)} x {_count(slot.cores, 'core')}, {_count(slot.threads, 'thread')} each"
+    streams = [len(item.streams) for item in slots]
+    if not any(streams):
+        return size
+    each = (
+        f"{min(streams)}" if min(streams) == max(streams) else f"{min(streams)} to {max(streams)}"
     )
+    threads = _count(len(slot.streams[0]), "thread")
+    return f"{size}, in {each} stream{'s' * (max(streams) != 1)} of {threads}"
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}{'s' * (number != 1)}"
 
 
 def _render_cores(

@@ -76,7 +76,7 @@ def summarize_plan(plan: RunPlan) -> dict[str, Any]:
 
 def print_placement(console: Console, host: Host, placement: Placement) -> None:
     """Print who would sit where on the host."""
-    used, usable = len(placement.slots) * placement.cores_per_instance, host.physical_cores
+    used, usable = sum(slot.cores for slot in placement.slots), host.physical_cores
     rows = [
         ("Host", describe_host_shape(host)),
         (

@@ -4,9 +4,10 @@ from dataclasses import replace
 
 from tests.hosts.synthetic import GENOA_NPS4, GIB, SPR, Machine, Numbering
 
-from resnet50_bench.config import Mode
+from resnet50_bench.config import Mode, Precision, RunConfig
 from resnet50_bench.host import Core, Host
 from resnet50_bench.host_specs import describe_host
+from resnet50_bench.layout import plan_layout
 from resnet50_bench.placement import PlacementRequest, plan_placement
 from resnet50_bench.report.host_text import list_host_rows, render_nodes
 from resnet50_bench.report.placement_map import describe_instances, render_placement
@@ -170,3 +171,15 @@ def test_a_described_host_claims_nothing() -> None:
         "Limits": "none",
     }
     assert render_nodes(describe_host("1x8")) == ["socket 0  node 0  cpus 0-7  size unknown"]
+
+
+def test_streams_that_share_weights_are_listed_with_their_cpus():
+    host = describe_host("2x4x2")
+    config = RunConfig(
+        precision=Precision.AVX_INT8, weight_sharing=True, cores_per_instance=2, batch_size=8
+    )
+    placement = plan_layout(config, host)
+    assert describe_instances(placement) == "2 x 4 cores, 4 threads each, in 2 streams of 2 threads"
+    lines = render_placement(host, placement)
+    assert "streams of instance 0: 0 (0-1), 1 (2-3)" in lines
+    assert "streams of instance 1: 0 (4-5), 1 (6-7)" in lines
