@@ -17,7 +17,7 @@ import traceback
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 from resnet50_bench.allocators import read_malloc_library
 from resnet50_bench.channel import Channel, SocketChannel, write_mark
@@ -79,6 +79,10 @@ class _Measured:
     streams: tuple[StreamSamples, ...] = ()
 
 
+Finish: TypeAlias = "Callable[[_Measured], Finished]"
+"""Reads memory and placement, so it is called while all that was measured with is still held."""
+
+
 def main() -> None:
     """Do one job and answer for it."""
     end_with_parent()
@@ -110,20 +114,23 @@ def _work(channel: Channel, job: Job) -> None:
     begin_ns = time.monotonic_ns()
     loaded = _load(job)
     load_ns = time.monotonic_ns() - begin_ns
+
+    def finish(measured: _Measured) -> Finished:
+        channel.phase = "reporting"
+        if job.kernel_log:
+            write_mark(MEASURE_END)
+        return _report(measured, loaded, policy_error)
+
     if job.evaluation is not None:
-        measured = _evaluate(channel, job, loaded, load_ns)
+        channel.send(_evaluate(channel, job, loaded, load_ns, finish))
     elif job.slot.streams:
-        measured = _measure_streams(channel, job, loaded, load_ns)
+        channel.send(_measure_streams(channel, job, loaded, load_ns, finish))
     else:
-        measured = _measure(channel, job, loaded, load_ns)
-    channel.phase = "reporting"
-    if job.kernel_log:
-        write_mark(MEASURE_END)
-    channel.send(_report(measured, loaded, policy_error))
+        channel.send(_measure(channel, job, loaded, load_ns, finish))
     loaded.close()
 
 
-def _measure(channel: Channel, job: Job, loaded: Loaded, load_ns: int) -> _Measured:
+def _measure(channel: Channel, job: Job, loaded: Loaded, load_ns: int, finish: Finish) -> Finished:
     channel.enter("filling the feed")
     feed_begin_ns = time.monotonic_ns()
     feed = fill_feed(job)
@@ -142,10 +149,12 @@ def _measure(channel: Channel, job: Job, loaded: Loaded, load_ns: int) -> _Measu
     samples = measure(loaded.run, feed.batch, StopRule(job.steps, job.min_time_ns))
     cpu_ns = time.process_time_ns() - cpu_begin_ns
     _require_scores(samples.last_answer, job)
-    return _Measured(cpu_ns, tuple(samples.start_ns), tuple(samples.end_ns))
+    return finish(_Measured(cpu_ns, tuple(samples.start_ns), tuple(samples.end_ns)))
 
 
-def _measure_streams(channel: Channel, job: Job, loaded: Loaded, load_ns: int) -> _Measured:
+def _measure_streams(
+    channel: Channel, job: Job, loaded: Loaded, load_ns: int, finish: Finish
+) -> Finished:
     """Measure several streams that share the loaded model."""
     from resnet50_bench.data.feed import merge_reports
     from resnet50_bench.streams import Stream, measure_streams, warm_up
@@ -168,10 +177,10 @@ def _measure_streams(channel: Channel, job: Job, loaded: Loaded, load_ns: int) -
     cpu_ns = time.process_time_ns() - cpu_begin_ns
     for _, answer in measured:
         _require_scores(answer, job)
-    return _Measured(cpu_ns, streams=tuple(samples for samples, _ in measured))
+    return finish(_Measured(cpu_ns, streams=tuple(samples for samples, _ in measured)))
 
 
-def _evaluate(channel: Channel, job: Job, loaded: Loaded, load_ns: int) -> _Measured:
+def _evaluate(channel: Channel, job: Job, loaded: Loaded, load_ns: int, finish: Finish) -> Finished:
     """Classify every image of the request in every pass, reading and decoding them meanwhile."""
     from resnet50_bench.evaluate import Timings
     from resnet50_bench.streams import Stream, warm_up
@@ -194,8 +203,8 @@ def _evaluate(channel: Channel, job: Job, loaded: Loaded, load_ns: int) -> _Meas
     timings = Timings()
     _run_passes(channel, job, streams, timings)
     cpu_ns = time.process_time_ns() - cpu_begin_ns
-    return _Measured(
-        cpu_ns, tuple(timings.start_ns), tuple(timings.end_ns), tuple(timings.prepare_ns)
+    return finish(
+        _Measured(cpu_ns, tuple(timings.start_ns), tuple(timings.end_ns), tuple(timings.prepare_ns))
     )
 
 

@@ -37,6 +37,7 @@ def test_a_valid_run(finished):
         assert len(item.slot.cpus) == 1
         assert len(item.start_ns) == len(item.end_ns) >= STEPS
         assert len(item.warmup_query_ns) == WARMUP_STEPS
+        assert item.resident_bytes > item.feed.images * 602_112, "its images are still held"
         assert item.log_tail is None
         assert (r50.folder() / f"instance_{item.slot.instance:03d}.log").read_text() == ""
     assert "Verdict: VALID" in r50.log()
