@@ -118,6 +118,7 @@ class RunConfig:
     mpi: bool = False
     num_mpi: int = 1
     allocator: Allocator = Allocator.SYSTEM
+    cpu_latency_limit_us: int | None = None
     hostfile: str | None = None
     onednn_verbose: bool = False
     customer_env: dict[str, str] = field(default_factory=dict)

@@ -62,6 +62,8 @@ class Job(msgspec.Struct, frozen=True, kw_only=True):
         batch_size, steps, warmup_steps, min_time_ns: as in `Workload`.
         classes: of the model.
         trace: only run one batch, with the engine's trace on.
+        cpu_latency_limit_us: how long an idle CPU may take to wake while it works; None for the
+            kernel's own choice.
         kernel_log: the engine writes what it executes to stdout while it measures, so that gets a
             file of its own, and marks.
         dummy, real, evaluation: the images; exactly one is set.
@@ -78,6 +80,7 @@ class Job(msgspec.Struct, frozen=True, kw_only=True):
     min_time_ns: int
     classes: int = 1001
     trace: bool = False
+    cpu_latency_limit_us: int | None = None
     kernel_log: bool = False
     dummy: DummyFeedRequest | None = None
     real: RealFeedRequest | None = None
@@ -182,6 +185,8 @@ class Finished(msgspec.Struct, frozen=True, tag=True, kw_only=True):
         proportional_bytes: resident memory, a page that several processes share counted in part
             (the kernel's Pss); None where the kernel does not tell.
         malloc_library: the file its `malloc` lay in; None where its memory map did not say.
+        cpu_latency_limit_us: how long an idle CPU of its host might take to wake, by the kernel;
+            read after the last query; None when it was told no limit.
         evidence: of the engine.
     """
 
@@ -195,6 +200,7 @@ class Finished(msgspec.Struct, frozen=True, tag=True, kw_only=True):
     peak_resident_bytes: int
     proportional_bytes: int | None = None
     malloc_library: str | None = None
+    cpu_latency_limit_us: int | None = None
     evidence: EvidenceSeen
 
 

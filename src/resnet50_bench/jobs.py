@@ -72,6 +72,7 @@ def _plan_job(plan: RunPlan, slot: Slot) -> Job:
         warmup_steps=workload.warmup_steps,
         min_time_ns=workload.min_time_ns,
         classes=plan.classes,
+        cpu_latency_limit_us=config.cpu_latency_limit_us,
         kernel_log=plan.writes_kernels,
         dummy=DummyFeedRequest(config.seed),
     )

@@ -63,6 +63,7 @@ def _describe(worker: Worker, *, oom_killed: bool, stopped: bool) -> InstanceRec
         peak_resident_bytes=finished.peak_resident_bytes if finished else None,
         proportional_bytes=finished.proportional_bytes if finished else None,
         malloc_library=finished.malloc_library if finished else None,
+        cpu_latency_limit_us=finished.cpu_latency_limit_us if finished else None,
         evidence=finished.evidence if finished else None,
         failure=worker.failed,
         log_tail=None if cause.kind == "ok" else worker.read_tail(),

@@ -23,6 +23,7 @@ from resnet50_bench.config import (
     SharePer,
 )
 from resnet50_bench.conflicts import find_conflicts, find_missing
+from resnet50_bench.cpu_latency import HIGHEST_US
 from resnet50_bench.errors import ConfigError, MissingDataError
 from resnet50_bench.values import (
     list_words,
@@ -377,6 +378,15 @@ PARAMETERS: tuple[Parameter, ...] = (
         "Whose malloc the instances use: the C library's, or a preloaded library's.",
         default="system",
         choices=list_words(Allocator),
+    ),
+    Parameter(
+        "CPU_LATENCY_LIMIT",
+        "cpu_latency_limit_us",
+        parse_whole(0, HIGHEST_US),
+        "How many microseconds an idle core of this machine may take to wake while the instances "
+        "run; 0 keeps all awake. Needs to write /dev/cpu_dma_latency.",
+        default="as the kernel decides",
+        metavar="US",
     ),
     Parameter(
         "HOSTFILE",

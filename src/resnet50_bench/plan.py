@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from resnet50_bench.allocators import PRELOAD, find_library
 from resnet50_bench.amx_probe import probe_amx
 from resnet50_bench.config import Allocator, RunConfig, Workload, plan_workload
+from resnet50_bench.cpu_latency import check_limit
 from resnet50_bench.data.feed import plan_pool_images
 from resnet50_bench.data.pool import plan_pool_batches
 from resnet50_bench.data.profiles import IMAGE_BYTES
@@ -237,12 +238,14 @@ def plan_run(config: RunConfig, environ: Mapping[str, str]) -> RunPlan:
         ModelError: the model cannot be read, or its runtime is not installed.
         DatasetError: the images cannot be read.
         HostError: the host cannot be read.
-        RequestError: the allocator's library is not on this machine.
+        RequestError: the allocator's library is not on this machine, or the kernel takes no limit
+            on waking idle CPUs from this process.
     """
     engine = load_engine(config.engine)
     problems = engine.option_problems(config.engine_options)
     if problems:
         raise ConfigError(problems)
+    check_limit(config.cpu_latency_limit_us)
     workload = plan_workload(config)
     host = read_host()
     emulated = engine.needs_model and not _require_precision(config, host)

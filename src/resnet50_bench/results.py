@@ -83,6 +83,8 @@ class InstanceRecord:
         seen: where it really was.
         resident_bytes, peak_resident_bytes, proportional_bytes: its memory.
         malloc_library: the file its `malloc` lay in, by its own memory map.
+        cpu_latency_limit_us: the kernel's limit on waking an idle CPU, read after the last query;
+            None when none was asked for.
         evidence: what its engine executed.
         kernels: what ran in one traced batch, taken in its slot after the measurement, by a
             process of the same environment; empty when no trace was taken.
@@ -112,6 +114,7 @@ class InstanceRecord:
     peak_resident_bytes: int | None = None
     proportional_bytes: int | None = None
     malloc_library: str | None = None
+    cpu_latency_limit_us: int | None = None
     evidence: EvidenceSeen | None = None
     kernels: tuple[KernelShare, ...] = ()
     trace_failure: str | None = None

@@ -13,12 +13,14 @@ from resnet50_bench.config import CaseType
 _E = TypeVar("_E", bound=Enum)
 
 
-def parse_whole(low: int) -> Callable[[str], int]:
-    """A parser of whole numbers of at least `low`, of at most twelve digits."""
+def parse_whole(low: int, high: int | None = None) -> Callable[[str], int]:
+    """A parser of whole numbers of at least `low` and at most `high`, of at most twelve digits."""
 
     def parse(text: str) -> int:
-        if not re.fullmatch(r"[0-9]{1,12}", text) or int(text) < low:
-            raise ValueError(f"a whole number, {low} or more")
+        is_whole = re.fullmatch(r"[0-9]{1,12}", text) is not None
+        if not is_whole or int(text) < low or (high is not None and int(text) > high):
+            bounds = f"{low} or more" if high is None else f"{low} .. {high}"
+            raise ValueError(f"a whole number, {bounds}")
         return int(text)
 
     return parse

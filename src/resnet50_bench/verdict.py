@@ -7,8 +7,7 @@ from collections import defaultdict
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from resnet50_bench.allocators import is_library_of
-from resnet50_bench.config import Allocator, CaseType, Mode
+from resnet50_bench.config import CaseType, Mode
 from resnet50_bench.engines.base import KernelShare
 from resnet50_bench.errors import ExitCode
 from resnet50_bench.findings import Finding
@@ -17,6 +16,7 @@ from resnet50_bench.isa import Proof, ProofState, plan_meaning, plan_verdict
 from resnet50_bench.kpi import Kpis, Window, reported, run_kpis
 from resnet50_bench.placement import PlacementRequest, plan_cores_per_instance_that_fits
 from resnet50_bench.verdict_accuracy import check_accuracy, warn_of_accuracy
+from resnet50_bench.verdict_environment import check_environment
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -95,7 +95,7 @@ def judge(record: Record) -> Verdict:
         *_check_status(record),
         *_check_instances(record),
         *_check_placement(record),
-        *_check_allocator(record),
+        *check_environment(record),
         *_check_amounts(record, kpis),
         *check_accuracy(record),
         *_check_precision(record),
@@ -226,21 +226,6 @@ def _check_placement(record: Record) -> Iterator[Finding]:
         yield from _check_streams(item)
         if len(record.host.nodes) > 1:
             yield from _check_memory(item)
-
-
-def _check_allocator(record: Record) -> Iterator[Finding]:
-    """The loader only warns of a preload that it cannot load."""
-    allocator = record.config.allocator
-    if allocator is Allocator.SYSTEM:
-        return
-    for item in reported(record):
-        if not is_library_of(allocator, item.malloc_library):
-            yield Finding(
-                f"instance {item.slot.instance} was told to use {allocator.value} and its malloc "
-                f"was that of {item.malloc_library or 'a library unknown'}",
-                f"its log, instance_{item.slot.instance:03d}.log, says why the library could not "
-                "be loaded",
-            )
 
 
 def _check_streams(item: InstanceRecord) -> Iterator[Finding]:

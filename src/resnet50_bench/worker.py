@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, TypeAlias
 
 from resnet50_bench.allocators import read_malloc_library
 from resnet50_bench.channel import Channel, SocketChannel, write_mark
+from resnet50_bench.cpu_latency import CpuLatencyLimit
 from resnet50_bench.errors import R50Error, RequestError
 from resnet50_bench.feeds import (
     describe_images,
@@ -106,6 +107,9 @@ def answer(channel: Channel, receive_job: Callable[[], Job]) -> bool:
 
 def _work(channel: Channel, job: Job) -> None:
     policy_error = _take_slot(job.slot)
+    limit = None
+    if job.cpu_latency_limit_us is not None:
+        limit = CpuLatencyLimit(job.cpu_latency_limit_us)  # until this process ends
     channel.send(Started(os.getpid(), time.monotonic_ns()))
     if job.trace:
         _trace(channel, job)
@@ -119,7 +123,7 @@ def _work(channel: Channel, job: Job) -> None:
         channel.phase = "reporting"
         if job.kernel_log:
             write_mark(MEASURE_END)
-        return _report(measured, loaded, policy_error)
+        return _report(measured, loaded, policy_error, limit)
 
     if job.evaluation is not None:
         channel.send(_evaluate(channel, job, loaded, load_ns, finish))
@@ -315,7 +319,9 @@ def _require_scores(scores: Scores, job: Job) -> None:
         raise ValueError(f"the scores of an image add up to {sums.min()} .. {sums.max()}, not to 1")
 
 
-def _report(measured: _Measured, loaded: Loaded, policy_error: str | None) -> Finished:
+def _report(
+    measured: _Measured, loaded: Loaded, policy_error: str | None, limit: CpuLatencyLimit | None
+) -> Finished:
     resident_bytes = int(Path("/proc/self/statm").read_text().split()[1]) * resource.getpagesize()
     # The kernel keeps the two in counters of their own, which may disagree by a little.
     peak_bytes = max(resident_bytes, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024)
@@ -332,6 +338,7 @@ def _report(measured: _Measured, loaded: Loaded, policy_error: str | None) -> Fi
         peak_resident_bytes=peak_bytes,
         proportional_bytes=read_proportional_bytes(),
         malloc_library=read_malloc_library(),
+        cpu_latency_limit_us=limit.read_us() if limit is not None else None,
         evidence=EvidenceSeen(
             runtime=evidence.runtime, fused_ops=evidence.fused_ops, notes=evidence.notes
         ),

@@ -9,7 +9,7 @@ import pytest
 
 from resnet50_bench.config import Precision
 from resnet50_bench.engines.base import LoadRequest
-from resnet50_bench.engines.tensorflow import ENGINE, count_fused_ops
+from resnet50_bench.engines.tensorflow import ENGINE, count_fused_ops, plan_pool
 from resnet50_bench.errors import ConfigError, ModelError
 from resnet50_bench.model.probe import plan_probe_images
 from resnet50_bench.streams import Stream
@@ -102,6 +102,43 @@ def test_a_stream_computes_in_its_own_thread(thin_path):
     arguments = [sys.executable, "-c", ALONE, thin_path, str(CPUS[0])]
     done = subprocess.run(arguments, capture_output=True, text=True, check=True)
     assert 0.9 < float(done.stdout) <= 1.001
+
+
+TOGETHER = """
+import os, sys, time
+from pathlib import Path
+from resnet50_bench.config import Precision
+from resnet50_bench.engines.base import LoadRequest
+from resnet50_bench.engines.tensorflow import ENGINE
+from resnet50_bench.model.probe import plan_probe_images
+
+os.sched_setaffinity(0, {int(cpu) for cpu in sys.argv[2:]})
+os.environ.update(ENGINE.environment(Precision.AVX_FP32, len(sys.argv[2:])))
+request = LoadRequest(
+    Path(sys.argv[1]), Precision.AVX_FP32, threads=len(sys.argv[2:]), batch_size=4
+)
+loaded, images = ENGINE.load(request), plan_probe_images(4, seed=1)
+loaded.run(images)
+process_ns, own_ns = time.process_time_ns(), time.thread_time_ns()
+for _ in range(20):
+    loaded.run(images)
+print((time.thread_time_ns() - own_ns) / (time.process_time_ns() - process_ns))
+"""
+
+
+@pytest.mark.skipif(len(CPUS) < 2, reason="needs two CPUs")
+def test_a_caller_of_several_threads_computes_its_part(thin_path):
+    """Else it sleeps through every operation, and waking it takes time after each of them."""
+    arguments = [sys.executable, "-c", TOGETHER, thin_path, *map(str, CPUS[:2])]
+    done = subprocess.run(arguments, capture_output=True, text=True, check=True)
+    assert 0.2 < float(done.stdout) < 0.9
+
+
+@pytest.mark.parametrize(
+    ("threads", "calls", "pool"), [(1, 1, 1), (8, 8, 1), (8, 1, 8), (8, 2, 8), (2, 1, 2)]
+)
+def test_the_pool_serves_as_many_cores_as_there_are(threads, calls, pool):
+    assert plan_pool(threads, calls) == pool
 
 
 def test_streams_split_by_image_already(thin_path):
@@ -200,6 +237,7 @@ def test_the_environment_fixes_threads_and_forbids_fewer_bits():
         "OMP_NUM_THREADS": "3",
         "TF_NUM_INTRAOP_THREADS": "3",
         "TF_NUM_INTEROP_THREADS": "1",
+        "TF_ONEDNN_THREADPOOL_USE_CALLER_THREAD": "1",
         "TF_ENABLE_ONEDNN_OPTS": "1",
         "TF_CPP_MIN_LOG_LEVEL": "1",
         "CUDA_VISIBLE_DEVICES": "-1",

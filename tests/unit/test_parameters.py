@@ -87,6 +87,8 @@ class TestTable:
         ("EMULATED", "true", "emulated", True),
         ("ALLOCATOR", "JeMalloc", "allocator", Allocator.JEMALLOC),
         ("ALLOCATOR", "system", "allocator", Allocator.SYSTEM),
+        ("CPU_LATENCY_LIMIT", "0", "cpu_latency_limit_us", 0),
+        ("CPU_LATENCY_LIMIT", "2000000000", "cpu_latency_limit_us", 2_000_000_000),
         ("ONEDNN_VERBOSE", "True", "onednn_verbose", True),
         ("CUSTOMER_ENV", "A=1", "customer_env", {"A": "1"}),
     ],

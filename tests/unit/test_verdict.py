@@ -203,6 +203,38 @@ class TestOutOfMemory:
         assert self.advice(3, 2, instances=2) == SMALLER
 
 
+class TestCpuLatencyLimit:
+    LIMITED = RunConfig(cores_per_instance=2, instances=2, cpu_latency_limit_us=10)
+
+    def run(self, *limits, config=LIMITED):
+        instances = [make_instance(i, cpu_latency_limit_us=us) for i, us in enumerate(limits)]
+        return make_record(config, instances=instances)
+
+    def test_the_one_asked_for_or_less(self):
+        assert judge(self.run(10, 0)).valid
+
+    def test_more_or_none(self):
+        verdict = judge(self.run(11, None))
+        advice = "see what else uses /dev/cpu_dma_latency, or leave --cpu-latency-limit out"
+        assert verdict.failures == (
+            Finding(
+                "instance 0 was to limit the wake-up of idle CPUs to 10 us and the kernel's limit "
+                "was 11 us",
+                advice,
+            ),
+            Finding(
+                "instance 1 was to limit the wake-up of idle CPUs to 10 us and the kernel's limit "
+                "was none",
+                advice,
+            ),
+        )
+        assert verdict.exit_code == 1
+
+    def test_none_asked_for(self):
+        config = RunConfig(cores_per_instance=2, instances=2)
+        assert judge(self.run(None, None, config=config)).valid
+
+
 class TestAllocator:
     JEMALLOC = RunConfig(cores_per_instance=2, instances=2, allocator=Allocator.JEMALLOC)
     GOOD = "/usr/lib/libjemalloc.so.2"

@@ -63,11 +63,15 @@ class TensorFlowEngine:
 
         TensorFlow reads `TF_SET_ONEDNN_FPMATH_MODE` for its own operations,
         `ONEDNN_DEFAULT_FPMATH_MODE` is oneDNN's default for what TensorFlow leaves open.
+        `TF_ONEDNN_THREADPOOL_USE_CALLER_THREAD` lets the thread that calls an operation compute
+        its part instead of sleeping until the pool has (TensorFlow's onednn_threadpool.h; it
+        asks that the caller may run on as many CPUs as the pool has threads).
         """
         variables = {
             "OMP_NUM_THREADS": str(threads),
             "TF_NUM_INTRAOP_THREADS": str(threads),
             "TF_NUM_INTEROP_THREADS": "1",
+            "TF_ONEDNN_THREADPOOL_USE_CALLER_THREAD": "1",
             "TF_ENABLE_ONEDNN_OPTS": "1",
             "TF_CPP_MIN_LOG_LEVEL": "1",
             "CUDA_VISIBLE_DEVICES": "-1",
@@ -95,31 +99,31 @@ class TensorFlowEngine:
 
         graph = _read_graph(tf, request.model_path)
         calls = request.threads if request.streams else callers
-        session = _open_session(tf, graph, threads=request.threads, callers=calls)
-        loaded = LoadedGraph(tf, session, request.batch_size, is_inline=request.streams > 0)
+        session = _open_session(tf, graph, threads=plan_pool(request.threads, calls))
+        loaded = LoadedGraph(tf, session, request.batch_size)
         return loaded if callers == 1 else SplitGraph(loaded, callers)
 
 
 class LoadedGraph:
     """The graph in a session; a query is one `Session` call.
 
+    Operations are started by the thread that calls and compute in it too. So several callers each
+    keep to cores of their own, and one caller hands nothing to a second thread between operations.
+
     Args:
         tf: the module.
         session: with the graph.
         batch_size: of the batch whose execution is read as evidence.
-        is_inline: operations run in the thread that calls, not in TensorFlow's own. A session has
-            one pool of threads, so only thus can several callers each keep to cores of their own.
     """
 
-    def __init__(self, tf: Any, session: Any, batch_size: int, *, is_inline: bool = False) -> None:
+    def __init__(self, tf: Any, session: Any, batch_size: int) -> None:
         from tensorflow.core.protobuf import config_pb2
 
         self._tf = tf
         self._session = session
         self._batch_size = batch_size
         options = config_pb2.CallableOptions(feed=[f"{INPUT_NAME}:0"], fetch=[f"{OUTPUT_NAME}:0"])
-        if is_inline:
-            options.run_options.inter_op_thread_pool = -1  # "the caller's thread" (config.proto)
+        options.run_options.inter_op_thread_pool = -1  # "the caller's thread" (config.proto)
         self._call = session._make_callable_from_options(options)
 
     def run(self, images: Images) -> Scores:
@@ -287,15 +291,29 @@ def _read_graph(tf: Any, path: Path) -> Any:
     return graph
 
 
-def _open_session(tf: Any, graph: Any, *, threads: int, callers: int) -> Any:
-    """Open a session whose operations share `threads` among `callers` concurrent calls.
+def plan_pool(threads: int, calls: int) -> int:
+    """Return how many threads TensorFlow's one pool needs for calls made at the same time.
+
+    With a call for each thread an operation stays in the thread that calls, and needs no pool.
+    With fewer every operation is cut into as many parts as the pool has threads, and shared out
+    to all of them: a pool of less leaves cores idle.
+
+    Args:
+        threads: of the instance.
+        calls: at the same time, at most one for each thread.
+    """
+    return 1 if calls == threads else threads
+
+
+def _open_session(tf: Any, graph: Any, *, threads: int) -> Any:
+    """Open a session whose operations compute with a pool of `threads`.
 
     Remapping is set to AGGRESSIVE because only then does grappler trust the fed input's shape.
     With the default it cannot see that the two sides of the Add in the first block of stages 2-4
     have one shape, and leaves 3 of the 16 Adds unfused.
     """
     config = tf.compat.v1.ConfigProto(
-        intra_op_parallelism_threads=threads // callers, inter_op_parallelism_threads=callers
+        intra_op_parallelism_threads=threads, inter_op_parallelism_threads=1
     )
     rewrites = config.graph_options.rewrite_options
     rewrites.remapping = type(rewrites).AGGRESSIVE

@@ -182,6 +182,10 @@ def _describe_instances(record: Record) -> Iterator[tuple[str, str]]:
         )
     yield from describe_shared_memory(instances)
     yield from _describe_allocator(instances)
+    limits = [item.cpu_latency_limit_us for item in instances]
+    if any(limit is not None for limit in limits):
+        seen = sorted({limit for limit in limits if limit is not None})
+        yield "Wake-up", f"idle CPUs of the machine held to {', '.join(map(str, seen))} us"
     starts = [(item, item.phases) for item in instances if item.phases is not None]
     if starts:
         yield "Start", _describe_start(*max(starts, key=lambda start: _start_ns(*start)))
