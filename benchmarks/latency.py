@@ -1,9 +1,11 @@
 """Batch-1 latency beside OpenVINO's, interleaved in one run: `python benchmarks/latency.py`.
 
-Every round measures each precision with `r50 run --mode latency` on all cores of one instance and
-then with OpenVINO on the same cores and the same graph (int8: quantized by NNCF). OpenVINO and NNCF
-are installed into a virtual environment of the benchmark's own, in the cache folder.
-Run it on a quiet machine; three rounds take about five minutes.
+Every round measures each precision this CPU runs with `r50 run --mode latency` on all cores of one
+instance and then with OpenVINO on the same cores, the same graph (int8: quantized by NNCF) and
+under the same cap of instructions. Where the kernel lets it, everything is measured a second time
+with idle cores kept awake (`--cpu-latency-limit 0`), OpenVINO included. OpenVINO and NNCF are
+installed into a virtual environment of the benchmark's own, in the cache folder.
+Run it on a quiet machine; a round takes about two minutes, and four where the CPU has AMX.
 """
 
 from __future__ import annotations
@@ -17,16 +19,50 @@ import subprocess
 import sys
 import tempfile
 import venv
+from dataclasses import dataclass
 from pathlib import Path
 
 from precisions import measure
+from resnet50_bench.amx_probe import probe_amx
 from resnet50_bench.config import Precision
-from resnet50_bench.host import read_host
+from resnet50_bench.cpu_latency import CpuLatencyLimit, check_limit
+from resnet50_bench.errors import RequestError
+from resnet50_bench.host import Host, read_host
+from resnet50_bench.isa import default_precisions_on, plan_meaning
 from resnet50_bench.model import ModelSource, default_cache_dir, prepare
 
 PACKAGES = ("openvino==2026.4.1", "nncf==3.4.0")
-PRECISIONS = {"avx_fp32": "f32", "avx_bfloat16": "bf16", "avx_int8": "int8"}
+HINTS = {
+    Precision.AVX_FP32: "f32",
+    Precision.AVX_BFLOAT16: "bf16",
+    Precision.AVX_INT8: "int8",
+    Precision.AMX_BFLOAT16: "bf16",
+    Precision.AMX_INT8: "int8",
+}
+"""What OpenVINO is to compute in; it has no counterpart of `amx_bfloat32`."""
+
 QUERIES = 150
+ISA_CAP = "ONEDNN_MAX_CPU_ISA"
+"""OpenVINO's kernels heed it as TensorFlow's do: both are oneDNN's."""
+
+
+@dataclass(frozen=True)
+class Setting:
+    """What is measured with both in turn.
+
+    Attributes:
+        precision: of the convolutions.
+        awake: idle cores are kept awake.
+    """
+
+    precision: Precision
+    awake: bool
+
+    @property
+    def flags(self) -> list[str]:
+        """As `r50 run` takes them."""
+        limit = ["--cpu-latency-limit", "0"] if self.awake else []
+        return ["--precision", self.precision.value, *limit]
 
 
 def make_environment() -> str:
@@ -42,11 +78,29 @@ def make_environment() -> str:
     return str(python)
 
 
-def run_openvino(python: str, graph: Path, precision: str, cpus: str) -> float:
+def list_settings(host: Host) -> list[Setting]:
+    """The precisions of this host, and whether idle cores can be kept awake."""
+    runnable = default_precisions_on(host.cpu_flags, probe_amx())
+    try:
+        check_limit(0)
+    except RequestError as error:
+        print(f"idle cores may sleep: {error.message}", file=sys.stderr)
+        ways = [False]
+    else:
+        ways = [False, True]
+    return [Setting(name, awake) for name in HINTS if name in runnable for awake in ways]
+
+
+def run_openvino(python: str, graph: Path, setting: Setting, host: Host, cpus: str) -> float:
     """Return the median duration of a query in milliseconds."""
     script = str(Path(__file__).with_name("openvino_latency.py"))
-    command = [python, script, str(graph), precision, str(QUERIES), cpus]
-    done = subprocess.run(command, capture_output=True, check=True, text=True)
+    command = [python, script, str(graph), HINTS[setting.precision], str(QUERIES), cpus]
+    cap = plan_meaning(setting.precision, host.cpu_flags).environment[ISA_CAP]
+    limit = CpuLatencyLimit(0) if setting.awake else None
+    environment = os.environ | {ISA_CAP: cap}
+    done = subprocess.run(command, env=environment, capture_output=True, check=True, text=True)
+    if limit is not None:
+        limit.close()
     return float(statistics.median(json.loads(done.stdout.splitlines()[-1]))) / 1e6
 
 
@@ -60,26 +114,32 @@ def main() -> None:
     cpus = ",".join(str(core.cpus[0]) for core in host.cores[:cores])
     cache = default_cache_dir(os.environ)
     model = prepare(ModelSource.generated(), Precision.AVX_FP32, cache, print)
-    ours: dict[str, list[float]] = {name: [] for name in PRECISIONS}
-    theirs: dict[str, list[float]] = {name: [] for name in PRECISIONS}
+    settings = list_settings(host)
+    ours: dict[Setting, list[float]] = {item: [] for item in settings}
+    theirs: dict[Setting, list[float]] = {item: [] for item in settings}
     with tempfile.TemporaryDirectory() as folder:
         graph = Path(shutil.copy(model.path, Path(folder) / "model.pb"))
         for number in range(rounds):
             print(f"round {number + 1} of {rounds}", file=sys.stderr)
-            for name, hint in PRECISIONS.items():
-                flags = ["--mode", "latency", "--precision", name, "--instances", "1"]
-                flags += ["--cores-per-instance", str(cores)]
+            for item in settings:
+                flags = ["--mode", "latency", "--instances", "1"]
+                flags += ["--cores-per-instance", str(cores), *item.flags]
                 summary = measure(flags, Path(folder), seconds=4.0)
                 kpis = summary["kpis"]
-                ours[name].append(kpis["latency"]["percentiles_ms"]["p50"])  # type: ignore[index]
-                theirs[name].append(run_openvino(python, graph, hint, cpus))
+                ours[item].append(kpis["latency"]["percentiles_ms"]["p50"])
+                theirs[item].append(run_openvino(python, graph, item, host, cpus))
+                mine, other = ours[item][-1], theirs[item][-1]
+                print(f"  {' '.join(item.flags)}: {mine:.2f} {other:.2f} ms", file=sys.stderr)
     print(f"{host.cpu_model}, one instance of {cores} cores, batch 1, p50 in ms, {rounds} rounds")
-    print(f"{'precision':14}{'TensorFlow':>12}{'OpenVINO':>10}{'ratio':>8}  (of each round)")
-    for name in PRECISIONS:
-        ratios = [mine / other for mine, other in zip(ours[name], theirs[name])]
+    print(
+        f"{'precision':14}{'idle cores':12}{'TensorFlow':>11}{'OpenVINO':>10}{'ratio':>7}  (rounds)"
+    )
+    for item in settings:
+        ratios = [mine / other for mine, other in zip(ours[item], theirs[item])]
         print(
-            f"{name:14}{statistics.median(ours[name]):12.2f}{statistics.median(theirs[name]):10.2f}"
-            f"{statistics.median(ratios):8.2f}  ({min(ratios):.2f} .. {max(ratios):.2f})"
+            f"{item.precision.value:14}{'awake' if item.awake else 'asleep':12}"
+            f"{statistics.median(ours[item]):11.2f}{statistics.median(theirs[item]):10.2f}"
+            f"{statistics.median(ratios):7.2f}  ({min(ratios):.2f} .. {max(ratios):.2f})"
         )
 
 

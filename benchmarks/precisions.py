@@ -3,7 +3,8 @@
 Every round measures the cores' own peak (`peak.c`, needs gcc) and then each configuration once,
 through `r50 run`, so that a slow episode of the machine meets all of them. Reported are medians
 over the rounds, as images/s and as a share of that round's peak (`peak.py` says of what).
-Run it on a quiet machine; four rounds take about ten minutes. `--quick` is one round, as a trial.
+Run it on a quiet machine; a round takes about four minutes, and seven where the CPU has AMX.
+`--quick` is one round, as a trial.
 """
 
 from __future__ import annotations
@@ -99,8 +100,10 @@ def main() -> None:
                 # The better of the two: noise only ever takes away.
                 peak = {name: max(before[name], after[name]) for name in before}
                 rate = summary["kpis"]["throughput_images_per_s"]
+                share = share_of_limit(rate, item.precision, peak)
                 rates[item].append(rate)
-                shares[item].append(share_of_limit(rate, item.precision, peak))
+                shares[item].append(share)
+                print(f"  {' '.join(item.flags())}: {rate:.1f} {share:.1%}", file=sys.stderr)
                 for name, value in peak.items():
                     peaks.setdefault(name, []).append(value)
     print(f"{host.cpu_model}, {len(cpus)} cores, medians of {rounds} rounds")
