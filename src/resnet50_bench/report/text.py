@@ -182,10 +182,7 @@ def _describe_instances(record: Record) -> Iterator[tuple[str, str]]:
         )
     yield from describe_shared_memory(instances)
     yield from _describe_allocator(instances)
-    limits = [item.cpu_latency_limit_us for item in instances]
-    if any(limit is not None for limit in limits):
-        seen = sorted({limit for limit in limits if limit is not None})
-        yield "Wake-up", f"idle CPUs of the machine held to {', '.join(map(str, seen))} us"
+    yield from _describe_wake_up(record, instances)
     starts = [(item, item.phases) for item in instances if item.phases is not None]
     if starts:
         yield "Start", _describe_start(*max(starts, key=lambda start: _start_ns(*start)))
@@ -198,6 +195,21 @@ def _describe_allocator(instances: Sequence[InstanceRecord]) -> Iterator[tuple[s
     rows = [f"{allocator.value}: malloc of {path}" for allocator, path in named if allocator]
     if rows:
         yield "Allocator", "\n".join(rows)
+
+
+def _describe_wake_up(
+    record: Record, instances: Sequence[InstanceRecord]
+) -> Iterator[tuple[str, str]]:
+    """How long idle CPUs might take to wake; where that is in every query, what to do about it."""
+    limits = (item.cpu_latency_limit_us for item in instances)
+    seen = sorted({limit for limit in limits if limit is not None})
+    if seen:
+        yield "Wake-up", f"idle CPUs of the machine held to {', '.join(map(str, seen))} us"
+    elif record.config.mode is Mode.LATENCY and any(item.slot.threads > 1 for item in instances):
+        yield (
+            "Wake-up",
+            "idle CPUs sleep as the kernel decides; --cpu-latency-limit 0 keeps them awake",
+        )
 
 
 def _describe_start(item: InstanceRecord, phases: Phases) -> str:
