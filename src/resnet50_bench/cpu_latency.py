@@ -27,7 +27,7 @@ _BYTES = 4
 
 
 class CpuLatencyLimit:
-    """A request for a limit, held until it is closed or its process ends.
+    """A request for a limit: it holds as long as this object does, or until it is closed.
 
     Args:
         limit_us: microseconds, 0 .. `HIGHEST_US`.
@@ -39,8 +39,8 @@ class CpuLatencyLimit:
 
     def __init__(self, limit_us: int, device: Path = DEVICE) -> None:
         try:
-            self._file = os.open(device, os.O_RDWR | os.O_CLOEXEC)
-            os.pwrite(self._file, limit_us.to_bytes(_BYTES, sys.byteorder, signed=True), 0)
+            self._file = device.open("r+b", buffering=0)
+            self._file.write(limit_us.to_bytes(_BYTES, sys.byteorder, signed=True))
         except OSError as error:
             raise RequestError(
                 f"--cpu-latency-limit {limit_us}: {device}: {error.strerror}",
@@ -50,11 +50,12 @@ class CpuLatencyLimit:
 
     def read_us(self) -> int:
         """Return the limit that holds for the machine: the lowest of all requests."""
-        return int.from_bytes(os.pread(self._file, _BYTES, 0), sys.byteorder, signed=True)
+        held = os.pread(self._file.fileno(), _BYTES, 0)
+        return int.from_bytes(held, sys.byteorder, signed=True)
 
     def close(self) -> None:
         """Drop the request."""
-        os.close(self._file)
+        self._file.close()
 
 
 def check_limit(limit_us: int | None, device: Path = DEVICE) -> None:
