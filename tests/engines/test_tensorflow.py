@@ -44,11 +44,11 @@ def test_a_query_gives_float32_probabilities_equal_to_a_plain_sessions(thin_path
     loaded.close()
 
 
-@pytest.mark.parametrize("batch_size", [4, 3])
-def test_two_callers_give_the_scores_of_one_in_the_same_order(thin_path, batch_size):
+@pytest.mark.parametrize(("batch_size", "threads"), [(4, 2), (3, 2), (4, 4)])
+def test_two_callers_give_the_scores_of_one_in_the_same_order(thin_path, batch_size, threads):
     images = plan_probe_images(batch_size, seed=1)
     one = ENGINE.load(request(thin_path, batch_size))
-    two = ENGINE.load(request(thin_path, batch_size, callers="2"))
+    two = ENGINE.load(replace(request(thin_path, batch_size, callers="2"), threads=threads))
     np.testing.assert_allclose(two.run(images), one.run(images), atol=1e-5)
     assert two.evidence().fused_ops == one.evidence().fused_ops
     one.close()
@@ -115,12 +115,12 @@ from resnet50_bench.model.probe import plan_probe_images
 os.sched_setaffinity(0, {int(cpu) for cpu in sys.argv[2:]})
 os.environ.update(ENGINE.environment(Precision.AVX_FP32, len(sys.argv[2:])))
 request = LoadRequest(
-    Path(sys.argv[1]), Precision.AVX_FP32, threads=len(sys.argv[2:]), batch_size=4
+    Path(sys.argv[1]), Precision.AVX_FP32, threads=len(sys.argv[2:]), batch_size=16
 )
-loaded, images = ENGINE.load(request), plan_probe_images(4, seed=1)
+loaded, images = ENGINE.load(request), plan_probe_images(16, seed=1)
 loaded.run(images)
 process_ns, own_ns = time.process_time_ns(), time.thread_time_ns()
-for _ in range(20):
+for _ in range(10):
     loaded.run(images)
 print((time.thread_time_ns() - own_ns) / (time.process_time_ns() - process_ns))
 """
@@ -128,10 +128,13 @@ print((time.thread_time_ns() - own_ns) / (time.process_time_ns() - process_ns))
 
 @pytest.mark.skipif(len(CPUS) < 2, reason="needs two CPUs")
 def test_a_caller_of_several_threads_computes_its_part(thin_path):
-    """Else it sleeps through every operation, and waking it takes time after each of them."""
+    """Else it sleeps through every operation, and waking it takes time after each of them.
+
+    About half of the work is its own here, and a sixth when it leaves the operations to the pool.
+    """
     arguments = [sys.executable, "-c", TOGETHER, thin_path, *map(str, CPUS[:2])]
     done = subprocess.run(arguments, capture_output=True, text=True, check=True)
-    assert 0.2 < float(done.stdout) < 0.9
+    assert 0.3 < float(done.stdout) < 0.9
 
 
 @pytest.mark.parametrize(
