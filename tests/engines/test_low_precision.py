@@ -16,16 +16,17 @@ from resnet50_bench.host import read_host
 from resnet50_bench.isa import ProofState, plan_meaning, plan_runnable, plan_verdict
 from resnet50_bench.model import CalibrationRequest, ModelSource, prepare
 from resnet50_bench.model.calibration import select_calibration
+from resnet50_bench.model.convolutions import find_convolutions
 from resnet50_bench.model.manifest import Arithmetic
 from resnet50_bench.model.nodes import find_reachable, index_nodes
 from resnet50_bench.model.probe import CHANNEL_MEANS, plan_probe_images
-from resnet50_bench.model.quantize import find_convolutions, quantize
+from resnet50_bench.model.quantize import quantize
 from resnet50_bench.model.ranges import (
     measure_ranges,
     read_calibration_batches,
     read_held_out_images,
 )
-from resnet50_bench.model.recipes import Recipe, find_recipe
+from resnet50_bench.model.recipes import find_recipe
 from resnet50_bench.model.rewrite import read_constant
 from resnet50_bench.model.structure import find_problems, read_structure
 from resnet50_bench.model.toolchain import prepare_graph, read_graph
@@ -188,15 +189,14 @@ def test_ranges_that_do_not_fit_the_images_are_refused(thin_model, tmp_path):
     def cut_off(graph, ranges):
         return quantize(graph, {name: value / 8 for name, value in ranges.items()})
 
-    recipe = find_recipe(INT8)
-    spoiled = Recipe(recipe.steps, {}, 1.0, recipe.max_logits_relative_l2, cut_off)
+    spoiled = replace(find_recipe(INT8), quantize=cut_off)
     with pytest.raises(ModelError, match="does not answer as its source does") as caught:
         prepare_thin(thin_model.build(), INT8, tmp_path / "model.pb", recipe=spoiled)
     assert "calibrate with more images" in (caught.value.advice or "")
 
 
 def test_a_graph_whose_batch_norms_are_not_folded_is_refused(thin_model):
-    with pytest.raises(ModelError, match="it is no residual sum"):
+    with pytest.raises(ModelError, match="is no residual sum of a folded graph"):
         find_convolutions(thin_model.build())
 
 

@@ -28,7 +28,7 @@ _FLOAT, _BFLOAT16 = 1, 14
 """Data type numbers of TensorFlow's types.proto."""
 
 _TYPE_NAMES = {_FLOAT: "float32", _BFLOAT16: "bfloat16", 11: "int8"}
-_CONVERTED = frozenset({"Conv2D", "BiasAdd", "Relu", "Add", "AddV2", "MaxPool", "Pad"})
+_CONVERTED = frozenset({"Conv2D", "BiasAdd", "Relu", "Add", "AddV2", "MaxPool", "ConcatV2"})
 _NOT_COMPUTING = frozenset({"Const", "Placeholder", "Cast", "QuantizeV2", "Dequantize"})
 
 

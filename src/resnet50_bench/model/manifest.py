@@ -19,7 +19,7 @@ SCHEMA_VERSION = 1
 GENERATOR_VERSION = 1
 """Raised whenever the same seed would give another generated model."""
 
-PREPARATION_VERSION = 1
+PREPARATION_VERSION = 2
 """Raised whenever the same source would give another prepared model."""
 
 GENERATED = "generated"

@@ -23,6 +23,7 @@ import numpy as np
 
 from resnet50_bench.engines.tensorflow import INPUT_NAME, OUTPUT_NAME
 from resnet50_bench.errors import ModelError
+from resnet50_bench.model.convolutions import FusedConvolution, find_convolutions
 from resnet50_bench.model.nodes import (
     GraphDef,
     Node,
@@ -50,65 +51,26 @@ _LARGEST_INT8 = 127
 
 @dataclass(frozen=True, slots=True)
 class _Activation:
-    """An 8-bit tensor: the operation writes it with its range as second and third output."""
+    """An 8-bit tensor: the operation writes it with its range as second and third output.
+
+    Attributes:
+        name: of the operation.
+        dtype: of the tensor.
+        range_name: the operation that writes the range; None where it is the same.
+    """
 
     name: str
     dtype: int
+    range_name: str | None = None
 
     @property
     def range_inputs(self) -> tuple[str, str]:
-        return (f"{self.name}:1", f"{self.name}:2")
+        writer = self.range_name or self.name
+        return (f"{writer}:1", f"{writer}:2")
 
     @property
     def inputs(self) -> tuple[str, str, str]:
         return (self.name, *self.range_inputs)
-
-
-@dataclass(frozen=True, slots=True)
-class FusedConvolution:
-    """A convolution and what is computed with it: BiasAdd, then Add and Relu or only Relu."""
-
-    convolution: Node
-    bias: Node
-    shortcut: str | None
-    relu: Node | None
-
-    @property
-    def output(self) -> str:
-        """The name of the last node, whose output is quantized."""
-        last: Node = self.bias if self.relu is None else self.relu
-        return str(last.name)
-
-
-def find_convolutions(graph: GraphDef) -> list[FusedConvolution]:
-    """Group each convolution with what TensorFlow can compute inside it, in the graph's order.
-
-    Where both sides of an Add are convolutions, the first side takes the Add.
-
-    Raises:
-        ModelError: a convolution has no BiasAdd of its own: batch norms are not folded.
-    """
-    nodes = index_nodes(graph)
-    biases = {referenced_name(node.input[0]): node for node in graph.node if node.op == "BiasAdd"}
-    relus = {referenced_name(node.input[0]): node for node in graph.node if node.op == "Relu"}
-    sums: dict[str, tuple[str | None, Node | None]] = {}
-    for node in graph.node:
-        if node.op in ("Add", "AddV2"):
-            sides = [referenced_name(reference) for reference in node.input]
-            main = next((side for side in sides if nodes[side].op == "BiasAdd"), None)
-            if main is None or node.name not in relus:
-                raise ModelError(f"{node.name} cannot be quantized: it is no residual sum")
-            (other,) = (side for side in sides if side != main)
-            sums[main] = (other, relus[node.name])
-    found = []
-    for node in graph.node:
-        if node.op == "Conv2D":
-            if node.name not in biases:
-                raise ModelError(f"{node.name} cannot be quantized: it has no BiasAdd")
-            bias = biases[node.name]
-            shortcut, relu = sums.get(bias.name, (None, relus.get(bias.name)))
-            found.append(FusedConvolution(node, bias, shortcut, relu))
-    return found
 
 
 def quantize(graph: GraphDef, ranges: Ranges) -> str:
@@ -136,7 +98,7 @@ class _Writer:
 
     def __init__(self, graph: GraphDef, ranges: Ranges) -> None:
         self._graph = graph
-        self._ranges = ranges
+        self._ranges = share_ranges(graph, ranges)
         self._nodes = index_nodes(graph)
         self._fused = {fused.output: fused for fused in find_convolutions(graph)}
         self._written: dict[str, _Activation] = {}
@@ -164,6 +126,8 @@ class _Writer:
             return self._add_convolution(self._fused[node.name])
         if node.op == "MaxPool":
             return self._add_max_pool(node)
+        if node.op == "ConcatV2":
+            return self._add_concatenation(node)
         if node.name == INPUT_NAME:
             return self._quantize_input()
         raise ModelError(f"{node.op} {node.name} cannot be quantized")
@@ -186,10 +150,21 @@ class _Writer:
             added.attr[attribute].CopyFrom(node.attr[attribute])
         return _Activation(name, source.dtype)
 
+    def _add_concatenation(self, node: Node) -> _Activation:
+        *parts, axis = node.input
+        sources = [self._activation(part) for part in parts]
+        name = f"{node.name}/int8"
+        names = [source.name for source in sources]
+        added = self._graph.node.add(name=name, op="ConcatV2", input=(*names, axis))
+        added.attr["T"].type = sources[0].dtype
+        for attribute in ("N", "Tidx"):
+            added.attr[attribute].CopyFrom(node.attr[attribute])
+        return _Activation(name, sources[0].dtype, sources[0].name)
+
     def _add_convolution(self, fused: FusedConvolution) -> _Activation:
         convolution = fused.convolution
         name = f"{convolution.name}/int8"
-        source, padding = self._read_padded(convolution)
+        source = self._activation(convolution.input[0])
         summand = None if fused.shortcut is None else self._activation(fused.shortcut)
         kernel, *kernel_range = self._add_kernel(convolution)
         output = _Activation(name, _QINT8 if fused.relu is None else _QUINT8)
@@ -205,23 +180,15 @@ class _Writer:
         if summand is not None:
             added.attr["Tsummand"].type = summand.dtype
             self.fused_sums += 1
-        for attribute in ("strides", "padding"):
-            added.attr[attribute].CopyFrom(convolution.attr[attribute])
-        added.attr["padding_list"].list.i.extend(padding)
+        added.attr["strides"].CopyFrom(convolution.attr["strides"])
+        # The zeros of an explicit padding: the operation knows them by another name, and only
+        # beside VALID. Symmetric quantization represents zero exactly.
+        padding = convolution.attr["padding"].s
+        added.attr["padding"].s = b"VALID" if padding == b"EXPLICIT" else padding
+        zeros = convolution.attr["explicit_paddings"].list.i
+        added.attr["padding_list"].list.i.extend(zeros)
         self.convolutions += 1
         return output
-
-    def _read_padded(self, convolution: Node) -> tuple[_Activation, list[int]]:
-        """Return what a convolution reads, and the zeros around it that a Pad would add.
-
-        The operation takes them in `padding_list` while its `padding` stays VALID. Symmetric
-        quantization represents zero exactly.
-        """
-        source = self._nodes[referenced_name(convolution.input[0])]
-        if source.op != "Pad":
-            return self._activation(source.name), []
-        padding = read_constant(self._nodes, source.input[1]).flatten().tolist()
-        return self._activation(source.input[0]), padding
 
     def _add_kernel(self, convolution: Node) -> tuple[str, str, str]:
         name = f"{convolution.name}/int8_kernel"
@@ -233,6 +200,16 @@ class _Writer:
         add_constant(self._graph, f"{name}/min", np.asarray(lowest, np.float32))
         add_constant(self._graph, f"{name}/max", np.asarray(highest, np.float32))
         return f"{name}/min", f"{name}/max"
+
+
+def share_ranges(graph: GraphDef, ranges: Ranges) -> Ranges:
+    """Give all parts of a concatenation the largest range among them: its output has one."""
+    shared = dict(ranges)
+    for node in graph.node:
+        if node.op == "ConcatV2":
+            parts = [referenced_name(reference) for reference in node.input[:-1]]
+            shared.update(dict.fromkeys(parts, max(ranges[part] for part in parts)))
+    return shared
 
 
 def quantize_kernel(

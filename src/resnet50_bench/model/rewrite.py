@@ -54,15 +54,22 @@ def remove_identities(graph: GraphDef) -> str:
     return f"removed {removed} Identity nodes"
 
 
-def drop_empty_pads(graph: GraphDef) -> str:
-    """Remove Pads of zero width: in front of a strided 1x1 they stop the fusion of the Add."""
+def move_pads_inside(graph: GraphDef) -> str:
+    """Have the convolutions add the zeros that Pads in front of them add; Pads of no width go.
+
+    TensorFlow fuses a Pad into the only convolution that reads it, but into none of several.
+    """
     nodes = index_nodes(graph)
-
-    def is_empty(node: Node) -> bool:
-        return node.op == "Pad" and not np.any(read_constant(nodes, node.input[1]))
-
-    removed = bypass_nodes(graph, is_empty)
-    return f"dropped {removed} Pads of zero width"
+    before = sum(node.op == "Pad" for node in graph.node)
+    for node in graph.node:
+        if node.op == "Conv2D" and node.attr["padding"].s == b"VALID":
+            pad = nodes[referenced_name(node.input[0])]
+            if pad.op == "Pad":
+                _set_padding(node, read_constant(nodes, pad.input[1]))
+                node.input[0] = pad.input[0]
+    keep_nodes(graph, find_reachable(index_nodes(graph), OUTPUT_NAME))
+    left = sum(node.op == "Pad" for node in graph.node)
+    return f"moved {before - left} Pads into their convolutions"
 
 
 def fold_batch_norms(graph: GraphDef) -> str:
@@ -123,6 +130,13 @@ def _fold(graph: GraphDef, nodes: dict[str, Node], convolution: Node, batch_norm
     batch_norm.attr.clear()
     batch_norm.attr["T"].type = dtype
     batch_norm.attr["data_format"].s = layout.encode()
+
+
+def _set_padding(convolution: Node, widths: npt.NDArray[Any]) -> None:
+    """Set the zeros before and after each axis."""
+    if widths.any():
+        convolution.attr["padding"].s = b"EXPLICIT"
+        convolution.attr["explicit_paddings"].list.i[:] = widths.flatten().tolist()
 
 
 def _convert_node(graph: GraphDef, nodes: dict[str, Node], node: Node) -> bool:

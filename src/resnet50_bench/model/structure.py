@@ -164,14 +164,19 @@ def _network_problems(structure: Structure, base_width: int) -> list[str]:
 
 
 def _stride_place(nodes: dict[str, Node], convolutions: list[Node]) -> str | None:
-    """Tell v1.5 (three strided 3x3) from v1 (six strided 1x1, three of them projections)."""
+    """Tell v1.5 (three strided 3x3) from v1 (six strided 1x1, three of them projections).
+
+    Each may have been split into several.
+    """
     strided: Counter[tuple[int, ...]] = Counter()
     for node in convolutions:
         kernel = find_source(nodes, node.input[1])
         if kernel is not None and kernel.op == "Const" and spatial_stride(node) == 2:
             strided[constant_shape(kernel)[:2]] += 1
-    counts = (strided[(3, 3)], strided[(1, 1)])
-    return {(3, 3): "3x3", (0, 6): "1x1"}.get(counts)
+    spatial, pointwise = strided[(3, 3)], strided[(1, 1)]
+    if spatial == 0:
+        return "1x1" if pointwise >= 6 else None
+    return "3x3" if spatial >= 3 and pointwise >= 3 else None
 
 
 def _trained_values(nodes: dict[str, Node], node: Node) -> int:

@@ -22,11 +22,11 @@ from resnet50_bench.engines.tensorflow import ENGINE, INPUT_NAME, OUTPUT_NAME
 from resnet50_bench.errors import ModelError
 from resnet50_bench.model.architecture import plan_network
 from resnet50_bench.model.convert import read_arithmetic
+from resnet50_bench.model.convolutions import find_convolutions
 from resnet50_bench.model.generate import GraphStyle, build_graph
 from resnet50_bench.model.manifest import Agreement, ModelSource, PreparedGraph
 from resnet50_bench.model.nodes import index_nodes, referenced_name
 from resnet50_bench.model.protocol import Failure, ToolchainAnswer, ToolchainRequest, encode
-from resnet50_bench.model.quantize import find_convolutions
 from resnet50_bench.model.ranges import (
     measure_ranges,
     read_calibration_batches,
@@ -145,7 +145,7 @@ def prepare_graph(
     images = read_held_out_images(calibration)
     on_progress(f"running the source graph on {len(images)} held-out images")
     expected = run_graph(graph, images)
-    steps = _rewrite(graph, recipe, on_progress, calibration)
+    steps, expected_ops = _rewrite(graph, recipe, on_progress, calibration)
     assert load.model_path is not None
     write_graph(graph, load.model_path)
     on_progress("comparing the prepared graph with the source graph")
@@ -160,7 +160,7 @@ def prepare_graph(
         fused_ops=fused_ops,
         arithmetic=read_arithmetic(graph, fused_ops),
         agreement=agreement,
-        notes=plan_fusion_notes(fused_ops, recipe.expected_fused_ops),
+        notes=plan_fusion_notes(fused_ops, expected_ops),
         tools={
             "tensorflow": tf.__version__,
             "numpy": np.__version__,
@@ -207,19 +207,22 @@ def _rewrite(
     recipe: Recipe,
     on_progress: Callable[[str], None],
     calibration: CalibrationSet | None,
-) -> tuple[str, ...]:
+) -> tuple[tuple[str, ...], dict[str, int]]:
+    """Apply the recipe; return what was done and the fused operations to expect."""
     steps = []
     for rewrite in recipe.steps:
         steps.append(rewrite(graph))
         on_progress(steps[-1])
+    convolutions = find_convolutions(graph)
+    expected_ops = recipe.expect_fused_ops(convolutions)
     if recipe.quantize is not None:
         assert calibration is not None
         on_progress(f"calibrating with {calibration.identity.images} images")
-        names = [fused.output for fused in find_convolutions(graph)]
+        names = [fused.output for fused in convolutions]
         ranges = measure_ranges(graph, names, read_calibration_batches(calibration))
         steps.append(recipe.quantize(graph, ranges))
         on_progress(steps[-1])
-    return tuple(steps)
+    return tuple(steps), expected_ops
 
 
 def _compare(expected: tuple[Any, Any], found: tuple[Any, Any], bound: float) -> Agreement:

@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import importlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 from resnet50_bench.config import Precision
 from resnet50_bench.errors import ModelError
+from resnet50_bench.model.convolutions import FusedConvolution
 
 Rewrite: TypeAlias = Callable[[Any], str]
 """Changes a GraphDef in place and says in one sentence what it did."""
 
 Quantize: TypeAlias = Callable[[Any, Mapping[str, float]], str]
 """A rewrite that needs the largest magnitudes of the activations, by node name."""
+
+ExpectFusedOps: TypeAlias = Callable[[Sequence[FusedConvolution]], dict[str, int]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,14 +26,15 @@ class Recipe:
 
     Attributes:
         steps: the rewrites, in order.
-        expected_fused_ops: operations the executed graph must hold, and how many.
+        expect_fused_ops: names the operations which the executed graph must hold when each of
+            the convolutions is fused, and counts them.
         max_softmax_difference: largest difference of one probability from the source's.
         max_logits_relative_l2: largest relative error of the logits.
         quantize: the last rewrite of those that need calibration; None where none is needed.
     """
 
     steps: tuple[Rewrite, ...]
-    expected_fused_ops: dict[str, int]
+    expect_fused_ops: ExpectFusedOps
     max_softmax_difference: float
     max_logits_relative_l2: float
     quantize: Quantize | None = None
@@ -39,9 +43,9 @@ class Recipe:
 RECIPES: dict[Precision, str] = {
     Precision.AVX_FP32: "resnet50_bench.model.recipes.fp32",
     Precision.AVX_BFLOAT16: "resnet50_bench.model.recipes.bf16",
-    Precision.AMX_BFLOAT16: "resnet50_bench.model.recipes.bf16",
+    Precision.AMX_BFLOAT16: "resnet50_bench.model.recipes.amx_bf16",
     Precision.AVX_INT8: "resnet50_bench.model.recipes.int8",
-    Precision.AMX_INT8: "resnet50_bench.model.recipes.int8",
+    Precision.AMX_INT8: "resnet50_bench.model.recipes.amx_int8",
     Precision.AMX_BFLOAT32: "resnet50_bench.model.recipes.fp32",
 }
 """Precision -> the module whose `RECIPE` prepares a graph for it.

@@ -11,10 +11,11 @@ from __future__ import annotations
 from resnet50_bench.model.convert import convert_to_bfloat16
 from resnet50_bench.model.recipes import Recipe
 from resnet50_bench.model.recipes.fp32 import RECIPE as FP32
+from resnet50_bench.model.recipes.fp32 import expect_fused_ops
 
 RECIPE = Recipe(
     steps=(*FP32.steps, convert_to_bfloat16),
-    expected_fused_ops=FP32.expected_fused_ops | {"Cast": 2},
+    expect_fused_ops=lambda convolutions: expect_fused_ops(convolutions) | {"Cast": 2},
     # Rounding to 8 significant bits, 2**-9 of a value at most, in each of 50 layers: 0.03 of the
     # logits is seen, 0.045 at an eighth of the width, where fewer roundings cancel. A wrong
     # conversion is off by as much as the logits themselves.
