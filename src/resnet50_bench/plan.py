@@ -15,7 +15,7 @@ from resnet50_bench.data.feed import plan_pool_images
 from resnet50_bench.data.pool import plan_pool_batches
 from resnet50_bench.data.profiles import IMAGE_BYTES
 from resnet50_bench.data.sources import open_source
-from resnet50_bench.engines import load_engine
+from resnet50_bench.engines import LoadRequest, load_engine
 from resnet50_bench.errors import ConfigError, PlacementError, PrecisionError, RequestError
 from resnet50_bench.evaluation import (
     BACKGROUND_CLASSES,
@@ -28,7 +28,13 @@ from resnet50_bench.host import read_host
 from resnet50_bench.isa import plan_meaning, require_runnable
 from resnet50_bench.launch import MpiPlan, plan_mpi
 from resnet50_bench.layout import plan_fewer, plan_layout
-from resnet50_bench.model import CalibrationRequest, ModelSource, default_cache_dir, find_prepared
+from resnet50_bench.model import (
+    CalibrationRequest,
+    ModelSource,
+    default_cache_dir,
+    find_prepared,
+    wants_split,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -38,7 +44,7 @@ if TYPE_CHECKING:
     from resnet50_bench.engines import Engine
     from resnet50_bench.host import Host
     from resnet50_bench.model import Manifest, PreparedModel
-    from resnet50_bench.placement import Placement
+    from resnet50_bench.placement import Placement, Slot
 
 GIB = 1024**3
 MIB = 1024**2
@@ -254,13 +260,13 @@ def plan_run(config: RunConfig, environ: Mapping[str, str]) -> RunPlan:
     refs = _choose_images(config, source, evaluation)
     placement = plan_layout(config, host, count_batches(len(refs), workload.batch_size))
     cache_dir = default_cache_dir(environ)
-    model_source = _find_model_source(config) if engine.needs_model else None
+    slot = placement.slots[0]
+    model_source = _find_model_source(config, engine, slot, workload.batch_size)
     calibration = plan_calibration(config.calibration, config.seed)
     model = None
     if model_source is not None:
         model = find_prepared(model_source, config.precision, cache_dir, calibration)
-    threads = placement.slots[0].threads
-    ours = _plan_environment(config, host, engine, threads)
+    ours = _plan_environment(config, host, engine, slot.threads)
     inherited = {name: text for name, text in environ.items() if not _sways(name)}
     return RunPlan(
         config=config,
@@ -358,15 +364,22 @@ def plan_calibration(path: str | None, seed: int) -> CalibrationRequest | None:
     return CalibrationRequest(dataset=Path(path), seed=seed) if path is not None else None
 
 
-def _find_model_source(config: RunConfig) -> ModelSource:
+def _find_model_source(
+    config: RunConfig, engine: Engine, slot: Slot, batch_size: int
+) -> ModelSource | None:
+    if not engine.needs_model:
+        return None
+    load = LoadRequest(None, config.precision, slot.threads, batch_size, len(slot.streams),
+                       options=config.engine_options)  # fmt: skip
+    split = wants_split(config.precision, engine.images_alone(load))
     if config.model is None:
-        return ModelSource.generated()
+        return replace(ModelSource.generated(), split=split)
     path = Path(config.model)
     if path.is_dir():
         raise RequestError(
             f"--model {path} is a folder", "give the frozen graph itself, a .pb file"
         )
-    return ModelSource.file(path.absolute())
+    return replace(ModelSource.file(path.absolute()), split=split)
 
 
 def _sways(name: str) -> bool:

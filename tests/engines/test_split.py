@@ -121,13 +121,10 @@ def test_a_limit_below_one_filter_leaves_filters_whole(thin_path):
     [
         (Precision.AMX_INT8, ["split 4 convolutions with large kernels into 8"]),
         (Precision.AMX_BFLOAT16, ["split 6 convolutions with large kernels into 20"]),
-        (Precision.AMX_BFLOAT32, []),
-        (INT8, []),
-        (BF16, []),
-        (FP32, []),
     ],
 )
-def test_only_amx_precisions_are_split_at_full_width(full_model, precision, said):
-    graph = read_graph(full_model.path)
-    steps = [step(graph) for step in find_recipe(precision).steps]
-    assert [text for text in steps if text.startswith("split")] == said
+def test_the_recipes_for_amx_split_the_full_model_when_asked(full_model, precision, said):
+    for split in (False, True):
+        graph = read_graph(full_model.path)
+        steps = [step(graph) for step in find_recipe(precision, split=split).steps]
+        assert [text for text in steps if text.startswith("split")] == said * split

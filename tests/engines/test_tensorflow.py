@@ -144,6 +144,23 @@ def test_the_pool_serves_as_many_cores_as_there_are(threads, calls, pool):
     assert plan_pool(threads, calls) == pool
 
 
+@pytest.mark.parametrize(
+    ("threads", "streams", "callers", "images"),
+    [
+        (1, 0, 1, 32),  # an instance of one core
+        (4, 0, 1, 0),  # four threads share each operation
+        (4, 0, 2, 0),  # so they do with fewer callers than threads
+        (4, 0, 4, 8),  # a caller each
+        (4, 4, 1, 32),  # a stream each
+        (4, 2, 1, 16),  # two threads to a stream, each with its part of the batch
+    ],
+)
+def test_images_a_thread_computes_alone(threads, streams, callers, images):
+    options = {"callers": str(callers)} if callers > 1 else {}
+    load = LoadRequest(None, Precision.AMX_INT8, threads, 32, streams, options=options)
+    assert ENGINE.images_alone(load) == images
+
+
 def test_streams_split_by_image_already(thin_path):
     with pytest.raises(ConfigError, match="callers=2: the streams of an instance already split"):
         ENGINE.load(replace(request(thin_path, callers="2"), streams=2))

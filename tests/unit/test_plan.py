@@ -341,6 +341,25 @@ class TestModelSource:
         runtime, activations = plan_module.RUNTIME_BYTES, 32 * plan_module.BYTES_PER_IMAGE
         assert found.memory_per_instance_bytes == runtime + activations + 128 * IMAGE_BYTES
 
+    @pytest.mark.parametrize(
+        ("asked", "split"),
+        [
+            ({"precision": Precision.AMX_INT8}, False),  # four cores share each operation
+            ({"precision": Precision.AMX_INT8, "engine_options": {"callers": "4"}}, True),
+            ({"precision": Precision.AMX_BFLOAT16, "cores_per_instance": 1}, True),
+            ({"precision": Precision.AVX_INT8, "cores_per_instance": 1}, False),
+            (
+                {"precision": Precision.AMX_INT8, "cores_per_instance": 1, "batch_size": 4},
+                False,
+            ),
+        ],
+    )
+    def test_large_kernels_are_split_where_a_core_computes_alone(self, monkeypatch, asked, split):
+        monkeypatch.setattr(plan_module, "_require_precision", lambda *_: True)
+        found = plan(engine="tensorflow", **asked)
+        assert found.model_source == ModelSource(seed=0, split=split)
+        assert self.sources == [found.model_source]
+
     def test_preparation_takes_time(self):
         asked = {"batch_size": 1, "steps": 60, "warmup_steps": 6}
         found = plan(engine="tensorflow", **asked)

@@ -130,6 +130,12 @@ class Engine(Protocol):
     def parse_trace(self, lines: Iterable[str]) -> tuple[KernelShare, ...]:
         """Read the kernels and their shares of time from a trace; () when it has none."""
 
+    def images_alone(self, request: LoadRequest) -> int:
+        """Return how many images of a query one thread takes through each operation by itself.
+
+        0 where the threads of an instance share every operation; imports no framework.
+        """
+
     def load(self, request: LoadRequest) -> Loaded:
         """Import the framework and load the model."""
 

@@ -68,6 +68,10 @@ class NullEngine:
         """No kernel ever runs."""
         return ()
 
+    def images_alone(self, request: LoadRequest) -> int:
+        """There are no operations."""
+        return 0
+
     def load(self, request: LoadRequest) -> Loaded:
         """Be ready at once."""
         options = request.options

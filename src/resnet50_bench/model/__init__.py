@@ -20,6 +20,7 @@ from resnet50_bench.model.preparation import (
     prepare,
     verify,
 )
+from resnet50_bench.model.recipes import wants_split
 from resnet50_bench.model.structure import Structure
 
 __all__ = [
@@ -43,4 +44,5 @@ __all__ = [
     "prepare",
     "read_manifest",
     "verify",
+    "wants_split",
 ]

@@ -26,7 +26,6 @@ from resnet50_bench.model.manifest import GENERATOR_VERSION, PREPARATION_VERSION
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from resnet50_bench.config import Precision
     from resnet50_bench.model.calibration import CalibrationIdentity
     from resnet50_bench.model.manifest import ModelSource
 
@@ -58,17 +57,25 @@ def plan_source_folder(source: ModelSource, cache_dir: Path) -> Path:
 
 def plan_prepared_folder(
     source_sha256: str,
-    precision: Precision,
+    form: str,
     tensorflow_version: str,
     cache_dir: Path,
     calibration: CalibrationIdentity | None = None,
 ) -> Path:
-    """Return the folder of a prepared graph: it changes with all that changes the graph."""
-    parts = [source_sha256, precision.value, str(PREPARATION_VERSION), tensorflow_version]
+    """Return the folder of a prepared graph: it changes with all that changes the graph.
+
+    Args:
+        source_sha256: of the source graph.
+        form: the precision it is prepared for, and how: see `ModelSource.form`.
+        tensorflow_version: what prepares it.
+        cache_dir: where models are kept.
+        calibration: the images int8 is calibrated with.
+    """
+    parts = [source_sha256, form, str(PREPARATION_VERSION), tensorflow_version]
     if calibration is not None:
         parts.append(msgspec.json.encode(calibration).decode())
     key = hashlib.sha256("\n".join(parts).encode()).hexdigest()[:KEY_DIGITS]
-    return cache_dir / "prepared" / f"{precision.value}-{key}"
+    return cache_dir / "prepared" / f"{form}-{key}"
 
 
 @contextmanager

@@ -28,17 +28,23 @@ USER_FILE = "user file"
 
 @dataclass(frozen=True, slots=True)
 class ModelSource:
-    """The graph to prepare: a file, or the one generated from a seed.
+    """The graph to prepare: a file, or the one generated from a seed; and in which form.
 
     Attributes:
         path: the user's frozen graph; None for a generated one.
         seed: of the generated weights; None for a file.
         base_width: channels after the stem; 64 is ResNet-50, less is a thin one for tests.
+        split: prepare it with its large kernels split; only where `recipes.wants_split`.
     """
 
     path: str | None = None
     seed: int | None = None
     base_width: int = BASE_WIDTH
+    split: bool = False
+
+    def form(self, precision: Precision) -> str:
+        """Name what is prepared of it, e.g. `amx_int8` or `amx_int8-split`."""
+        return precision.value + "-split" * self.split
 
     @classmethod
     def file(cls, path: Path) -> ModelSource:

@@ -93,7 +93,11 @@ def find_prepared(
         return None
     version = read_tensorflow_version()
     folder = plan_prepared_folder(
-        identity.sha256, precision, version, cache_dir, chosen.identity if chosen else None
+        identity.sha256,
+        source.form(precision),
+        version,
+        cache_dir,
+        chosen.identity if chosen else None,
     )
     return _read_prepared(folder)
 
@@ -127,7 +131,11 @@ def prepare(
     if identity is None:
         identity = _generate(source, cache_dir, on_progress)
     folder = plan_prepared_folder(
-        identity.sha256, precision, version, cache_dir, chosen.identity if chosen else None
+        identity.sha256,
+        source.form(precision),
+        version,
+        cache_dir,
+        chosen.identity if chosen else None,
     )
     with lock_path(folder):
         found = _read_prepared(folder)
@@ -137,7 +145,7 @@ def prepare(
             on_progress(f"the prepared model in {folder} is damaged: preparing it again")
         graph_path = _source_path(source, cache_dir)
         request = ToolchainRequest(
-            source=ModelSource(path=str(graph_path), base_width=source.base_width),
+            source=replace(source, path=str(graph_path), seed=None),
             precision=precision,
             calibration=chosen,
         )

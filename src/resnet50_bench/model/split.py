@@ -2,11 +2,11 @@
 
 Runs in the toolchain's child process: it reads and writes TensorFlow's tensors.
 
-oneDNN goes through a batch image by image, and reads the whole kernel for each. In the last stage
-of ResNet-50 kernels have up to 2.4 million values and images only 7x7 places: with AMX, which
-multiplies faster than the third-level cache delivers, the kernel's way into the core takes longer
-than the multiplying. Two convolutions of half the filters each read a kernel that stays in the
-second-level cache from image to image. What they compute is the same.
+In the last stage of ResNet-50 kernels have up to 2.4 million values, and images only 7x7 places.
+With AMX such a convolution reaches half the share of the peak that others do: the kernel, it is
+inferred, comes anew from the third-level cache for every image. Of two convolutions with half the
+filters each, either reads a kernel that stays in the second-level cache. What they compute is the
+same. It pays where one core takes several images through an operation by itself (`wants_split`).
 """
 
 from __future__ import annotations
@@ -25,8 +25,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 LARGEST_KERNEL_BYTES = 5 << 18
-"""1.25 MiB of the 2 MiB which the second-level cache of every AMX core so far has: activations need
-their place too. Of 0.3, 0.7, 0.9, 1.25 and 2.4 MiB it was the fastest, see docs/precisions.md."""
+"""1.25 MiB of the 2 MiB second-level cache of a core of SPR, EMR or GNR: activations need their
+place too. Of the limits tried it was the fastest: docs/precisions.md has them."""
 
 _FILTER_AXIS = 3
 """Of an HWIO kernel, and of NHWC activations."""

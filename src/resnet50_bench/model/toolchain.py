@@ -85,7 +85,7 @@ def answer_request(
         if request.precision is None:
             write_graph(graph, output)
         else:
-            recipe = find_recipe(request.precision)
+            recipe = find_recipe(request.precision, split=source.split)
             load = LoadRequest(output, request.precision, _count_threads(), EVIDENCE_IMAGES)
             prepared = prepare_graph(graph, recipe, load, on_progress, request.calibration)
     return ToolchainAnswer(finished=True, structure=structure, problems=problems, prepared=prepared)

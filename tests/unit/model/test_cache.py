@@ -4,7 +4,6 @@ from pathlib import Path
 
 import pytest
 
-from resnet50_bench.config import Precision
 from resnet50_bench.errors import ModelError
 from resnet50_bench.model.cache import (
     default_cache_dir,
@@ -25,24 +24,23 @@ def test_without_it_the_cache_is_the_users():
     assert default_cache_dir({}).parts[-2:] == ("resnet50-bench", "models")
 
 
-def test_the_key_changes_with_source_precision_and_tensorflow():
+def test_the_key_changes_with_source_form_and_tensorflow():
     cache = Path("cache")
     arguments = [
-        ("a" * 64, Precision.AVX_FP32, "2.21.0"),
-        ("b" * 64, Precision.AVX_FP32, "2.21.0"),
-        ("a" * 64, Precision.AVX_INT8, "2.21.0"),
-        ("a" * 64, Precision.AVX_FP32, "2.20.0"),
+        ("a" * 64, "avx_fp32", "2.21.0"),
+        ("b" * 64, "avx_fp32", "2.21.0"),
+        ("a" * 64, "avx_int8", "2.21.0"),
+        ("a" * 64, "avx_int8-split", "2.21.0"),
+        ("a" * 64, "avx_fp32", "2.20.0"),
     ]
     folders = {plan_prepared_folder(*each, cache) for each in arguments}
-    assert len(folders) == 4
+    assert len(folders) == 5
     assert plan_prepared_folder(*arguments[0], cache) in folders
 
 
 def test_the_key_changes_with_the_calibration():
     def folder(calibration):
-        return plan_prepared_folder(
-            "a" * 64, Precision.AVX_INT8, "2.21.0", Path("cache"), calibration
-        )
+        return plan_prepared_folder("a" * 64, "avx_int8", "2.21.0", Path("cache"), calibration)
 
     identity = CalibrationIdentity(kind="dataset", images=4, seed=0, names_sha256="c" * 64)
     others = [

@@ -1,5 +1,6 @@
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -86,6 +87,25 @@ def test_the_second_time_nothing_is_done(toolchain, tmp_path):
     assert subject.find_prepared(ModelSource.generated(7), Precision.AVX_FP32, tmp_path) == first
     assert subject.list_prepared(tmp_path) == [first]
     assert len(toolchain.requests) == count
+
+
+def test_a_split_graph_is_another_one_of_the_same_source(toolchain, tmp_path):
+    whole, split = ModelSource.generated(7), replace(ModelSource.generated(7), split=True)
+    first = subject.prepare(whole, Precision.AMX_INT8, tmp_path, lambda _: None)
+    assert subject.find_prepared(split, Precision.AMX_INT8, tmp_path) is None
+    second = subject.prepare(split, Precision.AMX_INT8, tmp_path, lambda _: None)
+    assert [request.source.split for request in toolchain.requests] == [False, False, True]
+    assert second.path.parent.name.startswith("amx_int8-split-")
+    assert second.manifest.source == first.manifest.source
+    assert subject.find_prepared(whole, Precision.AMX_INT8, tmp_path) == first
+    assert subject.find_prepared(split, Precision.AMX_INT8, tmp_path) == second
+
+
+@pytest.mark.parametrize("precision", Precision)
+@pytest.mark.parametrize("images", [0, 1, 7, 8, 32])
+def test_a_split_graph_is_for_amx_and_many_images_in_one_thread(precision, images):
+    is_amx = precision in (Precision.AMX_INT8, Precision.AMX_BFLOAT16)
+    assert recipes.wants_split(precision, images) is (is_amx and images >= 8)
 
 
 def test_a_damaged_prepared_file_is_never_used(toolchain, tmp_path):

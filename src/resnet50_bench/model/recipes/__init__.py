@@ -43,9 +43,9 @@ class Recipe:
 RECIPES: dict[Precision, str] = {
     Precision.AVX_FP32: "resnet50_bench.model.recipes.fp32",
     Precision.AVX_BFLOAT16: "resnet50_bench.model.recipes.bf16",
-    Precision.AMX_BFLOAT16: "resnet50_bench.model.recipes.amx_bf16",
+    Precision.AMX_BFLOAT16: "resnet50_bench.model.recipes.bf16",
     Precision.AVX_INT8: "resnet50_bench.model.recipes.int8",
-    Precision.AMX_INT8: "resnet50_bench.model.recipes.amx_int8",
+    Precision.AMX_INT8: "resnet50_bench.model.recipes.int8",
     Precision.AMX_BFLOAT32: "resnet50_bench.model.recipes.fp32",
 }
 """Precision -> the module whose `RECIPE` prepares a graph for it.
@@ -54,9 +54,33 @@ RECIPES: dict[Precision, str] = {
 environment oneDNN reads makes the difference.
 """
 
+_SPLIT_RECIPES: dict[Precision, str] = {
+    Precision.AMX_BFLOAT16: "resnet50_bench.model.recipes.split_bf16",
+    Precision.AMX_INT8: "resnet50_bench.model.recipes.split_int8",
+}
+"""Precision -> the module for a graph with its large kernels split (`split.py`)."""
 
-def find_recipe(precision: Precision) -> Recipe:
+SPLIT_FROM_IMAGES = 8
+"""Images that a thread must take through each operation by itself for a split graph to be faster,
+see docs/precisions.md; where threads share an operation it is slower."""
+
+
+def wants_split(precision: Precision, images_alone: int) -> bool:
+    """Say whether a graph with its large kernels split is the faster one.
+
+    Args:
+        precision: to compute in.
+        images_alone: as the engine counts them.
+    """
+    return precision in _SPLIT_RECIPES and images_alone >= SPLIT_FROM_IMAGES
+
+
+def find_recipe(precision: Precision, *, split: bool = False) -> Recipe:
     """Return the recipe of a precision.
+
+    Args:
+        precision: to prepare for.
+        split: whether large kernels are to be split; only for precisions that `wants_split`.
 
     Raises:
         ModelError: there is none.
@@ -67,5 +91,6 @@ def find_recipe(precision: Precision) -> Recipe:
             f"no model can be prepared for --precision {precision.value}",
             f"choose --precision {known}",
         )
-    recipe: Recipe = importlib.import_module(RECIPES[precision]).RECIPE
+    module = _SPLIT_RECIPES[precision] if split else RECIPES[precision]
+    recipe: Recipe = importlib.import_module(module).RECIPE
     return recipe

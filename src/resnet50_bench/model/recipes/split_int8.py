@@ -1,4 +1,4 @@
-"""The graph for int8 on AMX: that for int8, with no kernel larger than its cache."""
+"""The graph for int8, with no kernel larger than the cache of an AMX core."""
 
 from __future__ import annotations
 
