@@ -11,14 +11,9 @@ Run it on a quiet machine; a round takes about two minutes, and four where the C
 from __future__ import annotations
 
 import argparse
-import json
-import os
-import shutil
 import statistics
-import subprocess
 import sys
 import tempfile
-import venv
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -28,22 +23,10 @@ from resnet50_bench.config import Precision
 from resnet50_bench.cpu_latency import CpuLatencyLimit, check_limit
 from resnet50_bench.errors import RequestError
 from resnet50_bench.host import Host, read_host
-from resnet50_bench.isa import default_precisions_on, plan_meaning
-from resnet50_bench.model import ModelSource, default_cache_dir, prepare
-
-PACKAGES = ("openvino==2026.4.1", "nncf==3.4.0")
-HINTS = {
-    Precision.AVX_FP32: "f32",
-    Precision.AVX_BFLOAT16: "bf16",
-    Precision.AVX_INT8: "int8",
-    Precision.AMX_BFLOAT16: "bf16",
-    Precision.AMX_INT8: "int8",
-}
-"""What OpenVINO is to compute in; it has no counterpart of `amx_bfloat32`."""
+from resnet50_bench.isa import default_precisions_on
+from run_openvino import HINTS, OpenVino
 
 QUERIES = 150
-ISA_CAP = "ONEDNN_MAX_CPU_ISA"
-"""OpenVINO's kernels heed it as TensorFlow's do: both are oneDNN's."""
 
 
 @dataclass(frozen=True)
@@ -65,19 +48,6 @@ class Setting:
         return ["--precision", self.precision.value, *limit]
 
 
-def make_environment() -> str:
-    """Return the Python of an environment that has OpenVINO; made once."""
-    folder = default_cache_dir(os.environ).parent / "benchmark-openvino"
-    python = folder / "bin" / "python"
-    stamp = folder / "installed"
-    if not stamp.exists():
-        print(f"installing {' '.join(PACKAGES)} into {folder}", file=sys.stderr)
-        venv.create(folder, with_pip=True, clear=True)
-        subprocess.run([python, "-m", "pip", "install", "--quiet", *PACKAGES], check=True)
-        stamp.touch()
-    return str(python)
-
-
 def list_settings(host: Host) -> list[Setting]:
     """The precisions of this host, and whether idle cores can be kept awake."""
     runnable = default_precisions_on(host.cpu_flags, probe_amx())
@@ -91,34 +61,27 @@ def list_settings(host: Host) -> list[Setting]:
     return [Setting(name, awake) for name in HINTS if name in runnable for awake in ways]
 
 
-def run_openvino(python: str, graph: Path, setting: Setting, host: Host, cpus: str) -> float:
+def run_openvino(openvino: OpenVino, setting: Setting) -> float:
     """Return the median duration of a query in milliseconds."""
-    script = str(Path(__file__).with_name("openvino_latency.py"))
-    command = [python, script, str(graph), HINTS[setting.precision], str(QUERIES), cpus]
-    cap = plan_meaning(setting.precision, host.cpu_flags).environment[ISA_CAP]
     limit = CpuLatencyLimit(0) if setting.awake else None
-    environment = os.environ | {ISA_CAP: cap}
-    done = subprocess.run(command, env=environment, capture_output=True, check=True, text=True)
+    durations = openvino.run(setting.precision, "--queries", str(QUERIES))
     if limit is not None:
         limit.close()
-    return float(statistics.median(json.loads(done.stdout.splitlines()[-1]))) / 1e6
+    return float(statistics.median(durations)) / 1e6
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--rounds", type=int, default=3)
     rounds = parser.parse_args().rounds
-    python = make_environment()
     host = read_host()
     cores = host.cores_per_socket(host.sockets[0])
-    cpus = ",".join(str(core.cpus[0]) for core in host.cores[:cores])
-    cache = default_cache_dir(os.environ)
-    model = prepare(ModelSource.generated(), Precision.AVX_FP32, cache, print)
+    cpus = tuple(core.cpus[0] for core in host.cores[:cores])
     settings = list_settings(host)
     ours: dict[Setting, list[float]] = {item: [] for item in settings}
     theirs: dict[Setting, list[float]] = {item: [] for item in settings}
     with tempfile.TemporaryDirectory() as folder:
-        graph = Path(shutil.copy(model.path, Path(folder) / "model.pb"))
+        openvino = OpenVino(Path(folder), host, cpus)
         for number in range(rounds):
             print(f"round {number + 1} of {rounds}", file=sys.stderr)
             for item in settings:
@@ -127,7 +90,7 @@ def main() -> None:
                 summary = measure(flags, Path(folder), seconds=4.0)
                 kpis = summary["kpis"]
                 ours[item].append(kpis["latency"]["percentiles_ms"]["p50"])
-                theirs[item].append(run_openvino(python, graph, item, host, cpus))
+                theirs[item].append(run_openvino(openvino, item))
                 mine, other = ours[item][-1], theirs[item][-1]
                 print(f"  {' '.join(item.flags)}: {mine:.2f} {other:.2f} ms", file=sys.stderr)
     print(f"{host.cpu_model}, one instance of {cores} cores, batch 1, p50 in ms, {rounds} rounds")
