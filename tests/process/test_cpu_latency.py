@@ -39,6 +39,14 @@ def test_the_limit_holds_while_the_instances_run_and_is_on_record(r50, picture):
 
 
 @pytest.mark.usefixtures("device")
+def test_the_plan_tells_of_the_limit(r50):
+    ended = r50("run", *MEASURE, "--cpu-latency-limit", "7", "--dry-run")
+    assert ended.code == 0, ended.stderr
+    assert "idle CPUs of the machine will be held to 7 us" in ended.stdout
+    assert "held to" not in r50("run", *MEASURE, "--dry-run").stdout
+
+
+@pytest.mark.usefixtures("device")
 def test_nothing_is_left_of_it_after_the_run(r50, picture):
     before = subprocess.run([sys.executable, "-c", READ_DEVICE], capture_output=True, check=True)
     arguments = [*MEASURE, *instances(1), "--dataset", picture, "--cpu-latency-limit", "1"]

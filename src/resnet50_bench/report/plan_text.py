@@ -29,6 +29,8 @@ def print_plan(console: Console, plan: RunPlan) -> None:
     elif plan.model_source is not None:
         model = "will be prepared first, once: about half a minute"
     total = plan.memory_per_instance_bytes * len(slots)
+    limit = plan.config.cpu_latency_limit_us
+    held = [("Wake-up", f"idle CPUs of the machine will be held to {limit} us")]
     launch = [("MPI", shlex.join(plan_mpi_command(plan, plan.mpi)))] if plan.mpi else []
     rows = [
         ("Run", f"{plan.config.mode.value}, {plan.config.precision.value}, {plan.config.engine}"),
@@ -45,6 +47,7 @@ def print_plan(console: Console, plan: RunPlan) -> None:
         ("Instances", describe_instances(plan.placement)),
         ("Placement", "\n".join(render_placement(plan.host, plan.placement))),
         *launch,
+        *(held if limit is not None else ()),
         ("Environment", "\n".join(f"{k}={v}" for k, v in sorted(plan.environment.items()))),
         (
             "Memory",
