@@ -358,8 +358,21 @@ def _warn_of_idle_cores(record: Record) -> Iterator[Finding]:
             yield Finding(
                 f"instance {item.slot.instance} kept its {item.slot.threads} threads busy for "
                 f"{busy:.0%} of the time",
-                "try fewer cores for each instance (--cores-per-instance) or a larger --batch-size",
+                _advise_on_idle_cores(record, item.slot.threads),
             )
+
+
+def _advise_on_idle_cores(record: Record, threads: int) -> str:
+    ways = ["fewer cores for each instance (--cores-per-instance)"]
+    config = record.config
+    if config.mode is not Mode.LATENCY:
+        ways.append("a larger --batch-size")
+        shared = config.mode is Mode.THROUGHPUT and not config.weight_sharing
+        if shared and not config.engine_options and record.workload.batch_size >= threads:
+            ways.append(f"a caller for each core (--engine-option callers={threads})")
+    elif config.cpu_latency_limit_us is None:
+        ways.append("idle cores kept awake (--cpu-latency-limit 0)")
+    return f"try {' or '.join(ways)}"
 
 
 def _warn_of_kind(record: Record) -> Iterator[Finding]:

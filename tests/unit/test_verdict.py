@@ -20,7 +20,7 @@ from tests.records import (
     make_slot,
 )
 
-from resnet50_bench.config import CaseType, RunConfig
+from resnet50_bench.config import CaseType, Mode, RunConfig
 from resnet50_bench.engines.base import KernelShare
 from resnet50_bench.isa import ProofState
 from resnet50_bench.memory_policy import MemoryPolicy
@@ -490,6 +490,35 @@ class TestWarnings:
     def test_idle_cores(self, cpu_ns, expected):
         # 2 threads for 20 s.
         assert warnings(one_instance(make_instance(0, cpu_ns=cpu_ns))) == expected
+
+    @pytest.mark.parametrize(
+        ("asked", "advice"),
+        [
+            (
+                {},
+                "try fewer cores for each instance (--cores-per-instance) or a larger --batch-size "
+                "or a caller for each core (--engine-option callers=2)",
+            ),
+            *(
+                (
+                    asked,
+                    "try fewer cores for each instance (--cores-per-instance) or a larger "
+                    "--batch-size",
+                )
+                for asked in ({"weight_sharing": True}, {"engine_options": {"callers": "2"}})
+            ),
+            (
+                {"mode": Mode.LATENCY},
+                "try fewer cores for each instance (--cores-per-instance) or idle cores kept awake "
+                "(--cpu-latency-limit 0)",
+            ),
+        ],
+    )
+    def test_what_helps_against_idle_cores(self, asked, advice):
+        record = one_instance(make_instance(0, cpu_ns=20 * SECOND))
+        record = replace(record, config=replace(record.config, **asked))
+        (finding,) = (item for item in judge(record).warnings if "threads busy" in item.message)
+        assert finding.advice == advice
 
     def test_generated_weights(self):
         record = make_record(model=make_manifest("generated"))
