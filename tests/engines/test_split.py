@@ -7,15 +7,22 @@ import pytest
 
 from resnet50_bench.config import Precision
 from resnet50_bench.engines.base import LoadRequest
-from resnet50_bench.model import CalibrationRequest
+from resnet50_bench.model import CalibrationRequest, ModelSource
 from resnet50_bench.model.calibration import select_calibration
 from resnet50_bench.model.convert import convert_to_bfloat16
 from resnet50_bench.model.nodes import index_nodes
 from resnet50_bench.model.probe import plan_probe_images
+from resnet50_bench.model.protocol import ToolchainRequest
 from resnet50_bench.model.recipes import find_recipe
 from resnet50_bench.model.rewrite import read_constant
 from resnet50_bench.model.split import LARGEST_KERNEL_BYTES, plan_split, split_large_kernels
-from resnet50_bench.model.toolchain import prepare_graph, read_graph, run_graph
+from resnet50_bench.model.toolchain import (
+    answer_request,
+    prepare_graph,
+    read_graph,
+    run_graph,
+    write_graph,
+)
 
 pytestmark = pytest.mark.tensorflow
 
@@ -128,3 +135,15 @@ def test_the_recipes_for_amx_split_the_full_model_when_asked(full_model, precisi
         graph = read_graph(full_model.path)
         steps = [step(graph) for step in find_recipe(precision, split=split).steps]
         assert [text for text in steps if text.startswith("split")] == said * split
+
+
+@pytest.mark.parametrize("split", [False, True])
+def test_the_toolchain_takes_the_recipe_of_the_form_it_is_asked_for(thin_model, tmp_path, split):
+    write_graph(thin_model.build(), tmp_path / "source.pb")
+    source = ModelSource(path=str(tmp_path / "source.pb"), base_width=8, split=split)
+    output = str(tmp_path / "model.pb")
+    request = ToolchainRequest(source=source, output=output, precision=Precision.AMX_BFLOAT16)
+    answer = answer_request(request, lambda _: None)
+    # None of the thin model's kernels is large.
+    said = "split 0 convolutions with large kernels into 0"
+    assert (said in answer.prepared.steps) is split

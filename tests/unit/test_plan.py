@@ -360,6 +360,14 @@ class TestModelSource:
         assert found.model_source == ModelSource(seed=0, split=split)
         assert self.sources == [found.model_source]
 
+    def test_callers_that_do_not_fit_are_refused_before_anything_is_started(self):
+        with pytest.raises(ConfigError) as caught:
+            plan(engine="tensorflow", engine_options={"callers": "3"})
+        assert caught.value.problems == (
+            "--engine-option callers=3: it must divide the 4 threads of an instance",
+        )
+        assert self.sources == []
+
     def test_preparation_takes_time(self):
         asked = {"batch_size": 1, "steps": 60, "warmup_steps": 6}
         found = plan(engine="tensorflow", **asked)

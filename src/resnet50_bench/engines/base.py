@@ -134,6 +134,9 @@ class Engine(Protocol):
         """Return how many images of a query one thread takes through each operation by itself.
 
         0 where the threads of an instance share every operation; imports no framework.
+
+        Raises:
+            ConfigError: the options do not fit the threads or the batch, as in `load`.
         """
 
     def load(self, request: LoadRequest) -> Loaded:

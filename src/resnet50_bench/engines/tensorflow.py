@@ -87,9 +87,9 @@ class TensorFlowEngine:
 
     def images_alone(self, request: LoadRequest) -> int:
         """Count those of a caller or stream where each thread is one; see `plan_pool`."""
+        callers = _plan_callers(request)
         if request.streams:
             return request.batch_size * request.streams // request.threads
-        callers = int(request.options.get(CALLERS_OPTION, "1"))
         return request.batch_size // callers if callers == request.threads else 0
 
     def load(self, request: LoadRequest) -> Loaded:
