@@ -24,7 +24,7 @@ import numpy as np
 from photos import make_photos
 from resnet50_bench.data.preprocess import preprocess_into
 from resnet50_bench.data.profiles import MLPERF
-from resnet50_bench.host import read_host
+from resnet50_bench.host.machine import read_host
 from resnet50_bench.model import ModelSource, default_cache_dir
 from resnet50_bench.model.cache import MODEL_FILE, plan_source_folder
 from run_r50 import run_r50

@@ -18,12 +18,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from precisions import measure
-from resnet50_bench.amx_probe import probe_amx
 from resnet50_bench.config import Precision
-from resnet50_bench.cpu_latency import CpuLatencyLimit, check_limit
 from resnet50_bench.errors import RequestError
-from resnet50_bench.host import Host, read_host
-from resnet50_bench.isa import default_precisions_on
+from resnet50_bench.host.amx_probe import probe_amx
+from resnet50_bench.host.cpu_latency import CpuLatencyLimit, check_limit
+from resnet50_bench.host.machine import Host, read_host
+from resnet50_bench.precision.isa import default_precisions_on
 from run_openvino import HINTS, OpenVino
 
 QUERIES = 150

@@ -23,10 +23,10 @@ from pathlib import Path
 from resnet50_bench.config import Precision
 from resnet50_bench.data.dummy import make_dummy_pool
 from resnet50_bench.engines.tensorflow import ENGINE
-from resnet50_bench.host import read_host
-from resnet50_bench.isa import plan_meaning
+from resnet50_bench.host.machine import read_host
 from resnet50_bench.model import ModelSource, default_cache_dir, prepare
-from resnet50_bench.results import Record, read_record
+from resnet50_bench.precision.isa import plan_meaning
+from resnet50_bench.results.record import Record, read_record
 
 BATCH = 32
 STEPS = 15

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from peak import DTYPES, read_peak, share_of_limit
-from resnet50_bench.host import read_host
+from resnet50_bench.host.machine import read_host
 from run_r50 import run_r50
 
 _SMALL = {

@@ -24,9 +24,10 @@ from typing import Any, cast
 
 from resnet50_bench.config import Mode, Precision, RunConfig, plan_workload
 from resnet50_bench.data.feed import FeedReport
-from resnet50_bench.host import Core, Host, Node
-from resnet50_bench.host_specs import describe_host
-from resnet50_bench.job import (
+from resnet50_bench.host.machine import Core, Host, Node
+from resnet50_bench.host.memory_policy import MemoryPolicy
+from resnet50_bench.host.specs import describe_host
+from resnet50_bench.instance.job import (
     EvidenceSeen,
     Finished,
     Job,
@@ -36,14 +37,13 @@ from resnet50_bench.job import (
     Started,
     encode,
 )
-from resnet50_bench.kpi import run_kpis
 from resnet50_bench.launch.local import Process
-from resnet50_bench.memory_policy import MemoryPolicy
-from resnet50_bench.outcome import describe_instances
-from resnet50_bench.placement import Placement, PlacementRequest, Slot, plan_placement
-from resnet50_bench.report.placement_map import render_placement
-from resnet50_bench.results import Launch, Record, read_record, write_record
-from resnet50_bench.verdict import judge
+from resnet50_bench.placement.slots import Placement, PlacementRequest, Slot, plan_placement
+from resnet50_bench.report.terminal.placement_map import render_placement
+from resnet50_bench.results.kpi import run_kpis
+from resnet50_bench.results.record import Launch, Record, read_record, write_record
+from resnet50_bench.session.outcome import describe_instances
+from resnet50_bench.verdict.judge import judge
 
 BIG = "16x64x2 snc2"
 PLACED = 1000

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 from tests.records import make_manifest, make_record
 
 from resnet50_bench.config import DataType, Mode, Precision, RunConfig
-from resnet50_bench.predictions import Prediction, pack_row
-from resnet50_bench.results import Dataset, Evaluation, Record
+from resnet50_bench.instance.predictions import Prediction, pack_row
+from resnet50_bench.results.record import Dataset, Evaluation, Record
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

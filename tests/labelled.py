@@ -27,8 +27,8 @@ if TYPE_CHECKING:
 
     import numpy.typing as npt
 
-    from resnet50_bench.model.architecture import Network
-    from resnet50_bench.model.weights import Weights
+    from resnet50_bench.model.graph.architecture import Network
+    from resnet50_bench.model.graph.weights import Weights
 
 SYNSETS = 1000
 KINDS = 16
@@ -223,8 +223,8 @@ def _prepare(bgr: npt.NDArray[Any], mistake: Mistake) -> npt.NDArray[np.float32]
 
 def make_backbone(base_width: int = 64, seed: int = 0) -> Backbone:
     """Generate the network; 64 is ResNet-50, less is a thin one."""
-    from resnet50_bench.model.architecture import plan_network
-    from resnet50_bench.model.weights import calibrate_weights
+    from resnet50_bench.model.graph.architecture import plan_network
+    from resnet50_bench.model.graph.weights import calibrate_weights
 
     network = plan_network(base_width)
     return Backbone(network, calibrate_weights(network, seed, lambda _: None))
@@ -236,7 +236,7 @@ def compute_features(
     """Run the images through the network up to the pooling: float64 `(N, features)`."""
     import tensorflow as tf
 
-    from resnet50_bench.model.generate import GraphStyle, build_graph
+    from resnet50_bench.model.graph.generate import GraphStyle, build_graph
 
     graph = tf.Graph()
     with graph.as_default():
@@ -266,7 +266,7 @@ def make_fitted_model(
             1001, or something else for a mistake.
         classes: 1000 or 1001.
     """
-    from resnet50_bench.model.generate import GraphStyle, build_graph
+    from resnet50_bench.model.graph.generate import GraphStyle, build_graph
 
     kernel, bias = _fit(features, outputs, classes)
     weights = replace(backbone.weights, dense_kernel=kernel, dense_bias=bias)

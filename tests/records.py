@@ -21,8 +21,10 @@ from resnet50_bench.config import (
 )
 from resnet50_bench.data.feed import FeedReport
 from resnet50_bench.engines.base import KernelShare
-from resnet50_bench.job import EvidenceSeen, Failed, Phases, PlacementSeen
-from resnet50_bench.memory_policy import MemoryPolicy
+from resnet50_bench.host.memory_policy import MemoryPolicy
+from resnet50_bench.instance.job import EvidenceSeen, Failed, Phases, PlacementSeen
+from resnet50_bench.instance.predictions import Prediction, pack_row
+from resnet50_bench.model.graph.structure import Structure
 from resnet50_bench.model.manifest import (
     GENERATED,
     USER_FILE,
@@ -31,10 +33,8 @@ from resnet50_bench.model.manifest import (
     Manifest,
     PreparedGraph,
 )
-from resnet50_bench.model.structure import Structure
-from resnet50_bench.placement import PlacementRequest, Slot, plan_placement
-from resnet50_bench.predictions import Prediction, pack_row
-from resnet50_bench.results import (
+from resnet50_bench.placement.slots import PlacementRequest, Slot, plan_placement
+from resnet50_bench.results.record import (
     Dataset,
     Evaluation,
     ExitCause,
@@ -46,8 +46,8 @@ from resnet50_bench.results import (
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from resnet50_bench.host import Host
-    from resnet50_bench.results import ExitKind
+    from resnet50_bench.host.machine import Host
+    from resnet50_bench.results.record import ExitKind
 
 MS = 1_000_000
 SECOND = 1_000_000_000
@@ -241,7 +241,7 @@ def make_record(
         "dataset": None,
         "launch": Launch(
             environment={"OMP_NUM_THREADS": "2"},
-            command=("python", "-m", "resnet50_bench.worker"),
+            command=("python", "-m", "resnet50_bench.instance.worker"),
             parent_cpu_ns=5 * MS,
             parent_wall_ns=20 * SECOND,
         ),

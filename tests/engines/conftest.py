@@ -22,11 +22,11 @@ from tests.labelled import (
 from resnet50_bench.config import Precision
 from resnet50_bench.engines.base import LoadRequest
 from resnet50_bench.model import ModelSource, PreparedModel, prepare
-from resnet50_bench.model.architecture import Network, plan_network
-from resnet50_bench.model.generate import GraphStyle, build_graph
+from resnet50_bench.model.graph.architecture import Network, plan_network
+from resnet50_bench.model.graph.generate import GraphStyle, build_graph
+from resnet50_bench.model.graph.weights import Weights, calibrate_weights
 from resnet50_bench.model.recipes import find_recipe
 from resnet50_bench.model.toolchain import prepare_graph
-from resnet50_bench.model.weights import Weights, calibrate_weights
 
 THIN = 8
 

@@ -11,10 +11,10 @@ import pytest
 from tests.answers import name_image
 from tests.labelled import SYNSETS, Mistake, mislabel
 
-from resnet50_bench.accuracy import compute_accuracy
-from resnet50_bench.explain import explain, plan_sample, should_explain
-from resnet50_bench.predictions import Prediction, pack_row
-from resnet50_bench.results import Evaluation, Trial
+from resnet50_bench.instance.predictions import Prediction, pack_row
+from resnet50_bench.results.accuracy import compute_accuracy
+from resnet50_bench.results.record import Evaluation, Trial
+from resnet50_bench.verdict.explain import explain, plan_sample, should_explain
 
 pytestmark = pytest.mark.tensorflow
 

@@ -7,29 +7,29 @@ import cv2
 import numpy as np
 import pytest
 
-from resnet50_bench.amx_probe import probe_amx
 from resnet50_bench.config import Precision
 from resnet50_bench.engines.base import LoadRequest
 from resnet50_bench.engines.onednn import parse_trace
 from resnet50_bench.errors import ModelError
-from resnet50_bench.host import read_host
-from resnet50_bench.isa import ProofState, plan_meaning, plan_runnable, plan_verdict
+from resnet50_bench.host.amx_probe import probe_amx
+from resnet50_bench.host.machine import read_host
 from resnet50_bench.model import CalibrationRequest, ModelSource, prepare
 from resnet50_bench.model.calibration import select_calibration
-from resnet50_bench.model.convolutions import find_convolutions
+from resnet50_bench.model.graph.convolutions import find_convolutions
+from resnet50_bench.model.graph.nodes import find_reachable, index_nodes
+from resnet50_bench.model.graph.probe import CHANNEL_MEANS, plan_probe_images
+from resnet50_bench.model.graph.rewrite import read_constant
+from resnet50_bench.model.graph.structure import find_problems, read_structure
 from resnet50_bench.model.manifest import Arithmetic
-from resnet50_bench.model.nodes import find_reachable, index_nodes
-from resnet50_bench.model.probe import CHANNEL_MEANS, plan_probe_images
-from resnet50_bench.model.quantize import quantize
-from resnet50_bench.model.ranges import (
+from resnet50_bench.model.quantization.quantize import quantize
+from resnet50_bench.model.quantization.ranges import (
     measure_ranges,
     read_calibration_batches,
     read_held_out_images,
 )
 from resnet50_bench.model.recipes import find_recipe
-from resnet50_bench.model.rewrite import read_constant
-from resnet50_bench.model.structure import find_problems, read_structure
 from resnet50_bench.model.toolchain import prepare_graph, read_graph
+from resnet50_bench.precision.isa import ProofState, plan_meaning, plan_runnable, plan_verdict
 
 pytestmark = pytest.mark.tensorflow
 

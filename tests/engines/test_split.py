@@ -9,13 +9,13 @@ from resnet50_bench.config import Precision
 from resnet50_bench.engines.base import LoadRequest
 from resnet50_bench.model import CalibrationRequest, ModelSource
 from resnet50_bench.model.calibration import select_calibration
-from resnet50_bench.model.convert import convert_to_bfloat16
-from resnet50_bench.model.nodes import index_nodes
-from resnet50_bench.model.probe import plan_probe_images
+from resnet50_bench.model.graph.convert import convert_to_bfloat16
+from resnet50_bench.model.graph.nodes import index_nodes
+from resnet50_bench.model.graph.probe import plan_probe_images
+from resnet50_bench.model.graph.rewrite import read_constant
+from resnet50_bench.model.graph.split import LARGEST_KERNEL_BYTES, plan_split, split_large_kernels
 from resnet50_bench.model.protocol import ToolchainRequest
 from resnet50_bench.model.recipes import find_recipe
-from resnet50_bench.model.rewrite import read_constant
-from resnet50_bench.model.split import LARGEST_KERNEL_BYTES, plan_split, split_large_kernels
 from resnet50_bench.model.toolchain import (
     answer_request,
     prepare_graph,

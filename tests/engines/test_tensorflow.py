@@ -11,8 +11,8 @@ from resnet50_bench.config import Precision
 from resnet50_bench.engines.base import LoadRequest
 from resnet50_bench.engines.tensorflow import ENGINE, count_fused_ops, plan_pool
 from resnet50_bench.errors import ConfigError, ModelError
-from resnet50_bench.model.probe import plan_probe_images
-from resnet50_bench.streams import Stream
+from resnet50_bench.instance.streams import Stream
+from resnet50_bench.model.graph.probe import plan_probe_images
 
 CPUS = sorted(os.sched_getaffinity(0))
 
@@ -75,8 +75,8 @@ from pathlib import Path
 from resnet50_bench.config import Precision
 from resnet50_bench.engines.base import LoadRequest
 from resnet50_bench.engines.tensorflow import ENGINE
-from resnet50_bench.model.probe import plan_probe_images
-from resnet50_bench.streams import Stream
+from resnet50_bench.model.graph.probe import plan_probe_images
+from resnet50_bench.instance.streams import Stream
 
 request = LoadRequest(Path(sys.argv[1]), Precision.AVX_FP32, threads=2, batch_size=4, streams=2)
 loaded, images = ENGINE.load(request), plan_probe_images(4, seed=1)
@@ -110,7 +110,7 @@ from pathlib import Path
 from resnet50_bench.config import Precision
 from resnet50_bench.engines.base import LoadRequest
 from resnet50_bench.engines.tensorflow import ENGINE
-from resnet50_bench.model.probe import plan_probe_images
+from resnet50_bench.model.graph.probe import plan_probe_images
 
 os.sched_setaffinity(0, {int(cpu) for cpu in sys.argv[2:]})
 os.environ.update(ENGINE.environment(Precision.AVX_FP32, len(sys.argv[2:])))

@@ -3,7 +3,7 @@
 import pytest
 
 from resnet50_bench.data.sources import open_source
-from resnet50_bench.data.verify_tfrecord import check_records, find_shards
+from resnet50_bench.data.verify.tfrecord import check_records, find_shards
 
 pytestmark = pytest.mark.tensorflow
 

@@ -8,7 +8,6 @@ from pathlib import Path
 import pytest
 from tests.answers import make_accuracy_record, make_evaluation
 
-from resnet50_bench.compare import compare, find_differences
 from resnet50_bench.config import Precision
 from resnet50_bench.report.comparison import (
     name_runs,
@@ -16,7 +15,8 @@ from resnet50_bench.report.comparison import (
     render_flips,
     summarize_comparison,
 )
-from resnet50_bench.results import Record
+from resnet50_bench.results.record import Record
+from resnet50_bench.verdict.compare import compare, find_differences
 
 FOLDER = Path(__file__).parent
 IMAGES = 2000

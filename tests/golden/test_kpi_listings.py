@@ -7,10 +7,10 @@ from pathlib import Path
 import pytest
 from tests.records import BEGIN_NS, MS, make_instance, make_queries, make_record
 
-from resnet50_bench.kpi_logs import parse_log
-from resnet50_bench.report.kpi_runs import describe_log
-from resnet50_bench.report.kpi_table import render_csv, render_json, render_list
-from resnet50_bench.report.kpi_text import KpiRun, describe_record, render_run
+from resnet50_bench.report.kpi.logs import parse_log
+from resnet50_bench.report.kpi.runs import describe_log
+from resnet50_bench.report.kpi.table import render_csv, render_json, render_list
+from resnet50_bench.report.kpi.text import KpiRun, describe_record, render_run
 
 FOLDER = Path(__file__).parent
 

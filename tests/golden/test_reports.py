@@ -24,11 +24,11 @@ from resnet50_bench.config import DataType, Mode, Precision, RunConfig
 from resnet50_bench.data.feed import FeedReport
 from resnet50_bench.data.sources import Skipped
 from resnet50_bench.engines.base import KernelShare
-from resnet50_bench.report.kpi_text import render_kpi_text
+from resnet50_bench.report.kpi.text import render_kpi_text
 from resnet50_bench.report.logs import render_log
 from resnet50_bench.report.summary import summarize
-from resnet50_bench.report.text import print_result
-from resnet50_bench.results import Dataset, Record
+from resnet50_bench.report.terminal.run import print_result
+from resnet50_bench.results.record import Dataset, Record
 
 FOLDER = Path(__file__).parent
 FLAGS = "avx2 avx512f avx512bw avx512vl avx512dq avx512_vnni avx512_bf16"
@@ -122,7 +122,7 @@ def test_the_whole_text_is_as_before(case: str, suffix: str) -> None:
 
 
 def test_a_record_read_back_gives_the_same_texts(tmp_path: Path) -> None:
-    from resnet50_bench.results import read_record, write_record
+    from resnet50_bench.results.record import read_record, write_record
 
     for case in CASES.values():
         record = case()

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import TYPE_CHECKING
 
-from resnet50_bench.host import Core, Host, Node, format_cpu_list
+from resnet50_bench.host.machine import Core, Host, Node, format_cpu_list
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -18,7 +18,7 @@ from pathlib import Path
 
 import msgspec
 
-from resnet50_bench.results import Record
+from resnet50_bench.results.record import Record
 
 from .initramfs import write_initramfs
 

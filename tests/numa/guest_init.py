@@ -82,7 +82,7 @@ def watch_workers(process: subprocess.Popen, stderr: Path) -> dict[str, dict]:
 
 def look_at(process: Path, seen: dict[str, dict]) -> None:
     try:
-        if b"resnet50_bench.worker" not in (process / "cmdline").read_bytes():
+        if b"resnet50_bench.instance.worker" not in (process / "cmdline").read_bytes():
             return
         threads = [(task / "status").read_text() for task in (process / "task").iterdir()]
         looked = {

@@ -7,8 +7,8 @@ import json
 import msgspec
 import pytest
 
-from resnet50_bench.host import format_cpu_list
-from resnet50_bench.placement import Placement
+from resnet50_bench.host.machine import format_cpu_list
+from resnet50_bench.placement.slots import Placement
 
 from .scenarios import WANTED
 

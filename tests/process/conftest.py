@@ -16,9 +16,9 @@ import cv2
 import numpy as np
 import pytest
 
-from resnet50_bench.host import read_host
-from resnet50_bench.parameters import PARAMETERS
-from resnet50_bench.results import Record, read_record
+from resnet50_bench.host.machine import read_host
+from resnet50_bench.parameters.table import PARAMETERS
+from resnet50_bench.results.record import Record, read_record
 
 MARK = "R50_TEST_MARK"
 SCRIPT = Path(sys.executable).with_name("r50")

@@ -13,7 +13,7 @@ import pytest
 
 from resnet50_bench.data.preprocess import preprocess
 from resnet50_bench.data.profiles import MLPERF
-from resnet50_bench.predictions import unpack_rows
+from resnet50_bench.instance.predictions import unpack_rows
 
 from .conftest import instances, wait_until
 

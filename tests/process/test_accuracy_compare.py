@@ -12,7 +12,7 @@ from tests.answers import make_accuracy_record
 from tests.golden.test_comparison import make_pair, render_text
 from tests.records import make_record
 
-from resnet50_bench.results import write_record
+from resnet50_bench.results.record import write_record
 
 
 def save(folder: Path, record) -> Path:

@@ -6,9 +6,9 @@ import sys
 
 import pytest
 
-from resnet50_bench.allocators import find_library, is_library_of
 from resnet50_bench.config import Allocator
 from resnet50_bench.errors import RequestError
+from resnet50_bench.host.allocators import find_library, is_library_of
 
 from .conftest import MEASURE, instances
 
@@ -18,7 +18,7 @@ BOGUS = "/nonexistent/libjemalloc.so.2"
 def with_library(expression: str) -> list[str]:
     """The command `r50`, for which finding a library is this expression."""
     code = (
-        "import resnet50_bench.plan as plan\n"
+        "import resnet50_bench.planning.plan as plan\n"
         "from resnet50_bench.errors import RequestError\n"
         f"plan.find_library = lambda allocator: {expression}\n"
         "from resnet50_bench.cli import main\n"

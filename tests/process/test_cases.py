@@ -10,11 +10,11 @@ from pathlib import Path
 
 import pytest
 
-from resnet50_bench.cases import design_cases, detect_platform
+from resnet50_bench.cases.catalog import design_cases, detect_platform
 from resnet50_bench.config import CaseType, Mode, Platform, Precision
-from resnet50_bench.host import read_host
-from resnet50_bench.kpi import run_kpis
-from resnet50_bench.results import read_record
+from resnet50_bench.host.machine import read_host
+from resnet50_bench.results.kpi import run_kpis
+from resnet50_bench.results.record import read_record
 
 from .conftest import COMMAND, QUICK, R50, instances
 

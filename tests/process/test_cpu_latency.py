@@ -7,13 +7,13 @@ import sys
 
 import pytest
 
-from resnet50_bench.cpu_latency import HIGHEST_US, check_limit
 from resnet50_bench.errors import RequestError
+from resnet50_bench.host.cpu_latency import HIGHEST_US, check_limit
 
 from .conftest import MEASURE, instances
 
 READ_DEVICE = (
-    "import pathlib, sys; from resnet50_bench.cpu_latency import CpuLatencyLimit, HIGHEST_US; "
+    "import pathlib, sys; from resnet50_bench.host.cpu_latency import CpuLatencyLimit, HIGHEST_US; "
     "print(CpuLatencyLimit(HIGHEST_US).read_us())"
 )
 
@@ -59,7 +59,7 @@ def test_a_device_that_cannot_be_opened_ends_it_before_anything_is_measured(r50,
     missing = tmp_path / "no_device"
     code = (
         "import pathlib\n"
-        "import resnet50_bench.plan as plan\n"
+        "import resnet50_bench.planning.plan as plan\n"
         "check = plan.check_limit\n"
         f"plan.check_limit = lambda limit: check(limit, pathlib.Path({str(missing)!r}))\n"
         "from resnet50_bench.cli import main\n"

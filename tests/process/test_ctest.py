@@ -13,11 +13,11 @@ from pathlib import Path
 
 import pytest
 
-from resnet50_bench.cases import design_cases, detect_platform
+from resnet50_bench.cases.catalog import design_cases, detect_platform
 from resnet50_bench.config import Platform
-from resnet50_bench.host import read_host
-from resnet50_bench.parameters import PARAMETERS
-from resnet50_bench.results import read_record
+from resnet50_bench.host.machine import read_host
+from resnet50_bench.parameters.table import PARAMETERS
+from resnet50_bench.results.record import read_record
 
 from .conftest import GIVE_UP_SECONDS, R50, wait_until
 

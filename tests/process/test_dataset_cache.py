@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 from tests.images import encode, noise
 
-from resnet50_bench.data.crop_writer import PROGRESS_FILE
-from resnet50_bench.data.crops import CROP_BYTES, MANIFEST_FILE, PIXELS_FILE
+from resnet50_bench.data.crops.store import CROP_BYTES, MANIFEST_FILE, PIXELS_FILE
+from resnet50_bench.data.crops.writer import PROGRESS_FILE
 from resnet50_bench.data.preprocess import make_crop
 from resnet50_bench.data.profiles import MLPERF
 

@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 import pytest
 
-from resnet50_bench.verdict import LOST_INSTANCES_LINE, judge
+from resnet50_bench.verdict.judge import LOST_INSTANCES_LINE, judge
 
 from .conftest import QUICK, STEPS, WARMUP_STEPS, assert_nothing_left, instances, make_r50
 

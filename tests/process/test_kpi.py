@@ -15,8 +15,8 @@ import pytest
 from tests.records import make_instance, make_lost, make_record
 
 from resnet50_bench.config import RunConfig
-from resnet50_bench.report.kpi_text import render_kpi_text
-from resnet50_bench.results import write_record
+from resnet50_bench.report.kpi.text import render_kpi_text
+from resnet50_bench.results.record import write_record
 
 from .conftest import COMMAND, GIVE_UP_SECONDS
 

@@ -17,8 +17,8 @@ from pathlib import Path
 import pytest
 
 from resnet50_bench.errors import R50Error
-from resnet50_bench.kpi import compute_kpis
-from resnet50_bench.launch.mpi_command import find_program
+from resnet50_bench.launch.mpi.command import find_program
+from resnet50_bench.results.kpi import compute_kpis
 
 from .conftest import MEASURE, QUICK, STEPS, wait_until
 

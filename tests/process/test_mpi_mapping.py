@@ -14,14 +14,14 @@ from tests.hosts.synthetic import Machine
 
 from resnet50_bench.config import Mode
 from resnet50_bench.errors import R50Error
-from resnet50_bench.launch.mpi_command import (
+from resnet50_bench.launch.mpi.command import (
     MpiPlan,
     MpiProgram,
     find_program,
     plan_command,
     plan_rank,
 )
-from resnet50_bench.placement import PlacementRequest, plan_placement
+from resnet50_bench.placement.slots import PlacementRequest, plan_placement
 
 try:
     PROGRAM = find_program(os.environ.get("PATH", ""))

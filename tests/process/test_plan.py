@@ -10,8 +10,8 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from resnet50_bench.host import Host, read_host
-from resnet50_bench.placement import Placement
+from resnet50_bench.host.machine import Host, read_host
+from resnet50_bench.placement.slots import Placement
 
 from .conftest import COMMAND, QUICK
 

@@ -11,8 +11,8 @@ import time
 import pytest
 
 from resnet50_bench.config import Mode, Precision
-from resnet50_bench.host import read_host
-from resnet50_bench.job import (
+from resnet50_bench.host.machine import read_host
+from resnet50_bench.instance.job import (
     DummyFeedRequest,
     Entered,
     Failed,
@@ -25,7 +25,7 @@ from resnet50_bench.job import (
     encode,
 )
 from resnet50_bench.launch.local import WORKER_ARGUMENTS
-from resnet50_bench.placement import PlacementRequest, plan_placement
+from resnet50_bench.placement.slots import PlacementRequest, plan_placement
 
 from .conftest import GIVE_UP_SECONDS
 

@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from resnet50_bench.cli.progress import StepProgress, describe_amount, describe_seconds
-from resnet50_bench.data.verify_facts import Step
+from resnet50_bench.data.verify.facts import Step
 
 
 class Observer:

@@ -7,10 +7,10 @@ from benchmarks import scale
 from tests.hosts.synthetic import GIB, Machine
 from tests.records import make_lost, make_record
 
-from resnet50_bench import verdict
 from resnet50_bench.config import Mode, RunConfig
-from resnet50_bench.host_specs import describe_host
-from resnet50_bench.placement import PlacementRequest, plan_placement
+from resnet50_bench.host.specs import describe_host
+from resnet50_bench.placement.slots import PlacementRequest, plan_placement
+from resnet50_bench.verdict import judge as verdict
 
 
 def test_a_thousand_instances_on_sixteen_sockets():

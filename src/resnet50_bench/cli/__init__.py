@@ -16,15 +16,15 @@ import click
 from resnet50_bench import __version__
 from resnet50_bench.cli.accuracy import accuracy
 from resnet50_bench.cli.cases import cases
-from resnet50_bench.cli.ctest import ctest, ctest_case
-from resnet50_bench.cli.dataset import dataset
+from resnet50_bench.cli.ctest.command import ctest, ctest_case
+from resnet50_bench.cli.dataset.command import dataset
 from resnet50_bench.cli.doctor import doctor
 from resnet50_bench.cli.host import host
 from resnet50_bench.cli.kpi import kpi
 from resnet50_bench.cli.model import model
 from resnet50_bench.cli.plan import plan
 from resnet50_bench.cli.profile import profile
-from resnet50_bench.cli.run import run
+from resnet50_bench.cli.run.command import run
 from resnet50_bench.cli.show import show
 from resnet50_bench.errors import ConfigError, ExitCode, Interrupted, R50Error
 

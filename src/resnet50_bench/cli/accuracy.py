@@ -13,7 +13,7 @@ import click
 from resnet50_bench.errors import ExitCode, RequestError
 
 if TYPE_CHECKING:
-    from resnet50_bench.compare import Comparison
+    from resnet50_bench.verdict.compare import Comparison
 
 _EPILOG = """\b
 Examples:
@@ -77,14 +77,14 @@ def _refuse_nan(_: click.Context, __: click.Parameter, points: float | None) -> 
 def compare_runs(first: Path, second: Path, **options: Any) -> None:
     """Compare the answers of run B with those of run A on the images both have seen."""
     from resnet50_bench.cli.terminal import print_json
-    from resnet50_bench.compare import compare, find_differences
     from resnet50_bench.report.comparison import (
         describe_gate,
         name_runs,
         render_comparison,
         summarize_comparison,
     )
-    from resnet50_bench.results import read_record
+    from resnet50_bench.results.record import read_record
+    from resnet50_bench.verdict.compare import compare, find_differences
 
     wanted = _Wanted(**options)
     records = read_record(first), read_record(second)

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 import click
 
 if TYPE_CHECKING:
-    from resnet50_bench.cases import CaseAnswer
+    from resnet50_bench.cases.catalog import CaseAnswer
     from resnet50_bench.config import Platform
-    from resnet50_bench.host import Host
+    from resnet50_bench.host.machine import Host
 
 
 @click.command(
@@ -31,9 +31,9 @@ def cases(
     *, platform: str | None, all_precisions: bool, as_json: bool, ctest_file: Path | None
 ) -> None:
     """List the test cases, each with whether this machine can run it, and why not."""
-    from resnet50_bench.amx_probe import probe_amx
-    from resnet50_bench.cases import design_cases, parse_platform, plan_case
-    from resnet50_bench.host import read_host
+    from resnet50_bench.cases.catalog import design_cases, parse_platform, plan_case
+    from resnet50_bench.host.amx_probe import probe_amx
+    from resnet50_bench.host.machine import read_host
 
     host = read_host()
     amx = probe_amx() if "amx_tile" in host.cpu_flags else None
@@ -49,7 +49,7 @@ def cases(
 
 
 def _require_platform(host: Host) -> Platform:
-    from resnet50_bench.cases import detect_platform
+    from resnet50_bench.cases.catalog import detect_platform
     from resnet50_bench.config import Platform
     from resnet50_bench.errors import RequestError
 
@@ -82,7 +82,7 @@ def _print_json(platform: Platform, answers: list[CaseAnswer]) -> None:
 
 
 def _print_list(platform: Platform, host: Host, answers: list[CaseAnswer]) -> None:
-    from resnet50_bench.cases import describe_platform, detect_platform
+    from resnet50_bench.cases.catalog import describe_platform, detect_platform
 
     meaning = describe_platform(platform)
     place = "this machine" if platform is detect_platform(host) else "not this machine"

@@ -14,12 +14,12 @@ def doctor(*, as_json: bool) -> None:
     """
     import msgspec
 
-    from resnet50_bench.amx_probe import probe_amx
     from resnet50_bench.cli.terminal import make_console, print_json
     from resnet50_bench.config import Precision
-    from resnet50_bench.host import read_host
-    from resnet50_bench.isa import plan_runnable
-    from resnet50_bench.report.doctor_text import print_doctor
+    from resnet50_bench.host.amx_probe import probe_amx
+    from resnet50_bench.host.machine import read_host
+    from resnet50_bench.precision.isa import plan_runnable
+    from resnet50_bench.report.terminal.doctor import print_doctor
 
     host = read_host()
     amx = probe_amx()

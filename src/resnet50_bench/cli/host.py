@@ -44,8 +44,8 @@ def capture(file: Path) -> None:
     from resnet50_bench import __version__
     from resnet50_bench.atomic import write_atomically
     from resnet50_bench.errors import HostError
-    from resnet50_bench.host import read_host
-    from resnet50_bench.host_files import HostFile, encode_host_file
+    from resnet50_bench.host.files import HostFile, encode_host_file
+    from resnet50_bench.host.machine import read_host
 
     captured = datetime.now(timezone.utc).isoformat(timespec="seconds")
     content = encode_host_file(
@@ -73,9 +73,9 @@ def show(file: str | None, *, as_json: bool) -> None:
     import msgspec
 
     from resnet50_bench.cli.terminal import make_console, print_json
-    from resnet50_bench.host_files import open_host
-    from resnet50_bench.report.host_text import list_host_rows, render_nodes
-    from resnet50_bench.report.text import print_rows
+    from resnet50_bench.host.files import open_host
+    from resnet50_bench.report.terminal.host import list_host_rows, render_nodes
+    from resnet50_bench.report.terminal.run import print_rows
 
     found = open_host(file)
     if as_json:

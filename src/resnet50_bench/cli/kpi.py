@@ -13,7 +13,7 @@ import click
 from resnet50_bench.errors import RequestError
 
 if TYPE_CHECKING:
-    from resnet50_bench.report.kpi_text import KpiRun
+    from resnet50_bench.report.kpi.text import KpiRun
 
 _FORMATS = ("text", "list", "csv", "xlsx", "json")
 _EPILOG = """\b
@@ -56,7 +56,7 @@ def kpi(logs: tuple[Path, ...], **options: Any) -> None:
     LOGS are run folders, folders above them, or logs of the workload or the model zoo; without
     any, the current folder.
     """
-    from resnet50_bench.report.kpi_runs import read_runs
+    from resnet50_bench.report.kpi.runs import read_runs
 
     wanted = _Wanted(**options)
     if wanted.form == "xlsx" and wanted.output is None:
@@ -84,8 +84,8 @@ def _keep_primary(run: KpiRun) -> KpiRun:
 
 
 def _render(runs: Sequence[KpiRun], wanted: _Wanted) -> str | bytes:
-    from resnet50_bench.report.kpi_table import render_csv, render_json, render_list, render_xlsx
-    from resnet50_bench.report.kpi_text import render_run
+    from resnet50_bench.report.kpi.table import render_csv, render_json, render_list, render_xlsx
+    from resnet50_bench.report.kpi.text import render_run
 
     form = _choose_format(wanted, len(runs))
     parameters = wanted.params or (wanted.everything and form != "list")

@@ -11,7 +11,7 @@ import click
 
 from resnet50_bench.config import Precision
 from resnet50_bench.errors import ExitCode
-from resnet50_bench.parameters import Setting, make_config
+from resnet50_bench.parameters.table import Setting, make_config
 
 _PRECISIONS = "|".join(item.value for item in Precision)
 
@@ -34,7 +34,7 @@ def prepare(path: str | None, precision: str, calibration: str | None) -> None:
     """Fold and optimise a graph for inference, once; `r50 run` does it on demand."""
     from resnet50_bench.cli.terminal import TerminalObserver
     from resnet50_bench.model import ModelSource, default_cache_dir, find_prepared, prepare
-    from resnet50_bench.plan import describe_model, plan_calibration
+    from resnet50_bench.planning.plan import describe_model, plan_calibration
 
     config = make_config([Setting("PRECISION", precision, "--precision")])
     source = ModelSource.file(Path(path).absolute()) if path else ModelSource.generated()
@@ -56,8 +56,8 @@ def info(*, as_json: bool) -> None:
 
     from resnet50_bench.cli.terminal import print_json
     from resnet50_bench.model import default_cache_dir, list_prepared
-    from resnet50_bench.plan import describe_model
-    from resnet50_bench.report.model_text import describe_manifest
+    from resnet50_bench.planning.plan import describe_model
+    from resnet50_bench.report.terminal.model import describe_manifest
 
     cache_dir = default_cache_dir(os.environ)
     found = list_prepared(cache_dir)
@@ -97,7 +97,7 @@ def fetch() -> None:
     """Download the published graph, resnet50_v1.pb; an interrupted download is resumed."""
     from resnet50_bench.cli.progress import StepProgress
     from resnet50_bench.cli.terminal import TerminalObserver
-    from resnet50_bench.data.verify_facts import Step
+    from resnet50_bench.data.verify.facts import Step
     from resnet50_bench.model import PUBLISHED_URL, default_cache_dir, fetch
 
     with TerminalObserver() as observer:

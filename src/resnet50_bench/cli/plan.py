@@ -7,7 +7,7 @@ from typing import Any
 import click
 
 from resnet50_bench.cli.options import collect_flags, parameter_options, take_flags
-from resnet50_bench.parameters import PARAMETERS
+from resnet50_bench.parameters.table import PARAMETERS
 
 _NAMES = {
     "MODE",
@@ -56,10 +56,10 @@ def plan(**values: Any) -> None:
     import msgspec
 
     from resnet50_bench.cli.terminal import make_console, print_json
-    from resnet50_bench.host_files import open_host
-    from resnet50_bench.layout import plan_layout, plan_request
-    from resnet50_bench.parameters import make_config
-    from resnet50_bench.report.plan_text import print_placement
+    from resnet50_bench.host.files import open_host
+    from resnet50_bench.parameters.table import make_config
+    from resnet50_bench.placement.layout import plan_layout, plan_request
+    from resnet50_bench.report.terminal.plan import print_placement
 
     flags = take_flags(_PLACING, values)
     config = make_config(collect_flags(_PLACING, flags), complete=False)

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 import click
 
 if TYPE_CHECKING:
-    from resnet50_bench.kernel_logs import KernelLogs, Profile
-    from resnet50_bench.results import Record
+    from resnet50_bench.results.kernel_logs import KernelLogs, Profile
+    from resnet50_bench.results.record import Record
 
 _EPILOG = """\b
 Examples:
@@ -41,9 +41,9 @@ def profile(run: Path, *, instance: int | None, top: int, everything: bool, as_j
     per instance that was traced to prove its precision.
     """
     from resnet50_bench.cli.terminal import make_console, print_json
-    from resnet50_bench.kernel_logs import find_kernel_logs
-    from resnet50_bench.report.profile_text import print_profile, summarize_profile
-    from resnet50_bench.results import read_record
+    from resnet50_bench.report.terminal.profile import print_profile, summarize_profile
+    from resnet50_bench.results.kernel_logs import find_kernel_logs
+    from resnet50_bench.results.record import read_record
 
     record = read_record(run)
     folder = run if run.is_dir() else run.parent
@@ -58,7 +58,7 @@ def profile(run: Path, *, instance: int | None, top: int, everything: bool, as_j
 def _read(logs: KernelLogs, record: Record) -> Profile:
     """Read the logs, showing how far it is: they may be large."""
     from resnet50_bench.cli.terminal import TerminalObserver
-    from resnet50_bench.kernel_logs import read_profile
+    from resnet50_bench.results.kernel_logs import read_profile
 
     total = sum(path.stat().st_size for path in logs.paths)
     with TerminalObserver() as observer:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING
 
-from resnet50_bench.data.verify_facts import Step
+from resnet50_bench.data.verify.facts import Step
 
 if TYPE_CHECKING:
     from collections.abc import Callable

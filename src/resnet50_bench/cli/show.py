@@ -16,9 +16,9 @@ def show(run: Path, *, as_json: bool, verbose: bool) -> None:
     """Print the result of an earlier RUN again; exits as that run did."""
     from resnet50_bench.cli.terminal import make_console, print_json
     from resnet50_bench.report.summary import summarize
-    from resnet50_bench.report.text import print_result
-    from resnet50_bench.results import read_record
-    from resnet50_bench.verdict import judge
+    from resnet50_bench.report.terminal.run import print_result
+    from resnet50_bench.results.record import read_record
+    from resnet50_bench.verdict.judge import judge
 
     record = read_record(run)
     if as_json:

@@ -14,9 +14,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from resnet50_bench.data.verify import Inquiry, published_hashes
-from resnet50_bench.data.verify_bytes import hash_file
-from resnet50_bench.data.verify_facts import Step
+from resnet50_bench.data.verify.bytes import hash_file
+from resnet50_bench.data.verify.facts import Step
+from resnet50_bench.data.verify.inquiry import Inquiry, published_hashes
 from resnet50_bench.download import Wanted, download_file, plan_part
 from resnet50_bench.errors import DatasetError
 
@@ -25,8 +25,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from resnet50_bench.data.imagenet import ImageArchive
-    from resnet50_bench.data.verify_facts import OnProgress
-    from resnet50_bench.data.verify_memory import Memory
+    from resnet50_bench.data.verify.facts import OnProgress
+    from resnet50_bench.data.verify.memory import Memory
 
 
 @dataclass(frozen=True, slots=True)

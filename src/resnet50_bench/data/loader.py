@@ -8,7 +8,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
-from resnet50_bench.data.crops import open_crops
+from resnet50_bench.data.crops.store import open_crops
 from resnet50_bench.data.preprocess import preprocess_into
 from resnet50_bench.data.profiles import find_profile
 from resnet50_bench.data.sources import reopen
@@ -16,7 +16,7 @@ from resnet50_bench.data.sources import reopen
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from resnet50_bench.data.crops import CropReader
+    from resnet50_bench.data.crops.store import CropReader
     from resnet50_bench.data.preprocess import Image
     from resnet50_bench.data.sources import ImageRef
 

@@ -8,12 +8,12 @@ from collections import defaultdict
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from resnet50_bench.job import Go
+from resnet50_bench.instance.job import Go
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
-    from resnet50_bench.launch.instance import Worker
+    from resnet50_bench.launch.worker import Worker
 
 _TICK_NS = 1_000_000_000
 _GO_LEAD_NS = 50_000_000

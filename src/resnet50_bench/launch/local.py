@@ -14,8 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from resnet50_bench.errors import HostError
-from resnet50_bench.interpreter import plan_arguments
-from resnet50_bench.job import (
+from resnet50_bench.instance.job import (
     INSTANCE_LOG,
     KERNEL_LOG,
     Go,
@@ -25,12 +24,13 @@ from resnet50_bench.job import (
     encode,
     name_log,
 )
-from resnet50_bench.launch.instance import Worker, choose_log, ignore_answers
+from resnet50_bench.interpreter import plan_arguments
+from resnet50_bench.launch.worker import Worker, choose_log, ignore_answers
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
-WORKER_ARGUMENTS = plan_arguments("resnet50_bench.worker")
+WORKER_ARGUMENTS = plan_arguments("resnet50_bench.instance.worker")
 
 HELD_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 """Blocked while a worker is started, and so in the worker too, until it unblocks them."""

@@ -3,6 +3,7 @@
 from resnet50_bench.model.cache import CACHE_VARIABLE, default_cache_dir
 from resnet50_bench.model.calibration import CalibrationIdentity, CalibrationRequest
 from resnet50_bench.model.download import PUBLISHED_URL, fetch
+from resnet50_bench.model.graph.structure import Structure
 from resnet50_bench.model.manifest import (
     Agreement,
     Arithmetic,
@@ -21,7 +22,6 @@ from resnet50_bench.model.preparation import (
     verify,
 )
 from resnet50_bench.model.recipes import wants_split
-from resnet50_bench.model.structure import Structure
 
 __all__ = [
     "CACHE_VARIABLE",

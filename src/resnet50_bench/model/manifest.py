@@ -10,9 +10,9 @@ import msgspec
 
 from resnet50_bench.config import Precision
 from resnet50_bench.errors import ModelError
-from resnet50_bench.model.architecture import BASE_WIDTH
 from resnet50_bench.model.calibration import CalibrationIdentity
-from resnet50_bench.model.structure import Structure
+from resnet50_bench.model.graph.architecture import BASE_WIDTH
+from resnet50_bench.model.graph.structure import Structure
 
 SCHEMA_VERSION = 1
 

@@ -46,7 +46,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from resnet50_bench.config import Precision
-    from resnet50_bench.model.structure import Structure
+    from resnet50_bench.model.graph.structure import Structure
 
 
 @dataclass(frozen=True, slots=True)

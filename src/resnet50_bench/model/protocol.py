@@ -12,8 +12,8 @@ import msgspec
 
 from resnet50_bench.config import Precision
 from resnet50_bench.model.calibration import CalibrationSet
+from resnet50_bench.model.graph.structure import Structure
 from resnet50_bench.model.manifest import ModelSource, PreparedGraph
-from resnet50_bench.model.structure import Structure
 
 MODULE = "resnet50_bench.model.toolchain"
 

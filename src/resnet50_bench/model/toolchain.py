@@ -20,21 +20,21 @@ import resnet50_bench
 from resnet50_bench.engines.base import LoadRequest
 from resnet50_bench.engines.tensorflow import ENGINE, INPUT_NAME, OUTPUT_NAME
 from resnet50_bench.errors import ModelError
-from resnet50_bench.model.architecture import plan_network
-from resnet50_bench.model.convert import read_arithmetic
-from resnet50_bench.model.convolutions import find_convolutions
-from resnet50_bench.model.generate import GraphStyle, build_graph
+from resnet50_bench.model.graph.architecture import plan_network
+from resnet50_bench.model.graph.convert import read_arithmetic
+from resnet50_bench.model.graph.convolutions import find_convolutions
+from resnet50_bench.model.graph.generate import GraphStyle, build_graph
+from resnet50_bench.model.graph.nodes import index_nodes, referenced_name
+from resnet50_bench.model.graph.structure import find_problems, read_structure
+from resnet50_bench.model.graph.weights import calibrate_weights
 from resnet50_bench.model.manifest import Agreement, ModelSource, PreparedGraph
-from resnet50_bench.model.nodes import index_nodes, referenced_name
 from resnet50_bench.model.protocol import Failure, ToolchainAnswer, ToolchainRequest, encode
-from resnet50_bench.model.ranges import (
+from resnet50_bench.model.quantization.ranges import (
     measure_ranges,
     read_calibration_batches,
     read_held_out_images,
 )
 from resnet50_bench.model.recipes import Recipe, find_recipe
-from resnet50_bench.model.structure import find_problems, read_structure
-from resnet50_bench.model.weights import calibrate_weights
 
 if TYPE_CHECKING:
     from collections.abc import Callable

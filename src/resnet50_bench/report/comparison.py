@@ -6,13 +6,13 @@ import csv
 import io
 from typing import TYPE_CHECKING, Any
 
-from resnet50_bench.compare import SIGNIFICANT, Answer, Change, Comparison, Difference, Flip
+from resnet50_bench.verdict.compare import SIGNIFICANT, Answer, Change, Comparison, Difference, Flip
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from resnet50_bench.accuracy import Accuracy
-    from resnet50_bench.results import Record
+    from resnet50_bench.results.accuracy import Accuracy
+    from resnet50_bench.results.record import Record
 
 _NAMED = 5
 _SMALLEST_P = 1e-4

@@ -9,7 +9,7 @@ from resnet50_bench.errors import ExitCode
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from resnet50_bench.cases import Case
+    from resnet50_bench.cases.catalog import Case
 
 TIMEOUT_S = 7200
 TIMEOUT_VARIABLE = "R50_TEST_TIMEOUT"

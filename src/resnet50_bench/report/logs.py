@@ -9,14 +9,19 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from resnet50_bench.atomic import write_atomically
-from resnet50_bench.host import format_cpu_list
-from resnet50_bench.report.kpi_text import list_kpis, list_parameters
-from resnet50_bench.verdict import LOST_INSTANCES_LINE, describe_loss, has_lost_instances, judge
+from resnet50_bench.host.machine import format_cpu_list
+from resnet50_bench.report.kpi.text import list_kpis, list_parameters
+from resnet50_bench.verdict.judge import (
+    LOST_INSTANCES_LINE,
+    describe_loss,
+    has_lost_instances,
+    judge,
+)
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from resnet50_bench.results import InstanceRecord, Record
+    from resnet50_bench.results.record import InstanceRecord, Record
 
 
 def write_logs(folder: Path, record: Record) -> Path:

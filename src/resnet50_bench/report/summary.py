@@ -6,15 +6,15 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from resnet50_bench.kpi import Kpis, run_kpis, survivors_kpis
-from resnet50_bench.report.accuracy_text import summarize_accuracy
-from resnet50_bench.report.kpi_text import list_parameters
-from resnet50_bench.verdict import judge, prove
+from resnet50_bench.report.kpi.text import list_parameters
+from resnet50_bench.report.terminal.accuracy import summarize_accuracy
+from resnet50_bench.results.kpi import Kpis, run_kpis, survivors_kpis
+from resnet50_bench.verdict.judge import judge, prove
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from resnet50_bench.results import Record
+    from resnet50_bench.results.record import Record
 
 
 def summarize(record: Record, folder: Path) -> dict[str, Any]:

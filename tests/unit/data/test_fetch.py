@@ -10,9 +10,9 @@ from tests.archives import make_images, publish, write_tar
 from tests.file_server import serve
 
 from resnet50_bench.data.fetch import fetch_archive
-from resnet50_bench.data.verify import Inquiry
-from resnet50_bench.data.verify_facts import Step
-from resnet50_bench.data.verify_memory import Memory
+from resnet50_bench.data.verify.facts import Step
+from resnet50_bench.data.verify.inquiry import Inquiry
+from resnet50_bench.data.verify.memory import Memory
 from resnet50_bench.errors import DatasetError, DownloadError, R50Error
 
 NAME = "ILSVRC2012_img_val.tar"

@@ -10,9 +10,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from tests.shards import frame, image_example
 
-from resnet50_bench.data import verify_tfrecord
 from resnet50_bench.data.sources import open_source
 from resnet50_bench.data.sources.tar_members import DamagedTar, walk_members
+from resnet50_bench.data.verify import tfrecord as verify_tfrecord
 from resnet50_bench.errors import DatasetError
 
 ONE = "validation-00000-of-00001"

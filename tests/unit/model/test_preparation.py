@@ -10,9 +10,9 @@ from resnet50_bench.errors import ModelError
 from resnet50_bench.model import preparation as subject
 from resnet50_bench.model import recipes
 from resnet50_bench.model.calibration import CalibrationIdentity, CalibrationRequest
+from resnet50_bench.model.graph.structure import Structure
 from resnet50_bench.model.manifest import Agreement, ModelSource, PreparedGraph, read_manifest
 from resnet50_bench.model.protocol import ToolchainAnswer
-from resnet50_bench.model.structure import Structure
 
 STRUCTURE = Structure(
     convolutions=53,

@@ -9,7 +9,7 @@ from typing import Any, TypeAlias
 
 from resnet50_bench.config import Precision
 from resnet50_bench.errors import ModelError
-from resnet50_bench.model.convolutions import FusedConvolution
+from resnet50_bench.model.graph.convolutions import FusedConvolution
 
 Rewrite: TypeAlias = Callable[[Any], str]
 """Changes a GraphDef in place and says in one sentence what it did."""

@@ -8,7 +8,7 @@ rewriter also takes the classifier to bfloat16, whose 8 bits leave about 690 dis
 
 from __future__ import annotations
 
-from resnet50_bench.model.convert import convert_to_bfloat16
+from resnet50_bench.model.graph.convert import convert_to_bfloat16
 from resnet50_bench.model.recipes import Recipe
 from resnet50_bench.model.recipes.fp32 import RECIPE as FP32
 from resnet50_bench.model.recipes.fp32 import expect_fused_ops

@@ -5,15 +5,15 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 
-from resnet50_bench.model.convolutions import FusedConvolution
-from resnet50_bench.model.recipes import Recipe
-from resnet50_bench.model.rewrite import (
+from resnet50_bench.model.graph.convolutions import FusedConvolution
+from resnet50_bench.model.graph.rewrite import (
     convert_to_nhwc,
     fold_batch_norms,
     move_pads_inside,
     remove_identities,
     strip_to_output,
 )
+from resnet50_bench.model.recipes import Recipe
 
 
 def expect_fused_ops(convolutions: Sequence[FusedConvolution]) -> dict[str, int]:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 
-from resnet50_bench.model.convolutions import FusedConvolution
-from resnet50_bench.model.quantize import quantize
+from resnet50_bench.model.graph.convolutions import FusedConvolution
+from resnet50_bench.model.quantization.quantize import quantize
 from resnet50_bench.model.recipes import Recipe
 from resnet50_bench.model.recipes.fp32 import RECIPE as FP32
 

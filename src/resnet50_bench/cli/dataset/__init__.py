@@ -1,0 +1,1 @@
+"""`r50 dataset`: its subcommands, and the cache of preprocessed crops."""

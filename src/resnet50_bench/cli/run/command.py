@@ -1,0 +1,246 @@
+"""`r50 run`: one configuration, or several, measured."""
+
+from __future__ import annotations
+
+import os
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from resnet50_bench.cli.options import collect_flags, parameter_options, take_flags
+from resnet50_bench.config import Mode
+from resnet50_bench.errors import (
+    CaseError,
+    ConfigError,
+    ExitCode,
+    MissingDataError,
+    PlacementError,
+    PrecisionError,
+    RequestError,
+)
+from resnet50_bench.parameters.table import (
+    PARAMETERS,
+    Setting,
+    find_environment_settings,
+)
+
+if TYPE_CHECKING:
+    from resnet50_bench.cases.sweep import Point
+
+_EPILOG = """\b
+Examples:
+  r50 run
+  r50 run --mode latency --cores-per-instance 1 --instances 2
+  r50 run --batch-size 64 --steps 100
+  r50 run throughput_avx_fp32_gated
+  r50 run --set "BATCH_SIZE=1 2 4 ...64" --set STEPS=50
+  r50 run --set "BATCH_SIZE=1 8/CORES_PER_INSTANCE=1 2" --continue
+  BATCH_SIZE=32 STEPS=50 r50 run --from-env
+  r50 run --data-type real --dataset ILSVRC2012_img_val.tar --limit 1000
+  r50 run --mode accuracy --dataset ILSVRC2012_img_val.tar --model resnet50_v1.pb
+  r50 run --resume runs/NAME
+  r50 run --dry-run --json"""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunOptions:
+    """The options of `r50 run` that are no parameters.
+
+    Attributes are named after the options; `flags` are the parameters' own, by their name.
+    """
+
+    case: str | None
+    assignments: tuple[str, ...]
+    from_env: bool
+    case_config: Path | None
+    output: Path
+    loop: int | None
+    repeat: int
+    keep_going: bool
+    skip_unrunnable: bool
+    dry_run: bool
+    as_json: bool
+    resume: Path | None
+    compare_unshared: bool
+    flags: dict[str, str | bool | None]
+
+
+@click.command(epilog=_EPILOG, context_settings={"max_content_width": 100})
+@click.argument("case", required=False)
+@parameter_options(PARAMETERS)
+@click.option(
+    "--set",
+    "assignments",
+    multiple=True,
+    metavar="NAME=VALUES",
+    help="Set a parameter by the framework's name, to each of several values in turn; flags win "
+    "over it. docs/ctest-and-kpi.md has the grammar.",
+)
+@click.option(
+    "--config",
+    "case_config",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="Take parameters of CASE from a test-config file; --set wins over it.",
+)
+@click.option("--from-env", is_flag=True, help="Take parameters from the environment, too.")
+@click.option(
+    "--loop",
+    type=click.IntRange(1),
+    metavar="N",
+    help="Make N runs, starting the values of --set again.  [default: one run for each]",
+)
+@click.option(
+    "--repeat",
+    type=click.IntRange(1),
+    default=1,
+    metavar="N",
+    help="Make each run N times in a row.",
+)
+@click.option("--continue", "keep_going", is_flag=True, help="Go on after a run that failed.")
+@click.option(
+    "--skip-unrunnable",
+    is_flag=True,
+    help=f"Exit {int(ExitCode.SKIPPED)}, not 2, where this machine or version cannot run it.",
+)
+@click.option(
+    "--output",
+    type=click.Path(file_okay=False, path_type=Path),
+    default=lambda: os.environ.get("R50_OUTPUT", "runs"),
+    metavar="DIR",
+    help="The folder that gets one folder per run.  [default: $R50_OUTPUT or runs]",
+)
+@click.option(
+    "--resume",
+    type=click.Path(path_type=Path),
+    metavar="RUN",
+    help="Go on with an interrupted accuracy run, given its folder; it names all the rest itself.",
+)
+@click.option(
+    "--compare-unshared",
+    is_flag=True,
+    help="With --weight-sharing, measure the same in separate processes too, and compare.",
+)
+@click.option("--dry-run", is_flag=True, help="Print the plan and stop.")
+@click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
+def run(**values: Any) -> None:
+    """Measure one configuration of this CPU, or several, and judge the result.
+
+    Without options: throughput in fp32 on generated images, one instance per socket, all cores.
+    CASE is a test case (`r50 cases`), by its name with or without `test_`, or by enough of it.
+    """
+    flags = take_flags(PARAMETERS, values)
+    options = RunOptions(**values, flags=flags)
+    if options.resume is not None:
+        _refuse_others(options)
+        from resnet50_bench.cli.run.points import resume_one
+
+        sys.exit(resume_one(options.resume, as_json=options.as_json))
+    points: tuple[Point, ...] = ()
+    try:
+        points = _plan_or_explain(options)
+        from resnet50_bench.cli.run.points import run_all, run_one, show_plans
+
+        if options.dry_run:
+            show_plans(points, as_json=options.as_json)
+            return
+        if options.compare_unshared:
+            sys.exit(_run_both(points, options))
+        sys.exit(run_one(points[0], options) if len(points) == 1 else run_all(points, options))
+    except RequestError as error:
+        if not options.skip_unrunnable or not _is_unrunnable(error, points):
+            raise
+        click.echo(f"SKIPPED: {error.message}")
+        sys.exit(ExitCode.SKIPPED)
+
+
+def _run_both(points: tuple[Point, ...], options: RunOptions) -> int:
+    from resnet50_bench.cli.run.points import run_contrast
+
+    if len(points) > 1 or not points[0].config.weight_sharing:
+        raise RequestError(
+            "--compare-unshared compares one run with weight sharing",
+            "add --weight-sharing, and one value of each parameter",
+        )
+    if points[0].config.mode is Mode.ACCURACY:
+        raise RequestError(
+            "--compare-unshared compares speeds and memory, and accuracy mode asks for neither",
+            "leave it out",
+        )
+    return run_contrast(points[0], options)
+
+
+def _refuse_others(options: RunOptions) -> None:
+    """A resumed run is what it was: nothing else can be asked of it."""
+    given = [item.origin for item in collect_flags(PARAMETERS, options.flags)]
+    given += [*["CASE"] * bool(options.case), *["--set"] * bool(options.assignments)]
+    given += [f"--{name}" for name in ("from_env", "case_config", "loop", "dry_run", "keep_going")
+              if getattr(options, name)]  # fmt: skip
+    if given:
+        raise RequestError(
+            f"--resume goes on with the run as it was asked for, so {', '.join(given)} cannot be "
+            "given with it",
+            "`r50 run --resume RUN` alone",
+        )
+
+
+def _plan_or_explain(options: RunOptions) -> tuple[Point, ...]:
+    """The runs to make, or all that is wrong with them: what this host cannot do, too."""
+    try:
+        return _plan(options)
+    except ConfigError as error:
+        if error.config is None:
+            raise
+        from resnet50_bench.planning.plan import find_host_problems
+
+        problems = [*error.problems, *find_host_problems(error.config)]
+        raise type(error)(list(dict.fromkeys(problems)), error.config) from None
+
+
+def _plan(options: RunOptions) -> tuple[Point, ...]:
+    """The runs to make. The strongest setting comes last: environment, case, file, --set, flags."""
+    from resnet50_bench.cases.grammar import plan_combinations
+    from resnet50_bench.cases.sweep import Repetition, plan_points
+
+    before = find_environment_settings(os.environ) if options.from_env else []
+    before += _collect_case_settings(options)
+    repetition = Repetition(loop=options.loop, repeat=options.repeat, keep_going=options.keep_going)
+    flags = collect_flags(PARAMETERS, options.flags)
+    return plan_points(plan_combinations(options.assignments), before, flags, repetition)
+
+
+def _collect_case_settings(options: RunOptions) -> list[Setting]:
+    """What the case's name and the test-config file say."""
+    if options.case is None:
+        if options.case_config is not None:
+            raise RequestError(
+                "--config holds parameters by test case, and none is named",
+                "`r50 run CASE --config FILE`; `r50 cases` lists the names",
+            )
+        return []
+    from resnet50_bench.cases.catalog import design_cases, detect_platform, find_case, require_case
+    from resnet50_bench.cases.files import read_case_config
+    from resnet50_bench.host.machine import read_host
+
+    platform = detect_platform(read_host())
+    case = find_case(options.case, design_cases(platform) if platform else ())
+    require_case(case)
+    settings = case.settings()
+    if options.case_config is not None:
+        settings += read_case_config(options.case_config).select(case.name)
+    return settings
+
+
+def _is_unrunnable(error: RequestError, points: tuple[Point, ...]) -> bool:
+    """Whether it is the machine or this version that cannot, not the request that is wrong."""
+    if isinstance(error, PlacementError):
+        return all(
+            point.config.cores_per_instance is None and point.config.instances is None
+            for point in points
+        )
+    if isinstance(error, (PrecisionError, MissingDataError)):
+        return True
+    return isinstance(error, CaseError) and error.known

@@ -1,0 +1,210 @@
+"""Runs what `r50 run` planned: one point, or one after the other."""
+
+from __future__ import annotations
+
+import os
+import sys
+from dataclasses import asdict, replace
+from datetime import datetime, timezone
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from resnet50_bench.cases.sweep import (
+    Measured,
+    Point,
+    PointResult,
+    find_worst,
+    plan_summary_path,
+    render_points,
+    run_points,
+    summarize_points,
+    write_summary,
+)
+from resnet50_bench.cli.terminal import TerminalObserver, make_console, print_json
+from resnet50_bench.config import Mode, SharePer
+from resnet50_bench.errors import ConfigError, Interrupted, R50Error, RecordError
+from resnet50_bench.planning.plan import RunPlan, plan_run
+from resnet50_bench.report.kpi.text import list_kpis
+from resnet50_bench.report.summary import summarize
+from resnet50_bench.report.terminal.plan import print_plan, summarize_plan
+from resnet50_bench.report.terminal.run import print_result
+from resnet50_bench.report.terminal.sharing import contrast, render_contrast
+from resnet50_bench.results.record import read_record
+from resnet50_bench.session.run import RunResult, execute
+from resnet50_bench.verdict.judge import judge
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from resnet50_bench.cli.run.command import RunOptions
+    from resnet50_bench.results.record import Record
+
+
+def show_plans(points: Sequence[Point], *, as_json: bool) -> None:
+    """Print the plan of each point."""
+    plans = [plan_run(point.config, os.environ) for point in points]
+    if as_json:
+        summaries = [summarize_plan(plan) for plan in plans]
+        print_json(summaries[0] if len(plans) == 1 else {"points": summaries})
+        return
+    for point, plan in zip(points, plans):
+        if len(points) > 1:
+            click.echo(_describe_number(point, points))
+        print_plan(make_console(), plan)
+        for warning in plan.warnings():
+            click.secho("warning: ", fg="yellow", nl=False, err=True)
+            click.echo(warning, err=True)
+
+
+def run_one(point: Point, options: RunOptions) -> int:
+    """Measure one point and print its result; return the exit code."""
+    plan = plan_run(point.config, os.environ)
+    result = _measure(plan, options.output)
+    if options.as_json:
+        print_json(summarize(result.record, result.folder))
+    else:
+        _print_result(result, plan)
+    return judge(result.record).exit_code
+
+
+def run_contrast(point: Point, options: RunOptions) -> int:
+    """Measure a point with shared weights, then in separate processes; return the worse code."""
+    plan = plan_run(point.config, os.environ)
+    separate = replace(
+        point.config,
+        weight_sharing=False,
+        share_per=SharePer.SOCKET,
+        force=False,
+        cores_per_instance=plan.placement.cores_per_instance,
+        instances=sum(len(slot.streams) for slot in plan.placement.slots),
+    )
+    plan_run(separate, os.environ)  # what is wrong with it is said before anything is measured
+    records = []
+    for config in (point.config, separate):
+        plan = plan_run(config, os.environ)
+        result = _measure(plan, options.output)
+        records.append(result.record)
+        if not options.as_json:
+            _print_result(result, plan)
+    rows = contrast(*records)
+    if options.as_json:
+        print_json({"shared": records[0].run_id, "separate": records[1].run_id,
+                    "figures": [asdict(row) | {"ratio": row.ratio} for row in rows]})  # fmt: skip
+    else:
+        click.echo(f"\n{render_contrast(rows)}", nl=False)
+    return max(judge(record).exit_code for record in records)
+
+
+def resume_one(folder: Path, *, as_json: bool) -> int:
+    """Go on with an interrupted accuracy run; return the exit code.
+
+    Raises:
+        RecordError: there is no run to resume in the folder.
+    """
+    record = read_record(folder)
+    if record.config.mode is not Mode.ACCURACY:
+        raise RecordError(
+            f"--resume {folder}: a {record.config.mode.value} run cannot be resumed",
+            "only accuracy runs can: run it again",
+        )
+    if record.status == "completed":
+        raise RecordError(
+            f"--resume {folder}: this run is complete", f"`r50 show {folder}` prints its result"
+        )
+    plan = plan_run(record.config, os.environ)
+    result = _measure(plan, folder.parent, resume=folder)
+    if as_json:
+        print_json(summarize(result.record, result.folder))
+    else:
+        _print_result(result, plan)
+    return judge(result.record).exit_code
+
+
+def run_all(points: Sequence[Point], options: RunOptions) -> int:
+    """Measure the points one after the other and print their results; return the worst code."""
+    _check_points(points, keep_going=options.keep_going)
+    path = plan_summary_path(options.output, datetime.now(timezone.utc))
+
+    def measure(point: Point) -> Measured:
+        click.echo(_describe_number(point, points), err=True)
+        plan = plan_run(point.config, os.environ)
+        result = _measure(plan, options.output)
+        if not options.as_json:
+            _print_result(result, plan)
+        code = judge(result.record).exit_code
+        return Measured(result.folder, code, _describe_kpi(result.record))
+
+    def keep(results: Sequence[PointResult]) -> None:
+        write_summary(path, points, results)
+        if results[-1].problem is not None:
+            click.echo(f"failed: {results[-1].problem}", err=True)
+
+    results = run_points(points, measure, keep, keep_going=options.keep_going)
+    _print_end(points, results, path, as_json=options.as_json)
+    return find_worst(results)
+
+
+def _check_points(points: Sequence[Point], *, keep_going: bool) -> None:
+    """Plan each distinct point once, so that a wrong one is refused before anything runs.
+
+    Raises:
+        R50Error: why no point at all can run, when it is the same for all.
+        ConfigError: every point that cannot run, unless the others are to run anyway.
+    """
+    distinct = {id(point.config): point for point in reversed(points)}
+    failed: list[tuple[Point, R50Error]] = []
+    for point in sorted(distinct.values(), key=lambda item: item.number):
+        try:
+            plan_run(point.config, os.environ)
+        except R50Error as error:
+            failed.append((point, error))
+    if len(failed) == len(distinct) and len({error.message for _, error in failed}) == 1:
+        raise failed[0][1]
+    if failed and not keep_going:
+        raise ConfigError([_describe_failure(point, error) for point, error in failed])
+
+
+def _describe_failure(point: Point, error: R50Error) -> str:
+    advice = f" -> {error.advice}" if error.advice else ""
+    return f"{point.describe()}: {error.message}{advice} (--continue runs the others)"
+
+
+def _measure(plan: RunPlan, output: Path, resume: Path | None = None) -> RunResult:
+    with TerminalObserver() as observer:
+        for warning in plan.warnings():
+            observer.note(f"warning: {warning}")
+        try:
+            return execute(plan, observer, output, ["r50", *sys.argv[1:]], resume)
+        except Interrupted as interruption:
+            if interruption.folder is not None:
+                observer.note(f"interrupted; the record is in {interruption.folder}")
+                if plan.evaluation is not None:
+                    observer.note(f"go on with: r50 run --resume {interruption.folder}")
+            raise
+
+
+def _print_result(result: RunResult, plan: RunPlan) -> None:
+    print_result(make_console(), result.record, result.folder, verbose=plan.config.verbose)
+
+
+def _print_end(
+    points: Sequence[Point], results: Sequence[PointResult], path: Path, *, as_json: bool
+) -> None:
+    if as_json:
+        rows: dict[str, Any] = {"points": summarize_points(points, results)}
+        print_json(rows)
+        return
+    click.echo(f"\n{len(results)} of {len(points)} runs made; summary in {path}")
+    click.echo(render_points(points, results), nl=False)
+
+
+def _describe_number(point: Point, points: Sequence[Point]) -> str:
+    return f"run {point.number} of {len(points)}: {point.describe()}".rstrip(": ")
+
+
+def _describe_kpi(record: Record) -> str:
+    """The primary KPI in one line."""
+    primary = [line for line in list_kpis(record) if line.primary]
+    return "".join(f"{line.value:.{line.decimals}f} {line.unit}" for line in primary)

@@ -1,0 +1,1 @@
+"""Images preprocessed beforehand: `store` finds and maps them, `writer` makes them, resumable."""

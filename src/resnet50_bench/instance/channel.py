@@ -1,0 +1,70 @@
+"""The worker's way to its parent: what any has, and the socket of a local one."""
+
+from __future__ import annotations
+
+import os
+import socket
+import sys
+import time
+from typing import TYPE_CHECKING, Protocol
+
+from resnet50_bench.instance.job import Entered, decode_go, encode
+
+if TYPE_CHECKING:
+    from resnet50_bench.instance.job import Answer
+
+
+def write_mark(text: str) -> None:
+    """Write a line to stdout, past the buffers, as oneDNN's trace is."""
+    os.write(sys.stdout.fileno(), f"{text}\n".encode())
+
+
+class Channel(Protocol):
+    """The way to the parent.
+
+    Attributes:
+        phase: what the worker is doing.
+    """
+
+    phase: str
+
+    def send(self, answer: Answer, /) -> None:
+        """Send one answer."""
+
+    def enter(self, phase: str, /) -> None:
+        """Say what begins now."""
+
+    def wait_for_go(self) -> int:
+        """Return at the moment to start measuring, and which that was (monotonic, nanoseconds)."""
+
+
+class SocketChannel:
+    """The socket to the parent: messages out, lines in."""
+
+    def __init__(self, fd: int) -> None:
+        self._socket = socket.socket(fileno=fd)
+        self._lines = self._socket.makefile("rb")
+        self.phase = "starting"
+
+    def send(self, answer: Answer) -> None:
+        """Send one answer; the parent reads all the time, so this does not wait long."""
+        self._socket.sendall(encode(answer))
+
+    def enter(self, phase: str) -> None:
+        """Say what begins now."""
+        self.phase = phase
+        self.send(Entered(phase))
+
+    def receive(self) -> bytes:
+        """Wait for the parent's next line; end quietly when the parent is gone."""
+        line = self._lines.readline()
+        if not line.endswith(b"\n"):
+            raise SystemExit(0)
+        return line
+
+    def wait_for_go(self) -> int:
+        """Return at the moment that the parent names."""
+        go = decode_go(self.receive())
+        self.phase = "measuring"
+        time.sleep(max(0, go.start_ns - time.monotonic_ns()) / 1e9)
+        return go.start_ns

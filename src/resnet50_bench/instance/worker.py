@@ -1,0 +1,378 @@
+"""The child's entry, one instance; its argument is the file descriptor of its socket.
+
+It takes its slot before it imports anything large, loads, fills its feed, warms up, reports ready,
+waits for the word, measures, and reports what it saw. It never outlives its parent.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import os
+import resource
+import signal
+import sys
+import time
+import traceback
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, TypeAlias
+
+from resnet50_bench.errors import R50Error, RequestError
+from resnet50_bench.host.allocators import read_malloc_library
+from resnet50_bench.host.cpu_latency import CpuLatencyLimit
+from resnet50_bench.host.memory_policy import (
+    read_anonymous_pages_by_node,
+    read_memory_policy,
+    read_proportional_bytes,
+    set_memory_policy,
+)
+from resnet50_bench.instance.channel import Channel, SocketChannel, write_mark
+from resnet50_bench.instance.feeds import (
+    describe_images,
+    fill_feed,
+    fill_stream_feed,
+    fill_warmup_feed,
+)
+from resnet50_bench.instance.job import (
+    MEASURE_BEGIN,
+    MEASURE_END,
+    TRACE_BEGIN,
+    EvaluationRequest,
+    EvidenceSeen,
+    Failed,
+    Finished,
+    Job,
+    Phases,
+    PlacementSeen,
+    Predicted,
+    Ready,
+    Started,
+    StreamSamples,
+    Traced,
+    decode_job,
+)
+from resnet50_bench.instance.measure import Samples, StopRule, measure
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from resnet50_bench.data.loader import ImageLoader
+    from resnet50_bench.engines import Loaded, Scores
+    from resnet50_bench.instance.evaluate import Timings
+    from resnet50_bench.instance.streams import Stream
+    from resnet50_bench.placement.slots import Slot
+
+_PR_SET_PDEATHSIG = 1  # include/uapi/linux/prctl.h
+_MAX_SUM_ERROR = 0.01
+_OUT_OF_MEMORY = frozenset({"MemoryError", "ResourceExhaustedError"})
+
+
+@dataclass(frozen=True, slots=True)
+class _Measured:
+    """What was measured, as it goes into `Finished`."""
+
+    cpu_ns: int
+    start_ns: tuple[int, ...] = ()
+    end_ns: tuple[int, ...] = ()
+    prepare_ns: tuple[int, ...] = ()
+    streams: tuple[StreamSamples, ...] = ()
+
+
+Finish: TypeAlias = "Callable[[_Measured], Finished]"
+"""Reads memory and placement, so it is called while all that was measured with is still held."""
+
+
+def main() -> None:
+    """Do one job and answer for it."""
+    end_with_parent()
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, (signal.SIGINT, signal.SIGTERM, signal.SIGHUP))
+    channel = SocketChannel(int(sys.argv[1]))
+    if not answer(channel, lambda: decode_job(channel.receive())):
+        sys.exit(1)
+
+
+def answer(channel: Channel, receive_job: Callable[[], Job]) -> bool:
+    """Do one job and answer for it, whatever comes; return whether it was done."""
+    try:
+        _work(channel, receive_job())
+    except Exception as error:  # noqa: BLE001 - everything is the parent's to know
+        if not isinstance(error, RequestError):
+            traceback.print_exc()
+        channel.send(_describe_failure(channel.phase, error))
+        return False
+    return True
+
+
+def _work(channel: Channel, job: Job) -> None:
+    policy_error = _take_slot(job.slot)
+    limit = None
+    if job.cpu_latency_limit_us is not None:
+        limit = CpuLatencyLimit(job.cpu_latency_limit_us)  # until this process ends
+    channel.send(Started(os.getpid(), time.monotonic_ns()))
+    if job.trace:
+        _trace(channel, job)
+        return
+    channel.enter("loading")
+    begin_ns = time.monotonic_ns()
+    loaded = _load(job)
+    load_ns = time.monotonic_ns() - begin_ns
+
+    def finish(measured: _Measured) -> Finished:
+        channel.phase = "reporting"
+        if job.kernel_log:
+            write_mark(MEASURE_END)
+        return _report(measured, loaded, policy_error, limit)
+
+    if job.evaluation is not None:
+        channel.send(_evaluate(channel, job, loaded, load_ns, finish))
+    elif job.slot.streams:
+        channel.send(_measure_streams(channel, job, loaded, load_ns, finish))
+    else:
+        channel.send(_measure(channel, job, loaded, load_ns, finish))
+    loaded.close()
+
+
+def _measure(channel: Channel, job: Job, loaded: Loaded, load_ns: int, finish: Finish) -> Finished:
+    channel.enter("filling the feed")
+    feed_begin_ns = time.monotonic_ns()
+    feed = fill_feed(job)
+    warmup_begin_ns = time.monotonic_ns()
+    channel.enter("warming up")
+    warmup = measure(loaded.run, feed.batch, StopRule(job.warmup_steps, 0))
+    _require_scores(warmup.last_answer, job)
+    phases = Phases(
+        load_ns=load_ns,
+        feed_ns=warmup_begin_ns - feed_begin_ns,
+        warmup_ns=time.monotonic_ns() - warmup_begin_ns,
+    )
+    channel.send(Ready(phases=phases, warmup_query_ns=_list_durations([warmup]), feed=feed.report))
+    _wait_for_go(channel, job)
+    cpu_begin_ns = time.process_time_ns()
+    samples = measure(loaded.run, feed.batch, StopRule(job.steps, job.min_time_ns))
+    cpu_ns = time.process_time_ns() - cpu_begin_ns
+    _require_scores(samples.last_answer, job)
+    return finish(_Measured(cpu_ns, tuple(samples.start_ns), tuple(samples.end_ns)))
+
+
+def _measure_streams(
+    channel: Channel, job: Job, loaded: Loaded, load_ns: int, finish: Finish
+) -> Finished:
+    """Measure several streams that share the loaded model."""
+    from resnet50_bench.data.feed import merge_reports
+    from resnet50_bench.instance.streams import Stream, measure_streams, warm_up
+
+    channel.enter("filling the feeds and warming up")
+    begin_ns = time.monotonic_ns()
+    streams = [Stream(cpus, loaded) for cpus in job.slot.streams]
+    prepared = warm_up(streams, partial(fill_stream_feed, job), job.warmup_steps)
+    for _, warmup in prepared:
+        _require_scores(warmup.last_answer, job)
+    phases = Phases(load_ns=load_ns, feed_ns=0, warmup_ns=time.monotonic_ns() - begin_ns)
+    feeds = [feed for feed, _ in prepared]
+    durations = _list_durations([warmup for _, warmup in prepared])
+    report = merge_reports([feed.report for feed in feeds])
+    channel.send(Ready(phases=phases, warmup_query_ns=durations, feed=report))
+    start_ns = _wait_for_go(channel, job)
+    cpu_begin_ns = time.process_time_ns()
+    rule = StopRule(job.steps, job.min_time_ns)
+    measured = measure_streams(streams, feeds, rule, start_ns)
+    cpu_ns = time.process_time_ns() - cpu_begin_ns
+    for _, answer in measured:
+        _require_scores(answer, job)
+    return finish(_Measured(cpu_ns, streams=tuple(samples for samples, _ in measured)))
+
+
+def _evaluate(channel: Channel, job: Job, loaded: Loaded, load_ns: int, finish: Finish) -> Finished:
+    """Classify every image of the request in every pass, reading and decoding them meanwhile."""
+    from resnet50_bench.instance.evaluate import Timings
+    from resnet50_bench.instance.streams import Stream, warm_up
+
+    assert job.evaluation is not None
+    channel.enter("warming up")
+    begin_ns = time.monotonic_ns()
+    streams = [Stream(cpus, loaded) for cpus in job.slot.streams]
+    prepared = warm_up(streams, partial(fill_warmup_feed, job), job.warmup_steps)
+    for _, warmup in prepared:
+        _require_scores(warmup.last_answer, job)
+    phases = Phases(load_ns=load_ns, feed_ns=0, warmup_ns=time.monotonic_ns() - begin_ns)
+    durations = _list_durations([warmup for _, warmup in prepared])
+    del prepared
+    channel.send(
+        Ready(phases=phases, warmup_query_ns=durations, feed=describe_images(job, job.evaluation))
+    )
+    _wait_for_go(channel, job)
+    cpu_begin_ns = time.process_time_ns()
+    timings = Timings()
+    _run_passes(channel, job, streams, timings)
+    cpu_ns = time.process_time_ns() - cpu_begin_ns
+    return finish(
+        _Measured(cpu_ns, tuple(timings.start_ns), tuple(timings.end_ns), tuple(timings.prepare_ns))
+    )
+
+
+def _run_passes(channel: Channel, job: Job, streams: Sequence[Stream], timings: Timings) -> None:
+    from resnet50_bench.instance.evaluate import Batches, evaluate
+
+    assert job.evaluation is not None
+    size, positions = job.batch_size, job.evaluation.positions
+    batches = [positions[first : first + size] for first in range(0, len(positions), size)]
+    for name in job.evaluation.passes:
+        evaluate(
+            streams,
+            _open_loader(job.evaluation, name),
+            Batches(batches, size),
+            partial(_send_answers, channel, name),
+            timings,
+        )
+
+
+def _open_loader(request: EvaluationRequest, name: str) -> ImageLoader:
+    from resnet50_bench.data.loader import open_crop_loader, open_loader
+
+    if request.crops is not None:
+        places = dict(zip(request.positions, request.places, strict=True))
+        return open_crop_loader(Path(request.crops), places, name)
+    refs = dict(zip(request.positions, request.refs, strict=True))
+    return open_loader(Path(request.path), refs, name)
+
+
+def _send_answers(
+    channel: Channel, name: str, rows: bytes, unreadable: tuple[tuple[int, str], ...]
+) -> None:
+    channel.send(Predicted(name, rows, unreadable))
+
+
+def _list_durations(warmups: Sequence[Samples[Scores]]) -> tuple[int, ...]:
+    return tuple(
+        end - start
+        for samples in warmups
+        for start, end in zip(samples.start_ns, samples.end_ns, strict=True)
+    )
+
+
+def _wait_for_go(channel: Channel, job: Job) -> int:
+    """Return when the moment of the word has come, and that moment."""
+    start_ns = channel.wait_for_go()
+    if job.kernel_log:
+        write_mark(MEASURE_BEGIN)
+    return start_ns
+
+
+def _trace(channel: Channel, job: Job) -> None:
+    """Run one batch with the trace on, after one that lets the engine make its kernels."""
+    channel.enter("loading")
+    loaded = _load(job)
+    channel.enter("tracing")
+    images = fill_feed(job).batch(0)
+    loaded.run(images)
+    write_mark(TRACE_BEGIN)
+    loaded.run(images)
+    channel.send(Traced())
+    loaded.close()
+
+
+def end_with_parent() -> None:
+    """Have the kernel kill this process when its parent dies, whatever the parent dies of."""
+    parent = os.getppid()
+    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+    if os.getppid() != parent:  # it died before the call
+        sys.exit(0)
+
+
+def _take_slot(slot: Slot) -> str | None:
+    """Pin this process and bind its memory; return why the memory could not be bound."""
+    for thread in Path("/proc/self/task").iterdir():  # under MPI there are some already
+        os.sched_setaffinity(int(thread.name), slot.cpus)
+    try:
+        set_memory_policy(slot.nodes)
+    except OSError as error:
+        return f"binding memory to node {slot.nodes} failed: {error.strerror}"
+    return None
+
+
+def _load(job: Job) -> Loaded:
+    # Imports numpy, whose BLAS starts threads at once: only now do they inherit the slot's CPUs.
+    from resnet50_bench.engines import LoadRequest, load_engine
+
+    return load_engine(job.engine).load(
+        LoadRequest(
+            model_path=Path(job.model_path) if job.model_path else None,
+            precision=job.precision,
+            threads=job.slot.threads,
+            batch_size=job.batch_size,
+            streams=len(job.slot.streams),
+            instance=job.slot.instance,
+            options=job.engine_options,
+        )
+    )
+
+
+def _require_scores(scores: Scores, job: Job) -> None:
+    """An answer of the wrong shape, or whose probabilities do not add up, is a failed inference."""
+    expected = (job.batch_size, job.classes)
+    if scores.shape != expected:
+        raise ValueError(f"the engine answered {scores.shape}, not {expected}")
+    sums = scores.sum(axis=1)
+    if not (abs(sums - 1) < _MAX_SUM_ERROR).all():  # a NaN compares as false
+        raise ValueError(f"the scores of an image add up to {sums.min()} .. {sums.max()}, not to 1")
+
+
+def _report(
+    measured: _Measured, loaded: Loaded, policy_error: str | None, limit: CpuLatencyLimit | None
+) -> Finished:
+    resident_bytes = int(Path("/proc/self/statm").read_text().split()[1]) * resource.getpagesize()
+    # The kernel keeps the two in counters of their own, which may disagree by a little.
+    peak_bytes = max(resident_bytes, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024)
+    seen = _read_placement(policy_error)
+    evidence = loaded.evidence()
+    return Finished(
+        start_ns=measured.start_ns,
+        end_ns=measured.end_ns,
+        prepare_ns=measured.prepare_ns,
+        streams=measured.streams,
+        cpu_ns=measured.cpu_ns,
+        seen=seen,
+        resident_bytes=resident_bytes,
+        peak_resident_bytes=peak_bytes,
+        proportional_bytes=read_proportional_bytes(),
+        malloc_library=read_malloc_library(),
+        cpu_latency_limit_us=limit.read_us() if limit is not None else None,
+        evidence=EvidenceSeen(
+            runtime=evidence.runtime, fused_ops=evidence.fused_ops, notes=evidence.notes
+        ),
+    )
+
+
+def _read_placement(policy_error: str | None) -> PlacementSeen:
+    threads = [int(entry.name) for entry in Path("/proc/self/task").iterdir()]
+    cpus: set[int] = set()
+    for thread in threads:
+        with contextlib.suppress(ProcessLookupError):  # it ended meanwhile
+            cpus |= os.sched_getaffinity(thread)
+    policy = None
+    try:
+        policy = read_memory_policy()
+    except OSError as error:
+        policy_error = policy_error or f"reading the memory policy failed: {error.strerror}"
+    return PlacementSeen(
+        cpus=tuple(sorted(cpus)),
+        threads=len(threads),
+        memory_policy=policy,
+        memory_policy_error=policy_error,
+        anonymous_bytes=read_anonymous_pages_by_node(),
+    )
+
+
+def _describe_failure(phase: str, error: Exception) -> Failed:
+    kind = type(error).__name__
+    return Failed(
+        phase=phase,
+        kind=kind,
+        message=(str(error).strip().splitlines() or [kind])[0],
+        advice=error.advice if isinstance(error, R50Error) else None,
+        out_of_memory=kind in _OUT_OF_MEMORY,
+        traceback=traceback.format_exc(),
+        wrong_request=isinstance(error, RequestError),
+    )

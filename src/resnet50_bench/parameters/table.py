@@ -1,0 +1,497 @@
+"""The one table of parameters, and how text becomes a `RunConfig`.
+
+`PARAMETERS` is the only place that names a parameter, its allowed values, its default and its help;
+the command line's flags, `--set`, the environment names and the validation all come from it.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, fields
+from typing import Any
+
+from resnet50_bench.config import (
+    Allocator,
+    CaseType,
+    DataType,
+    Mode,
+    Platform,
+    Precision,
+    Preprocessing,
+    RunConfig,
+    SharePer,
+)
+from resnet50_bench.errors import ConfigError, MissingDataError
+from resnet50_bench.host.cpu_latency import HIGHEST_US
+from resnet50_bench.parameters.conflicts import find_conflicts, find_missing
+from resnet50_bench.parameters.values import (
+    list_words,
+    parse_assignments,
+    parse_case_type,
+    parse_choice,
+    parse_engine_options,
+    parse_only,
+    parse_percent,
+    parse_seconds,
+    parse_switch,
+    parse_text,
+    parse_whole,
+    parse_word,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Parameter:
+    """One thing a user can set.
+
+    Attributes:
+        name: the framework's name, e.g. `BATCH_SIZE`; the flag is `--batch-size`.
+        field: of `RunConfig`.
+        parse: text to value; raises ValueError saying what is allowed.
+        help: one sentence.
+        default: what holds when it is not set, for people; None when nothing does.
+        choices: the allowed words; () when it is not a word.
+        metavar: what stands for the value in help.
+        switch: it is on or off, and its flag takes no value.
+        whole: `--set` takes its value as one, spaces and all, and makes no list of it.
+    """
+
+    name: str
+    field: str
+    parse: Callable[[str], Any]
+    help: str
+    default: str | None = None
+    choices: tuple[str, ...] = ()
+    metavar: str = "TEXT"
+    switch: bool = False
+    whole: bool = False
+
+    @property
+    def flag(self) -> str:
+        """The command line's spelling, e.g. `--batch-size`."""
+        return "--" + self.name.lower().replace("_", "-")
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """One parameter as the user gave it.
+
+    Attributes:
+        name: the parameter's name, in any case.
+        value: its text.
+        origin: how it was given, as an error should name it, e.g. `--batch-size`.
+    """
+
+    name: str
+    value: str
+    origin: str
+
+
+WORKLOAD = "resnet50v1_5_tensorflow_xeon_public"
+TOPOLOGY = "resnet50v1_5"
+FUNCTION = "inference"
+INSTANCE_MODE = "flex"
+ENGINE_NAMES = ("tensorflow", "null")
+
+PARAMETERS: tuple[Parameter, ...] = (
+    Parameter(
+        "FUNCTION",
+        "",
+        parse_only(FUNCTION, "nothing else is measured"),
+        "What to run; only inference exists.",
+        default=FUNCTION,
+        choices=(FUNCTION,),
+    ),
+    Parameter(
+        "MODE",
+        "mode",
+        parse_word(Mode),
+        "What to measure: images per second, time per query, or the share of right answers.",
+        default="throughput",
+        choices=list_words(Mode),
+    ),
+    Parameter(
+        "PRECISION",
+        "precision",
+        parse_word(Precision),
+        "Instruction set and data type to compute in.",
+        default="avx_fp32",
+        choices=list_words(Precision),
+    ),
+    Parameter(
+        "DATA_TYPE",
+        "data_type",
+        parse_word(DataType),
+        "Generated images, or the images of --dataset.",
+        default="dummy; real when --dataset is given",
+        choices=list_words(DataType),
+    ),
+    Parameter(
+        "DATASET",
+        "dataset",
+        parse_text,
+        "Images: an uncompressed .tar (read in place), a folder, or a folder of TFRecord shards.",
+        metavar="PATH",
+        whole=True,
+    ),
+    Parameter(
+        "LABELS",
+        "labels",
+        parse_text,
+        "What the images show: val_map.txt, synset_labels.txt or the ILSVRC2012 devkit's archive.",
+        default="found: in the dataset, beside it, or in the package tensorflow-datasets",
+        metavar="PATH",
+        whole=True,
+    ),
+    Parameter(
+        "PREPROCESSING",
+        "preprocessing",
+        parse_word(Preprocessing),
+        "How an image becomes the model's input; docs/datasets.md compares them.",
+        default="mlperf; torchvision for a model of 1000 classes",
+        choices=list_words(Preprocessing),
+    ),
+    Parameter(
+        "MAX_UNREADABLE",
+        "max_unreadable",
+        parse_whole(0),
+        "In accuracy mode, how many images may be unreadable before the result is INVALID.",
+        default="0",
+        metavar="N",
+    ),
+    Parameter(
+        "EXPECTED_TOP1",
+        "expected_top1",
+        parse_percent,
+        "In accuracy mode, the top-1 accuracy of which 99 % must be reached.",
+        default="76.46 for the published resnet50_v1.pb, none for other models",
+        metavar="PERCENT",
+    ),
+    Parameter(
+        "CASE_TYPE",
+        "case_type",
+        parse_case_type,
+        "gated: a short check (10 steps, batch size 1, one instance per socket); pkm: the common "
+        "parameters.",
+        choices=list_words(CaseType),
+    ),
+    Parameter(
+        "WORKLOAD",
+        "",
+        parse_only(WORKLOAD, "the only workload here, and none runs inside SGX yet"),
+        "The framework's name of the workload; it has this one.",
+        default=WORKLOAD,
+        choices=(WORKLOAD,),
+    ),
+    Parameter(
+        "TOPOLOGY",
+        "",
+        parse_only(TOPOLOGY, "the only network here"),
+        "The network; it has this one.",
+        default=TOPOLOGY,
+        choices=(TOPOLOGY,),
+    ),
+    Parameter(
+        "PLATFORM",
+        "platform",
+        parse_word(Platform),
+        "The platform to report the result under; it changes nothing that is measured.",
+        default="what this machine is",
+        choices=list_words(Platform),
+    ),
+    Parameter(
+        "BATCH_SIZE",
+        "batch_size",
+        parse_whole(1),
+        "Images per query.",
+        default="32 in throughput mode, 1 in latency mode, 8 in accuracy mode",
+        metavar="N",
+    ),
+    Parameter(
+        "CORES_PER_INSTANCE",
+        "cores_per_instance",
+        parse_whole(1),
+        "Physical cores per instance.",
+        default="a whole socket; 4 in latency mode, at most 4 in accuracy mode",
+        metavar="N",
+    ),
+    Parameter(
+        "INSTANCES",
+        "instances",
+        parse_whole(1),
+        "How many instances run side by side.",
+        default="as many as fit",
+        metavar="N",
+    ),
+    Parameter(
+        "INSTANCE_MODE",
+        "",
+        parse_only(INSTANCE_MODE, "CORES_PER_INSTANCE and INSTANCES shape the instances"),
+        "How instances are laid out; flex: by CORES_PER_INSTANCE and INSTANCES.",
+        default=INSTANCE_MODE,
+        choices=(INSTANCE_MODE,),
+    ),
+    Parameter(
+        "STEPS",
+        "steps",
+        parse_whole(1),
+        "Queries per instance; naming it lifts the minimum time.",
+        default="at least 30 (latency mode: 300) and the minimum time; accuracy mode: the dataset",
+        metavar="N",
+    ),
+    Parameter(
+        "WARMUP_STEPS",
+        "warmup_steps",
+        parse_whole(1),
+        "Queries per instance before the measurement.",
+        default="5 in throughput mode, 50 in latency mode",
+        metavar="N",
+    ),
+    Parameter(
+        "MIN_TIME",
+        "min_time_s",
+        parse_seconds,
+        "Measure for at least this long.",
+        default="20 in throughput mode, 10 in latency mode, none with --steps or gated",
+        metavar="SECONDS",
+    ),
+    Parameter(
+        "MODEL",
+        "model",
+        parse_text,
+        "A frozen ResNet-50 v1.5 graph, such as the published resnet50_v1.pb.",
+        default="a model generated here; right for speed, not for accuracy",
+        metavar="FILE",
+        whole=True,
+    ),
+    Parameter(
+        "CALIBRATION",
+        "calibration",
+        parse_text,
+        "Images to calibrate int8 with: a folder or a .tar; a seeded sample of at most 500.",
+        default="generated images",
+        metavar="PATH",
+        whole=True,
+    ),
+    Parameter(
+        "ENGINE",
+        "engine",
+        parse_choice(*ENGINE_NAMES),
+        "The runtime that executes the model; null does no work and measures r50 itself.",
+        default="tensorflow",
+        choices=ENGINE_NAMES,
+    ),
+    Parameter(
+        "ENGINE_OPTION",
+        "engine_options",
+        parse_engine_options,
+        "Settings of the engine, e.g. callers=2.",
+        metavar="'KEY=VALUE ...'",
+        whole=True,
+    ),
+    Parameter(
+        "LIMIT",
+        "limit",
+        parse_whole(1),
+        "Use this many images of --dataset: the first by name; in accuracy mode a seeded sample.",
+        default="all that fit in memory; in accuracy mode all",
+        metavar="N",
+    ),
+    Parameter(
+        "SEED",
+        "seed",
+        parse_whole(0),
+        "Seed of everything generated.",
+        default="0",
+        metavar="N",
+    ),
+    Parameter(
+        "SMT",
+        "smt",
+        parse_switch,
+        "Compute on every hardware thread of a core, not on one.",
+        default="off",
+        switch=True,
+    ),
+    Parameter(
+        "SPAN_SOCKETS",
+        "span_sockets",
+        parse_switch,
+        "Let an instance cross sockets where cores are left over.",
+        default="off",
+        switch=True,
+    ),
+    Parameter(
+        "EMULATED",
+        "emulated",
+        parse_switch,
+        "Run a precision this CPU has no instructions for by slower ones; marked EMULATED.",
+        default="off",
+        switch=True,
+    ),
+    Parameter(
+        "WEIGHT_SHARING",
+        "weight_sharing",
+        parse_switch,
+        "One process a socket, one copy of the weights, streams of CORES_PER_INSTANCE cores.",
+        default="off",
+        switch=True,
+    ),
+    Parameter(
+        "SHARE_PER",
+        "share_per",
+        parse_word(SharePer),
+        "With weight sharing, what one process spans: a socket or a memory node.",
+        default="socket",
+        choices=list_words(SharePer),
+    ),
+    Parameter(
+        "FORCE",
+        "force",
+        parse_switch,
+        "Share weights in avx_fp32 and amx_bfloat32 too, which the workload rules out.",
+        default="off",
+        switch=True,
+    ),
+    Parameter(
+        "MPI",
+        "mpi",
+        parse_switch,
+        "Start the instances by MPI: --num-mpi on each socket (docs/mpi.md).",
+        default="off",
+        switch=True,
+    ),
+    Parameter(
+        "NUM_MPI",
+        "num_mpi",
+        parse_whole(1),
+        "MPI processes per socket, which share its cores evenly unless --cores-per-instance is "
+        "given; more than 1 needs --mpi.",
+        default="1",
+        metavar="N",
+    ),
+    Parameter(
+        "ALLOCATOR",
+        "allocator",
+        parse_word(Allocator),
+        "Whose malloc the instances use: the C library's, or a preloaded library's.",
+        default="system",
+        choices=list_words(Allocator),
+    ),
+    Parameter(
+        "CPU_LATENCY_LIMIT",
+        "cpu_latency_limit_us",
+        parse_whole(0, HIGHEST_US),
+        "How many microseconds an idle core of this machine may take to wake while the instances "
+        "run; 0 keeps all awake. Needs to write /dev/cpu_dma_latency.",
+        default="as the kernel decides",
+        metavar="US",
+    ),
+    Parameter(
+        "HOSTFILE",
+        "hostfile",
+        parse_text,
+        "The hosts to start the same instances on, by MPI: a line each, NAME, NAME slots=N or "
+        "NAME:N.",
+        default="this host",
+        metavar="FILE",
+    ),
+    Parameter(
+        "ONEDNN_VERBOSE",
+        "onednn_verbose",
+        parse_switch,
+        "Let oneDNN write a line per primitive, for `r50 profile`; slows the run down.",
+        default="off",
+        switch=True,
+    ),
+    Parameter(
+        "CUSTOMER_ENV",
+        "customer_env",
+        parse_assignments,
+        "Environment variables for the instances; they win over r50's own.",
+        metavar="'A=1 B=2'",
+        whole=True,
+    ),
+    Parameter(
+        "TIMEOUT",
+        "timeout_s",
+        parse_seconds,
+        "How long starting, and again measuring, may take before an instance counts as hung.",
+        default="600 to start; 60 more than 3 times the expected time to measure",
+        metavar="SECONDS",
+    ),
+    Parameter(
+        "VERBOSE",
+        "verbose",
+        parse_switch,
+        "Say more: the environment of the instances, every phase, every skipped file.",
+        default="off",
+        switch=True,
+    ),
+)
+
+_BY_NAME = {parameter.name: parameter for parameter in PARAMETERS}
+
+
+def find_parameter(name: str) -> Parameter | None:
+    """Return the parameter of this name, in any case."""
+    return _BY_NAME.get(name.upper())
+
+
+def find_environment_settings(environ: Mapping[str, str]) -> list[Setting]:
+    """Return the parameters that stand in the environment under their plain names."""
+    return [
+        Setting(name, environ[name], f"environment variable {name}")
+        for name in _BY_NAME
+        if name in environ
+    ]
+
+
+def make_config(settings: Iterable[Setting], *, complete: bool = True) -> RunConfig:
+    """Merge settings into a config; a later setting of the same parameter wins.
+
+    An empty value means "the default", as in the workload's own scripts.
+
+    Args:
+        settings: in their order.
+        complete: whether what a run cannot do without must be there.
+
+    Raises:
+        ConfigError: with every problem found, each under the name the user gave it.
+    """
+    values: dict[str, Any] = {}
+    origins: dict[str, str] = {}
+    problems: list[str] = []
+    for setting in settings:
+        parameter = find_parameter(setting.name)
+        if parameter is None:
+            problems.append(_describe_unknown(setting))
+            continue
+        values.pop(parameter.field, None)
+        text = setting.value.strip()
+        try:
+            if text:
+                values[parameter.field] = parameter.parse(text)
+        except ValueError as error:
+            problems.append(f"{setting.origin}: {setting.value!r} must be {error}")
+        origins[parameter.field] = setting.origin
+    known = {item.name for item in fields(RunConfig)}
+    asked = {name: value for name, value in values.items() if name in known}
+    if "dataset" in asked and "data_type" not in asked:
+        asked["data_type"] = DataType.REAL
+    config = RunConfig(**asked)
+    named = {item.field: origins.get(item.field, item.flag) for item in PARAMETERS}
+    conflicts = find_conflicts(config, named)
+    missing = find_missing(config, named) if complete else []
+    if problems or (conflicts and not missing):
+        raise ConfigError([*problems, *conflicts, *missing], config)
+    if missing:
+        raise MissingDataError([*conflicts, *missing], config)
+    return config
+
+
+def _describe_unknown(setting: Setting) -> str:
+    near = difflib.get_close_matches(setting.name.upper(), _BY_NAME, n=1)
+    hint = f"did you mean {near[0]}?" if near else "the names are " + ", ".join(_BY_NAME)
+    return f"{setting.origin}: there is no parameter {setting.name}; {hint}"

@@ -1,0 +1,394 @@
+"""Plans which instance owns which cores and memory nodes: pure, from a `Host` and a request.
+
+Instances are equal, because a sum over unequal ones says nothing about either. Each socket is
+packed by itself: first whole instances inside each memory node, then instances across the nodes'
+left-over cores, which is the fewest that can straddle nodes when as many as possible are placed.
+With fewer instances than fit, sockets (and nodes within them) take turns. Instances are numbered
+in the order of sockets and cores.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import defaultdict
+from dataclasses import dataclass
+from itertools import zip_longest
+from typing import TypeAlias
+
+from resnet50_bench.config import Mode
+from resnet50_bench.errors import PlacementError
+from resnet50_bench.host.machine import Core, Host, format_cpu_list
+
+LATENCY_CORES_PER_INSTANCE = 4
+"""What latency mode means: 4 cores per instance, all instances together."""
+
+_Group: TypeAlias = tuple[Core, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class PlacementRequest:
+    """What was asked of the placement.
+
+    Attributes:
+        mode: decides the default size of an instance.
+        cores_per_instance: physical cores per instance; None for the mode's default.
+        instances: how many; None for all that fit, or one per socket of a whole socket's size.
+        use_smt: pin to every hardware thread of a core, with a compute thread on each.
+        span_sockets: let instances cross sockets where cores are left over.
+        per_socket: so many on every socket, and unless a size is asked for they share its cores;
+            None where the mode decides.
+    """
+
+    mode: Mode
+    cores_per_instance: int | None = None
+    instances: int | None = None
+    use_smt: bool = False
+    span_sockets: bool = False
+    per_socket: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Slot:
+    """What one instance owns.
+
+    Attributes:
+        instance: its index, from 0.
+        cpus: the hardware threads it is pinned to, ascending.
+        cores: how many physical cores these are.
+        threads: how many compute threads it runs: one per CPU of `cpus`.
+        sockets: where the cores are, ascending.
+        nodes: the memory nodes to bind its memory to, ascending.
+        streams: the hardware threads of each stream; () where the instance makes one query at a
+            time, on all of `cpus`.
+    """
+
+    instance: int
+    cpus: tuple[int, ...]
+    cores: int
+    threads: int
+    sockets: tuple[int, ...]
+    nodes: tuple[int, ...]
+    streams: tuple[tuple[int, ...], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class IdleCores:
+    """Usable cores that no instance got, and why.
+
+    Attributes:
+        cores: how many physical cores.
+        cpus: the lowest hardware thread of each, ascending.
+        reason: one sentence for people, with the flag that changes it.
+    """
+
+    cores: int
+    cpus: tuple[int, ...]
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Placement:
+    """The plan: every usable core is in exactly one slot or one group of idle cores.
+
+    Attributes:
+        slots: by instance; at least one.
+        idle_cores: the rest, by socket.
+        notes: what a reader of the results has to know about the placement.
+        cores_per_instance: the same for every slot.
+    """
+
+    slots: tuple[Slot, ...]
+    idle_cores: tuple[IdleCores, ...]
+    notes: tuple[str, ...]
+    cores_per_instance: int
+
+
+@dataclass(frozen=True, slots=True)
+class _Supply:
+    """The cores there are to give out, and to whom.
+
+    Attributes:
+        request: who asks.
+        by_socket: usable cores of each socket, by node and CPU.
+        threads_per_core: hardware threads used on each core.
+        budget: how many cores the CPU quota pays for; all of them without a quota.
+        quota: the CPU quota behind the budget, for people; "" when it takes nothing away.
+    """
+
+    request: PlacementRequest
+    by_socket: dict[int, list[Core]]
+    threads_per_core: int
+    budget: int
+    quota: str
+
+    @property
+    def sizes(self) -> list[int]:
+        """The usable cores of each socket."""
+        return [len(cores) for cores in self.by_socket.values()]
+
+    @property
+    def shares_sockets(self) -> bool:
+        """Whether nobody asked for a size, and it is a socket's cores over `per_socket`."""
+        by_socket = self.request.per_socket is not None or self.request.mode is not Mode.LATENCY
+        return self.request.cores_per_instance is None and by_socket
+
+    @property
+    def per_socket(self) -> int:
+        """How many share a socket where they do."""
+        return self.request.per_socket or 1
+
+    def largest_instance(self, *, span_sockets: bool) -> int:
+        return min(sum(self.sizes) if span_sockets else max(self.sizes), self.budget)
+
+    def capacity(self, size: int) -> int:
+        """How many instances of `size` cores fit."""
+        whole = sum(self.sizes) // size
+        fitting = whole if self.request.span_sockets else sum(n // size for n in self.sizes)
+        return min(fitting, self.budget // size)
+
+
+def plan_placement(host: Host, request: PlacementRequest) -> Placement:
+    """Return which instance owns which cores and memory nodes.
+
+    Only physical cores count. A slot is pinned to the lowest hardware thread of each of its cores,
+    or to all of them with `use_smt`. A CPU quota limits the CPUs in use to its whole part.
+
+    Raises:
+        PlacementError: the instances do not fit, or fewer than one core or instance is asked for.
+    """
+    supply = _plan_supply(host, request)
+    size = _plan_size(supply)
+    count = _plan_count(supply, size)
+    groups = _plan_groups(supply, size)
+    position = {core: index for index, core in enumerate(host.cores)}
+    used = sorted(groups[:count], key=lambda group: position[group[0]])
+    return Placement(
+        slots=_plan_slots(host, used, supply.threads_per_core),
+        idle_cores=_explain_idle(supply, size, used, groups[count:]),
+        notes=(*_explain_supply(host, supply), *_explain_slots(host, used)),
+        cores_per_instance=size,
+    )
+
+
+def plan_cores_per_instance_that_fits(
+    host: Host, bytes_per_instance: int, request: PlacementRequest
+) -> int | None:
+    """Return the fewest cores per instance with which all instances' memory fits.
+
+    Larger instances are fewer instances. The memory is what is available now, or the cgroup's
+    limit if that is less. None if no size helps: not even one instance fits, or more are fixed by
+    `request.instances` than fit.
+
+    Raises:
+        PlacementError: fewer than one core or instance is asked for.
+    """
+    limit = host.memory_limit_bytes
+    available = host.memory_available_bytes
+    affordable = (available if limit is None else min(limit, available)) // bytes_per_instance
+    supply = _plan_supply(host, request)
+    for size in range(1, supply.largest_instance(span_sockets=request.span_sockets) + 1):
+        capacity = supply.capacity(size)
+        if (request.instances or capacity) <= min(affordable, capacity):
+            return size
+    return None
+
+
+def _plan_supply(host: Host, request: PlacementRequest) -> _Supply:
+    for flag, value in (
+        ("--cores-per-instance", request.cores_per_instance),
+        ("--instances", request.instances),
+    ):
+        if value is not None and value < 1:
+            raise PlacementError(f"{flag} is {value}", f"use {flag} 1 or more, or leave it out")
+    by_socket: dict[int, list[Core]] = defaultdict(list)
+    for core in host.cores:
+        by_socket[core.socket].append(core)
+    # Equal instances: a core whose sibling is not allowed sets the pace for all.
+    threads = min(len(core.cpus) for core in host.cores) if request.use_smt else 1
+    if host.quota_cpus is None or host.quota_cpus >= len(host.cores) * threads:
+        return _Supply(request, dict(by_socket), threads, len(host.cores), "")
+    budget = max(1, math.floor(host.quota_cpus) // threads)
+    quota = f"the CPU quota of {host.quota_cpus:g} CPUs pays for {_cores(budget)}"
+    return _Supply(request, dict(by_socket), threads, budget, quota)
+
+
+def _plan_size(supply: _Supply) -> int:
+    """The cores of every instance."""
+    request = supply.request
+    if supply.shares_sockets:
+        # As few sockets as the quota pays for, and all that it pays for on each of them.
+        smallest = min(supply.sizes)
+        sockets = min(len(supply.sizes), math.ceil(supply.budget / smallest))
+        whole = min(smallest, supply.budget // sockets)
+        if whole >= supply.per_socket:
+            return whole // supply.per_socket
+        raise PlacementError(
+            f"--num-mpi {supply.per_socket} does not fit: {_cores(whole, 'usable ')} per socket",
+            f"use --num-mpi {whole} or less",
+        )
+    size = request.cores_per_instance or LATENCY_CORES_PER_INSTANCE
+    fitting = supply.largest_instance(span_sockets=request.span_sockets)
+    if size <= fitting:
+        return size
+    if request.cores_per_instance is None:
+        what = f"latency mode uses {size} cores per instance"
+        advice = f"--cores-per-instance {fitting} runs it anyway, with smaller instances"
+    else:
+        what = f"--cores-per-instance {size} does not fit"
+        advice = f"use --cores-per-instance {fitting} or less"
+    if supply.largest_instance(span_sockets=True) >= size:
+        advice += ", or --span-sockets to let an instance cross sockets"
+    limit = f"this host has {_cores(sum(supply.sizes), 'usable physical ')}"
+    if len(supply.sizes) > 1:
+        limit += f", {max(supply.sizes)} of them on its largest socket"
+    if supply.quota:
+        limit += f", and {supply.quota}"
+    raise PlacementError(f"{what}: {limit}", advice)
+
+
+def _plan_count(supply: _Supply, size: int) -> int:
+    capacity = supply.capacity(size)
+    wanted = supply.request.instances
+    if supply.request.per_socket is not None:
+        return _plan_per_socket(supply, size)
+    if wanted is None:
+        return min(capacity, len(supply.sizes)) if supply.shares_sockets else capacity
+    if wanted <= capacity:
+        return wanted
+    advice = f"use --instances {capacity} or less"
+    smaller = next((s for s in range(size, 0, -1) if supply.capacity(s) >= wanted), None)
+    if smaller is not None:
+        advice += f", or --cores-per-instance {smaller}"
+    room = f"this host has room for {capacity} of {_cores(size)} each"
+    raise PlacementError(f"--instances {wanted} does not fit: {room}", advice)
+
+
+def _plan_per_socket(supply: _Supply, size: int) -> int:
+    """The instances of all sockets together, with as many on each as was asked for."""
+    count, sockets = supply.per_socket, len(supply.sizes)
+    fitting = min(min(supply.sizes) // size, supply.budget // (size * sockets))
+    if supply.shares_sockets or count <= fitting:
+        return min(count * sockets, supply.capacity(size))
+    room = f"a socket of this host has room for {fitting} of {_cores(size)} each"
+    advice = f"use --num-mpi {fitting} or less, or" if fitting else "use"
+    raise PlacementError(
+        f"--num-mpi {count} does not fit: {room}", f"{advice} a smaller --cores-per-instance"
+    )
+
+
+def _plan_groups(supply: _Supply, size: int) -> list[_Group]:
+    """Every group of cores that could be an instance, in the order to use them."""
+    by_socket: list[list[_Group]] = []
+    left_over: list[Core] = []
+    for cores in supply.by_socket.values():
+        nodes: dict[int, list[Core]] = defaultdict(list)
+        for core in cores:
+            nodes[core.node].append(core)
+        aligned = _take_turns([_split(node_cores, size) for node_cores in nodes.values()])
+        remainder = [core for node_cores in nodes.values() for core in _rest(node_cores, size)]
+        by_socket.append(aligned + _split(remainder, size))
+        left_over += _rest(remainder, size)
+    spanning = _split(left_over, size) if supply.request.span_sockets else []
+    return _take_turns(by_socket) + spanning
+
+
+def _split(cores: list[Core], size: int) -> list[_Group]:
+    return [tuple(cores[start : start + size]) for start in range(0, len(cores) - size + 1, size)]
+
+
+def _rest(cores: list[Core], size: int) -> list[Core]:
+    return cores[len(cores) - len(cores) % size :]
+
+
+def _take_turns(rows: list[list[_Group]]) -> list[_Group]:
+    """The first of every row, then the second of every row, and so on."""
+    return [group for turn in zip_longest(*rows) for group in turn if group]
+
+
+def _plan_slots(host: Host, groups: list[_Group], threads_per_core: int) -> tuple[Slot, ...]:
+    size = len(groups[0])
+    filled = _find_memory(host)
+    slots = []
+    for index, group in enumerate(groups):
+        cpus = tuple(sorted(cpu for core in group for cpu in core.cpus[:threads_per_core]))
+        sockets = tuple(sorted({core.socket for core in group}))
+        own = {core.node for core in group}
+        nodes = tuple(sorted(own if own <= filled or not filled else filled))
+        slot = Slot(
+            instance=index, cpus=cpus, cores=size, threads=len(cpus), sockets=sockets, nodes=nodes
+        )
+        slots.append(slot)
+    return tuple(slots)
+
+
+def _find_memory(host: Host) -> set[int]:
+    """The nodes that an instance may have its memory on."""
+    allowed = {node.id for node in host.nodes} if host.allowed_nodes is None else host.allowed_nodes
+    return {node.id for node in host.nodes if node.memory_bytes != 0 and node.id in allowed}
+
+
+def _explain_idle(
+    supply: _Supply, size: int, used: list[_Group], unused: list[_Group]
+) -> tuple[IdleCores, ...]:
+    """One entry for each socket and reason."""
+    at_work = {core for group in used for core in group}
+    fitting = {core for group in unused for core in group}
+    unused_why, rest_why = _explain_reasons(supply, size, len(used))
+    idle_cores = []
+    for socket, cores in supply.by_socket.items():
+        idle: dict[str, list[int]] = defaultdict(list)
+        for core in cores:
+            if core not in at_work:
+                idle[unused_why if core in fitting else rest_why].append(core.cpus[0])
+        for why, cpus in idle.items():
+            reason = f"socket {socket}: {len(cpus)} of {_cores(len(cores))} idle: {why}"
+            idle_cores.append(IdleCores(len(cpus), tuple(sorted(cpus)), reason))
+    return tuple(idle_cores)
+
+
+def _explain_reasons(supply: _Supply, size: int, used: int) -> tuple[str, str]:
+    """Why cores that could hold an instance have none, and why other cores are left over."""
+    each = "one" if supply.per_socket == 1 else str(supply.per_socket)
+    own = min(supply.sizes) // supply.per_socket
+    equal = f"equal instances, {each} per socket, have {_cores(own)} each"
+    whole = size == own and own * supply.per_socket * len(supply.sizes) <= supply.budget
+    by_quota = supply.quota and not (supply.shares_sockets and whole)
+    default = supply.quota if by_quota else f"{equal}; --cores-per-instance changes it"
+    few = f"too few for one more instance of {_cores(size)}; --cores-per-instance changes it"
+    wanted = supply.request.instances
+    by_request = wanted is not None and used < supply.capacity(size)
+    unused = f"--instances {wanted} leaves them free" if by_request else default
+    if supply.request.per_socket is not None and not supply.shares_sockets:
+        unused = f"--num-mpi {supply.per_socket} leaves them free"
+    return unused, default if supply.shares_sockets else few
+
+
+def _explain_supply(host: Host, supply: _Supply) -> list[str]:
+    notes = []
+    if len(host.cores) < host.total_cores:
+        notes.append(f"this process may use {len(host.cores)} of {_cores(host.total_cores)}")
+    if supply.quota:
+        notes.append(supply.quota)
+    if (host.quota_cpus or math.inf) < supply.threads_per_core:
+        notes.append("the CPU quota is less than one core: results will be throttled")
+    if supply.request.use_smt and supply.threads_per_core == 1:
+        notes.append("no second hardware thread is usable on every core: one thread per core")
+    return notes
+
+
+def _explain_slots(host: Host, groups: list[_Group]) -> list[str]:
+    filled = _find_memory(host)
+    facts = (
+        ("crosses sockets", [len({core.socket for core in group}) > 1 for group in groups]),
+        ("straddles memory nodes", [len({core.node for core in group}) > 1 for group in groups]),
+        (
+            "has cores on a node without usable memory: bound to all nodes that have it",
+            [bool(filled) and any(core.node not in filled for core in group) for group in groups],
+        ),
+    )
+    found = ((what, tuple(i for i, hit in enumerate(hits) if hit)) for what, hits in facts)
+    return [f"instance {format_cpu_list(who)}: {what}" for what, who in found if who]
+
+
+def _cores(count: int, kind: str = "") -> str:
+    return f"{count} {kind}core" + "s" * (count != 1)

@@ -1,0 +1,89 @@
+"""A resolved run -> what each worker is told."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from resnet50_bench.config import DataType
+from resnet50_bench.data.feed import RealFeedRequest, plan_shards
+from resnet50_bench.instance.job import DummyFeedRequest, EvaluationRequest, Job
+from resnet50_bench.planning.plan import plan_pool_bytes
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from resnet50_bench.data.sources import ImageRef
+    from resnet50_bench.placement.slots import Slot
+    from resnet50_bench.planning.plan import RunPlan
+
+
+def plan_trace_jobs(plan: RunPlan) -> list[Job]:
+    """Return the jobs that run one traced batch of generated images in each instance's slot."""
+    return [
+        msgspec.structs.replace(_plan_job(plan, slot), trace=True, kernel_log=False)
+        for slot in _list_slots(plan)
+    ]
+
+
+def plan_jobs(plan: RunPlan) -> list[Job]:
+    """Return one job per instance; real images are divided among them."""
+    slots = _list_slots(plan)
+    real: list[RealFeedRequest | None] = [None] * len(slots)
+    if plan.config.data_type is DataType.REAL:
+        shards = plan_shards(plan.refs, len(slots))
+        real = [_plan_feed(plan, shard, slot.threads) for shard, slot in zip(shards, slots)]
+    jobs = [_plan_job(plan, slot) for slot in slots]
+    return [
+        msgspec.structs.replace(job, dummy=None, real=feed) if feed is not None else job
+        for job, feed in zip(jobs, real)
+    ]
+
+
+def plan_evaluation_jobs(plan: RunPlan, requests: Sequence[EvaluationRequest]) -> list[Job]:
+    """Return one job per request, in the first slots."""
+    return [
+        msgspec.structs.replace(_plan_job(plan, slot), dummy=None, evaluation=request)
+        for slot, request in zip(plan.placement.slots, requests)
+    ]
+
+
+def _list_slots(plan: RunPlan) -> list[Slot]:
+    """The slots of all instances: every host has the same, and the numbers go on."""
+    slots = plan.placement.slots
+    count = plan.mpi.ranks if plan.mpi is not None else len(slots)
+    return [replace(slots[number % len(slots)], instance=number) for number in range(count)]
+
+
+def _plan_job(plan: RunPlan, slot: Slot) -> Job:
+    """A job on generated images."""
+    config, workload = plan.config, plan.workload
+    return Job(
+        slot=slot,
+        engine=config.engine,
+        engine_options=config.engine_options,
+        model_path=str(plan.model.path) if plan.model is not None else None,
+        precision=config.precision,
+        batch_size=workload.batch_size,
+        steps=workload.steps,
+        warmup_steps=workload.warmup_steps,
+        min_time_ns=workload.min_time_ns,
+        classes=plan.classes,
+        cpu_latency_limit_us=config.cpu_latency_limit_us,
+        kernel_log=plan.writes_kernels,
+        dummy=DummyFeedRequest(config.seed),
+    )
+
+
+def _plan_feed(plan: RunPlan, refs: tuple[ImageRef, ...], threads: int) -> RealFeedRequest:
+    return RealFeedRequest(
+        path=str(Path(plan.config.dataset or "").absolute()),
+        refs=refs,
+        batch_size=plan.workload.batch_size,
+        profile=plan.preprocessing.value,
+        threads=threads,
+        max_pool_bytes=plan_pool_bytes(plan.host, len(plan.placement.slots)),
+    )

@@ -1,0 +1,42 @@
+"""A resolved run -> how its instances are started."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from resnet50_bench import __version__
+from resnet50_bench.instance.mpi.protocol import HostFacts
+from resnet50_bench.launch import Launcher, LocalLauncher, MpiLauncher
+from resnet50_bench.launch.mpi.command import plan_command, plan_rank
+
+if TYPE_CHECKING:
+    from resnet50_bench.launch import MpiPlan
+    from resnet50_bench.planning.plan import RunPlan
+
+RUN_FOLDER = "RUN_FOLDER"
+"""Stands for the run's folder in a command line that is shown before there is one."""
+
+
+def choose_launcher(plan: RunPlan) -> Launcher:
+    """Return what starts the instances of a run whose model is prepared."""
+    if plan.mpi is None:
+        return LocalLauncher()
+    own = _plan_environment(plan)
+    inherited = {name: text for name, text in plan.worker_environment.items() if name not in own}
+    facts = HostFacts(
+        tool_version=__version__,
+        cpu_model=plan.host.cpu_model,
+        cores=plan.host.cores,
+        model_sha256=plan.model.manifest.prepared.sha256 if plan.model is not None else None,
+    )
+    return MpiLauncher(plan.mpi, inherited, facts, tuple(plan_mpi_command(plan, plan.mpi)))
+
+
+def plan_mpi_command(plan: RunPlan, mpi: MpiPlan) -> list[str]:
+    """Return the launcher's command line, with `RUN_FOLDER` for the run's folder."""
+    return plan_command(mpi, _plan_environment(plan), plan_rank(mpi.ranks, RUN_FOLDER, "instance"))
+
+
+def _plan_environment(plan: RunPlan) -> dict[str, str]:
+    """The variables r50 sets, which other hosts do not have from it."""
+    return {"PYTHONUNBUFFERED": "1"} | plan.environment

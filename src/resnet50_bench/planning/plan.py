@@ -1,0 +1,400 @@
+"""Resolves what was asked against this host, before anything is started."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from resnet50_bench.config import Allocator, RunConfig, Workload, plan_workload
+from resnet50_bench.data.feed import plan_pool_images
+from resnet50_bench.data.pool import plan_pool_batches
+from resnet50_bench.data.profiles import IMAGE_BYTES
+from resnet50_bench.data.sources import open_source
+from resnet50_bench.engines import LoadRequest, load_engine
+from resnet50_bench.errors import ConfigError, PlacementError, PrecisionError, RequestError
+from resnet50_bench.host.allocators import PRELOAD, find_library
+from resnet50_bench.host.amx_probe import probe_amx
+from resnet50_bench.host.cpu_latency import check_limit
+from resnet50_bench.host.machine import read_host
+from resnet50_bench.launch import MpiPlan, plan_mpi
+from resnet50_bench.model import (
+    CalibrationRequest,
+    ModelSource,
+    default_cache_dir,
+    find_prepared,
+    wants_split,
+)
+from resnet50_bench.placement.layout import plan_fewer, plan_layout
+from resnet50_bench.planning.evaluation import (
+    BACKGROUND_CLASSES,
+    EvaluationPlan,
+    choose_preprocessing,
+    count_batches,
+    plan_evaluation,
+)
+from resnet50_bench.precision.isa import plan_meaning, require_runnable
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from resnet50_bench.config import Preprocessing
+    from resnet50_bench.data.sources import ImageRef, ImageSource
+    from resnet50_bench.engines import Engine
+    from resnet50_bench.host.machine import Host
+    from resnet50_bench.model import Manifest, PreparedModel
+    from resnet50_bench.placement.slots import Placement, Slot
+
+GIB = 1024**3
+MIB = 1024**2
+
+RUNTIME_BYTES = 1750 * MIB
+"""Resident memory of a worker with TensorFlow and the model, before the first query; measured:
+docs/how-a-run-works.md."""
+
+BYTES_PER_IMAGE = 8 * MIB
+"""Activations TensorFlow holds per image of a batch; measured likewise."""
+
+NULL_ENGINE_BYTES = 100 * MIB
+MAX_POOL_BYTES = 2 * GIB
+MAX_POOL_MEMORY_SHARE = 0.25
+IMAGES_PER_CORE_S = 15.0
+"""A cautious guess for the expected duration only: an AVX-512 core was measured at 25 in fp32."""
+
+START_S = 8.0
+PREPARATION_S = 30.0
+
+SWAYING_PREFIXES = (
+    "TF_",
+    "ONEDNN_",
+    "DNNL_",
+    "OMP_",
+    "KMP_",
+    "MKL_",
+    "GOMP_",
+    "XLA_",
+    "MALLOC_",
+    "TCMALLOC_",
+)
+TERRAFORM_PREFIXES = ("TF_CLI_", "TF_VAR_", "TF_LOG")
+SWAYING_NAMES = frozenset({"LD_PRELOAD", "GLIBC_TUNABLES"})
+"""Variables that change how fast or in what precision a framework computes. A worker gets them
+from r50 and from CUSTOMER_ENV, where they are on record, never from the shell r50 was called in."""
+
+
+VERBOSE_NAMES = ("ONEDNN_VERBOSE", "DNNL_VERBOSE")
+_SILENT = frozenset({"", "0", "none"})
+"""oneDNN reads both variables, and these values turn nothing on (its page "Verbose Mode")."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunPlan:
+    """Everything decided before the first process starts.
+
+    Attributes:
+        config: what was asked.
+        workload: the amounts.
+        host: the machine.
+        placement: who gets which cores.
+        engine: the runtime.
+        model_source: the graph to prepare; None when the engine needs none.
+        calibration: the images to calibrate int8 with; None for generated ones.
+        model: the prepared model; None when it still has to be prepared.
+        cache_dir: where prepared models are kept.
+        source: of real images.
+        refs: the images to use.
+        evaluation: what to see in accuracy mode.
+        environment: the variables set for the workers.
+        worker_environment: the workers' complete environment.
+        left_out: variables of the calling shell that the workers do not get.
+        emulated: slower instructions stand in for the ones the CPU lacks.
+        mpi: how MPI starts the instances; None when r50 does.
+    """
+
+    config: RunConfig
+    workload: Workload
+    host: Host
+    placement: Placement
+    engine: Engine
+    model_source: ModelSource | None
+    calibration: CalibrationRequest | None
+    model: PreparedModel | None
+    cache_dir: Path
+    source: ImageSource | None
+    refs: tuple[ImageRef, ...]
+    evaluation: EvaluationPlan | None
+    environment: dict[str, str]
+    worker_environment: dict[str, str]
+    left_out: tuple[str, ...]
+    emulated: bool
+    mpi: MpiPlan | None = None
+
+    def describe_host(self) -> str:
+        """The machine in one line."""
+        host = self.host
+        sockets = len(host.sockets)
+        usable = f"{host.physical_cores} core{'s' * (host.physical_cores != 1)}"
+        if host.physical_cores < host.total_cores:
+            usable += f" of {host.total_cores}"
+        memory = host.memory_total_bytes / GIB
+        return (
+            f"{host.cpu_model}: {usable}, {sockets} socket{'s' * (sockets != 1)}, "
+            f"{len(host.nodes)} memory node{'s' * (len(host.nodes) != 1)}, {memory:.0f} GiB"
+        )
+
+    @property
+    def memory_bytes(self) -> int:
+        """What this process and its children may use now."""
+        return _find_memory_bytes(self.host)
+
+    @property
+    def memory_per_instance_bytes(self) -> int:
+        """Estimate: the runtime, the activations of the batches, and the images in memory."""
+        size, instances = self.workload.batch_size, len(self.placement.slots)
+        computed = self.streams * size
+        if self.evaluation is not None:
+            return self._base_bytes(computed, computed)
+        images = plan_pool_batches(size) * computed
+        if self.source is not None:
+            share = -(-len(self.refs) // instances)
+            most = plan_pool_images(size, plan_pool_bytes(self.host, instances))
+            images = min(most, -(-share // size) * size)
+        return self._base_bytes(computed, images)
+
+    @property
+    def streams(self) -> int:
+        """How many queries an instance makes at once."""
+        return max(1, len(self.placement.slots[0].streams))
+
+    @property
+    def writes_kernels(self) -> bool:
+        """Whether oneDNN writes what it executes while the instances measure."""
+        return any(self.environment.get(name, "0") not in _SILENT for name in VERBOSE_NAMES)
+
+    @property
+    def preprocessing(self) -> Preprocessing:
+        """How images are prepared; known for sure once the model is."""
+        return choose_preprocessing(self.config, self.classes)
+
+    @property
+    def classes(self) -> int:
+        """Of the prepared model; what is usual before it is."""
+        found = self.model.manifest.graph.structure.classes if self.model is not None else None
+        return found or BACKGROUND_CLASSES
+
+    def _base_bytes(self, computed: int, held: int) -> int:
+        """The runtime with activations of so many images, and so many images in memory."""
+        if not self.engine.needs_model:
+            return NULL_ENGINE_BYTES + held * IMAGE_BYTES
+        return RUNTIME_BYTES + computed * BYTES_PER_IMAGE + held * IMAGE_BYTES
+
+    @property
+    def expected_s(self) -> float:
+        """Estimate of the time from the start to the result, by a cautious guess of the speed."""
+        workload = self.workload
+        query_s = workload.batch_size / (IMAGES_PER_CORE_S * self.placement.cores_per_instance)
+        measuring_s = max(workload.steps * query_s, workload.min_time_ns / 1e9)
+        if self.evaluation is not None:
+            batches = count_batches(len(self.evaluation.refs), workload.batch_size)
+            cores = sum(slot.cores for slot in self.placement.slots)
+            measuring_s = batches * workload.batch_size / (IMAGES_PER_CORE_S * cores)
+        is_prepared = self.model_source is None or self.model is not None
+        trace_s = START_S if self.engine.trace_environment else 0.0
+        preparing_s = 0.0 if is_prepared else PREPARATION_S
+        return preparing_s + START_S + workload.warmup_steps * query_s + measuring_s + trace_s
+
+    def warnings(self) -> list[str]:
+        """What a user should know before the start."""
+        needed = self.memory_per_instance_bytes * len(self.placement.slots)
+        warnings = []
+        if needed > self.memory_bytes:
+            warnings.append(
+                f"the instances may need {needed / GIB:.1f} GiB and {self.memory_bytes / GIB:.1f} "
+                "GiB is available: use a smaller --batch-size or a larger --cores-per-instance"
+            )
+        if self.left_out:
+            warnings.append(
+                f"not passed on to the instances: {', '.join(self.left_out)} "
+                "(--customer-env sets variables for them)"
+            )
+        if self.evaluation is not None and (self.config.steps or self.config.min_time_s):
+            warnings.append(
+                "--steps and --min-time have no meaning in accuracy mode, which sees every image "
+                "once: --limit evaluates fewer"
+            )
+        if self.writes_kernels:
+            warnings.append(
+                "oneDNN writes a line per primitive while it measures: the figure is lower for it"
+            )
+        return warnings
+
+
+def plan_run(config: RunConfig, environ: Mapping[str, str]) -> RunPlan:
+    """Resolve a config: read the host, look for the model and the images, place the instances.
+
+    Args:
+        config: what was asked.
+        environ: the environment of the calling process.
+
+    Raises:
+        ConfigError: an engine option is wrong.
+        PrecisionError: the host cannot run the precision.
+        PlacementError: the instances do not fit.
+        ModelError: the model cannot be read, or its runtime is not installed.
+        DatasetError: the images cannot be read.
+        HostError: the host cannot be read.
+        RequestError: the allocator's library is not on this machine, or the kernel takes no limit
+            on waking idle CPUs from this process.
+    """
+    engine = load_engine(config.engine)
+    problems = engine.option_problems(config.engine_options)
+    if problems:
+        raise ConfigError(problems)
+    check_limit(config.cpu_latency_limit_us)
+    workload = plan_workload(config)
+    host = read_host()
+    emulated = engine.needs_model and not _require_precision(config, host)
+    source = open_source(Path(config.dataset)) if config.dataset is not None else None
+    evaluation = plan_evaluation(config, source) if source is not None else None
+    refs = _choose_images(config, source, evaluation)
+    placement = plan_layout(config, host, count_batches(len(refs), workload.batch_size))
+    cache_dir = default_cache_dir(environ)
+    slot = placement.slots[0]
+    model_source = _find_model_source(config, engine, slot, workload.batch_size)
+    calibration = plan_calibration(config.calibration, config.seed)
+    model = None
+    if model_source is not None:
+        model = find_prepared(model_source, config.precision, cache_dir, calibration)
+    ours = _plan_environment(config, host, engine, slot.threads)
+    inherited = {name: text for name, text in environ.items() if not _sways(name)}
+    return RunPlan(
+        config=config,
+        workload=workload,
+        host=host,
+        placement=placement,
+        engine=engine,
+        model_source=model_source,
+        calibration=calibration,
+        model=model,
+        cache_dir=cache_dir,
+        source=source,
+        refs=refs,
+        evaluation=evaluation,
+        environment=ours,
+        worker_environment=inherited | {"PYTHONUNBUFFERED": "1"} | ours,
+        left_out=tuple(sorted(name for name in environ if _sways(name) and name not in ours)),
+        emulated=emulated,
+        mpi=_plan_mpi(config, placement, environ),
+    )
+
+
+def _plan_mpi(
+    config: RunConfig, placement: Placement, environ: Mapping[str, str]
+) -> MpiPlan | None:
+    if not config.mpi:
+        return None
+    return plan_mpi(config.hostfile, len(placement.slots), environ.get("PATH", os.defpath))
+
+
+def describe_model(manifest: Manifest) -> str:
+    """The model in one line."""
+    origin = f"generated, seed {manifest.seed}"
+    if manifest.kind != "generated":
+        origin = manifest.source.name
+    return (
+        f"ResNet-50 v1.5 ({origin}) for {manifest.precision.value}, "
+        f"sha256 {manifest.prepared.sha256[:12]}"
+    )
+
+
+def _choose_images(
+    config: RunConfig, source: ImageSource | None, evaluation: EvaluationPlan | None
+) -> tuple[ImageRef, ...]:
+    if evaluation is not None:
+        return evaluation.refs
+    return source.refs[: config.limit] if source is not None else ()
+
+
+def find_host_problems(config: RunConfig) -> list[str]:
+    """Say what this host cannot do of what was asked, to be told beside what else is wrong."""
+    host = read_host()
+    problems = []
+    try:
+        plan_layout(config, host)
+    except (ConfigError, PlacementError) as error:
+        problems.append(error.message)
+    try:
+        if load_engine(config.engine).needs_model:
+            _require_precision(config, host)
+    except PrecisionError as error:
+        problems.append(error.message)
+    return problems
+
+
+def limit_instances(plan: RunPlan, batches: int) -> RunPlan:
+    """Return the plan with no more instances than there are batches to see."""
+    return replace(plan, placement=plan_fewer(plan.config, plan.host, plan.placement, batches))
+
+
+def _require_precision(config: RunConfig, host: Host) -> bool:
+    """Return whether the precision runs natively; False means emulated, as was allowed."""
+    is_amx = config.precision.value.startswith("amx_")
+    amx = probe_amx() if is_amx and "amx_tile" in host.cpu_flags else None
+    runnable = require_runnable(config.precision, host.cpu_flags, amx, emulated=config.emulated)
+    return runnable.runnable
+
+
+def _plan_environment(
+    config: RunConfig, host: Host, engine: Engine, threads: int
+) -> dict[str, str]:
+    """The engine's variables, the precision's caps, the allocator; CUSTOMER_ENV wins."""
+    ours = engine.environment(config.precision, threads)
+    if engine.needs_model:
+        ours |= plan_meaning(config.precision, host.cpu_flags).environment
+    if config.onednn_verbose:
+        ours["ONEDNN_VERBOSE"] = "1"
+    if config.allocator is not Allocator.SYSTEM:
+        ours[PRELOAD] = str(find_library(config.allocator))
+    return ours | config.customer_env
+
+
+def plan_calibration(path: str | None, seed: int) -> CalibrationRequest | None:
+    """Return what to calibrate with; None, for generated images, unless a path is given."""
+    return CalibrationRequest(dataset=Path(path), seed=seed) if path is not None else None
+
+
+def _find_model_source(
+    config: RunConfig, engine: Engine, slot: Slot, batch_size: int
+) -> ModelSource | None:
+    if not engine.needs_model:
+        return None
+    load = LoadRequest(None, config.precision, slot.threads, batch_size, len(slot.streams),
+                       options=config.engine_options)  # fmt: skip
+    split = wants_split(config.precision, engine.images_alone(load))
+    if config.model is None:
+        return replace(ModelSource.generated(), split=split)
+    path = Path(config.model)
+    if path.is_dir():
+        raise RequestError(
+            f"--model {path} is a folder", "give the frozen graph itself, a .pb file"
+        )
+    return replace(ModelSource.file(path.absolute()), split=split)
+
+
+def _sways(name: str) -> bool:
+    if name.startswith(TERRAFORM_PREFIXES):
+        return False
+    return name in SWAYING_NAMES or name.startswith(SWAYING_PREFIXES)
+
+
+def _find_memory_bytes(host: Host) -> int:
+    """What this process and its children may use now."""
+    limit, available = host.memory_limit_bytes, host.memory_available_bytes
+    return available if limit is None else min(limit, available)
+
+
+def plan_pool_bytes(host: Host, instances: int) -> int:
+    """The most memory that one instance's decoded images may take."""
+    share = int(_find_memory_bytes(host) * MAX_POOL_MEMORY_SHARE / instances)
+    return min(MAX_POOL_BYTES, share)

@@ -1,0 +1,31 @@
+"""What a host can run, as a person reads it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from rich.text import Text
+
+from resnet50_bench.report.terminal.host import list_host_rows
+from resnet50_bench.report.terminal.run import print_rows
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from rich.console import Console
+
+    from resnet50_bench.host.machine import Host
+    from resnet50_bench.precision.isa import Runnable
+
+
+def print_doctor(console: Console, host: Host, answers: Sequence[Runnable]) -> None:
+    """Print the host and one row per precision: runs or not, why, and what helps."""
+    print_rows(console, list_host_rows(host))
+    console.print()
+    width = max(len(answer.precision.value) for answer in answers) + 2
+    for answer in answers:
+        name = answer.precision.value.ljust(width)
+        word, style = ("yes  ", "green") if answer.runnable else ("no   ", "red")
+        console.print(Text(name, style="bold").append(word, style).append(answer.reason, "default"))
+        if answer.fix is not None:
+            console.print(Text(" " * width + f"-> {answer.fix}", style="not bold"))

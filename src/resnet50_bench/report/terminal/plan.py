@@ -1,0 +1,91 @@
+"""A plan as a person reads it: what `--dry-run` prints."""
+
+from __future__ import annotations
+
+import shlex
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from resnet50_bench.planning.launchers import plan_mpi_command
+from resnet50_bench.planning.plan import GIB, RunPlan, describe_model
+from resnet50_bench.report.terminal.host import describe_host_shape
+from resnet50_bench.report.terminal.placement_map import describe_instances, render_placement
+from resnet50_bench.report.terminal.run import print_rows
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from resnet50_bench.host.machine import Host
+    from resnet50_bench.placement.slots import Placement
+
+
+def print_plan(console: Console, plan: RunPlan) -> None:
+    """Print what a run would do."""
+    slots, workload = plan.placement.slots, plan.workload
+    model = "none"
+    if plan.model is not None:
+        model = describe_model(plan.model.manifest)
+    elif plan.model_source is not None:
+        model = "will be prepared first, once: about half a minute"
+    total = plan.memory_per_instance_bytes * len(slots)
+    limit = plan.config.cpu_latency_limit_us
+    held = [("Wake-up", f"idle CPUs of the machine will be held to {limit} us")]
+    launch = [("MPI", shlex.join(plan_mpi_command(plan, plan.mpi)))] if plan.mpi else []
+    rows = [
+        ("Run", f"{plan.config.mode.value}, {plan.config.precision.value}, {plan.config.engine}"),
+        ("Host", plan.describe_host()),
+        ("Model", model),
+        ("Images", plan.source.describe() if plan.source else "generated"),
+        (
+            "Each instance",
+            (
+                f"{workload.steps} queries or more of batch size {workload.batch_size} after "
+                f"{workload.warmup_steps} of warm-up, for {workload.min_time_ns / 1e9:g} s or more"
+            ),
+        ),
+        ("Instances", describe_instances(plan.placement)),
+        ("Placement", "\n".join(render_placement(plan.host, plan.placement))),
+        *launch,
+        *(held if limit is not None else ()),
+        ("Environment", "\n".join(f"{k}={v}" for k, v in sorted(plan.environment.items()))),
+        (
+            "Memory",
+            (
+                f"about {total / GIB:.1f} GiB for {len(slots)} x "
+                f"{plan.memory_per_instance_bytes / GIB:.1f} GiB; "
+                f"{plan.memory_bytes / GIB:.1f} GiB available"
+            ),
+        ),
+        ("Duration", f"about {plan.expected_s:.0f} s, by a cautious guess of the speed"),
+    ]
+    print_rows(console, rows)
+
+
+def summarize_plan(plan: RunPlan) -> dict[str, Any]:
+    """Return the plan as plain JSON types."""
+    return {
+        "config": msgspec.to_builtins(plan.config),
+        "workload": msgspec.to_builtins(plan.workload),
+        "placement": msgspec.to_builtins(plan.placement),
+        "model": msgspec.to_builtins(plan.model.manifest) if plan.model else None,
+        "mpi_command": plan_mpi_command(plan, plan.mpi) if plan.mpi else None,
+        "environment": plan.environment,
+        "memory_per_instance_bytes": plan.memory_per_instance_bytes,
+        "expected_s": round(plan.expected_s, 1),
+        "warnings": plan.warnings(),
+    }
+
+
+def print_placement(console: Console, host: Host, placement: Placement) -> None:
+    """Print who would sit where on the host."""
+    used, usable = sum(slot.cores for slot in placement.slots), host.physical_cores
+    rows = [
+        ("Host", describe_host_shape(host)),
+        (
+            "Instances",
+            f"{describe_instances(placement)}; {used} of {usable} core{'s' * (usable != 1)} in use",
+        ),
+        ("Placement", "\n".join(render_placement(host, placement))),
+    ]
+    print_rows(console, rows)

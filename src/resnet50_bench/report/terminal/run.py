@@ -1,0 +1,286 @@
+"""The result as a person reads it on a terminal."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from rich.text import Text
+
+from resnet50_bench.config import DataType, Mode
+from resnet50_bench.host.allocators import name_allocator
+from resnet50_bench.planning.plan import describe_model
+from resnet50_bench.precision.isa import plan_meaning
+from resnet50_bench.report.terminal.accuracy import describe_accuracy, describe_evaluated
+from resnet50_bench.report.terminal.placement_map import render_placement
+from resnet50_bench.report.terminal.sharing import describe_shared_memory
+from resnet50_bench.results.findings import Finding
+from resnet50_bench.results.kpi import Kpis, Latency, reported, run_kpis, survivors_kpis
+from resnet50_bench.verdict.judge import (
+    LOST_INSTANCES_LINE,
+    Verdict,
+    has_lost_instances,
+    judge,
+    merge_kernels,
+    prove,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+    from pathlib import Path
+
+    from rich.console import Console
+
+    from resnet50_bench.instance.job import Phases
+    from resnet50_bench.results.record import InstanceRecord, Record
+
+_GIB = 1024**3
+_SHOWN_TAIL_LINES = 12
+
+
+def print_result(console: Console, record: Record, folder: Path, *, verbose: bool = False) -> None:
+    """Print a run's result: the KPI first, the verdict last."""
+    print_rows(console, [*_describe_result(record, verbose=verbose), ("Record", str(folder))])
+    verdict = judge(record)
+    for item in _lost_with_output(record):
+        console.print(Text(f"last output of instance {item.slot.instance}:", style="bold"))
+        for line in (item.log_tail or "").splitlines()[-_SHOWN_TAIL_LINES:]:
+            console.print(Text(f"  {line}", style="dim"))
+    _print_verdict(console, verdict, record)
+
+
+def print_rows(console: Console, rows: Sequence[tuple[str, str]]) -> None:
+    """Print named rows; further lines of a row stand below its first."""
+    width = max(len(name) for name, _ in rows) + 2
+    for name, text in rows:
+        first, *rest = text.splitlines() or [""]
+        console.print(Text(name.ljust(width), style="bold").append(first, "not bold"))
+        for line in rest:
+            console.print(Text(" " * width + line))
+
+
+def _describe_result(record: Record, *, verbose: bool) -> Iterator[tuple[str, str]]:
+    kpis = run_kpis(record)
+    yield from describe_accuracy(record)
+    if kpis is not None:
+        yield from _describe_kpis(record, kpis)
+    else:
+        survivors = survivors_kpis(record)
+        if survivors is not None:
+            yield (
+                "Subtotal",
+                (
+                    f"{survivors.images_per_s:.2f} images/s by the {survivors.instances} of "
+                    f"{len(record.instances)} instances that survived; this is not the KPI"
+                ),
+            )
+    yield "CPU", record.host.cpu_model
+    if record.model is not None:
+        yield "Model", describe_model(record.model)
+    yield "Engine", _describe_engine(record)
+    yield from _describe_precision(record)
+    yield "Images", _describe_images(record)
+    hosts = record.launch.hosts
+    on_each = [f"on each of {', '.join(hosts)}:"] if hosts else []
+    yield "Placement", "\n".join([*on_each, *render_placement(record.host, record.placement)])
+    yield from _describe_instances(record)
+    if verbose:
+        yield from _describe_details(record)
+
+
+def _describe_kpis(record: Record, kpis: Kpis) -> Iterator[tuple[str, str]]:
+    rows = [("Throughput", _describe_throughput(kpis))]
+    if kpis.latency is not None:
+        row = ("Latency", _describe_latency(kpis.latency))
+        rows.insert(0 if record.config.mode is Mode.LATENCY else 1, row)
+    yield from rows
+    if record.launch.hosts:
+        rates = [f"{host}: {rate:.2f} images/s" for host, rate in kpis.by_host.items()]
+        yield "Hosts", "\n".join([*rates, "throughput is their sum, each over its own window"])
+    queries = kpis.images // record.workload.batch_size
+    on_hosts = f" (the shortest of {len(kpis.windows)} hosts)" if record.launch.hosts else ""
+    yield (
+        "Window",
+        (
+            f"{kpis.window.seconds:.1f} s{on_hosts} common to {_describe_lanes(kpis)}: "
+            f"{queries} queries of {_count(record.workload.batch_size, 'image')}"
+        ),
+    )
+
+
+def _describe_lanes(kpis: Kpis) -> str:
+    instances = _count(kpis.instances, "instance")
+    return instances if kpis.lanes == kpis.instances else f"{kpis.lanes} streams of {instances}"
+
+
+def _describe_throughput(kpis: Kpis) -> str:
+    text = f"{kpis.images_per_s:.2f} images/s"
+    if kpis.spread is not None:
+        spread = kpis.spread
+        text += (
+            f"   (tenths of the window: {spread.low:.2f} .. {spread.high:.2f}, "
+            f"variation {spread.variation:.1%})"
+        )
+    return text
+
+
+def _describe_latency(latency: Latency) -> str:
+    parts = [f"mean {latency.mean_ns / 1e6:.2f} ms"]
+    parts += [f"p{percent:g} {value / 1e6:.2f}" for percent, value in latency.percentiles.items()]
+    parts += [f"min {latency.min_ns / 1e6:.2f}", f"max {latency.max_ns / 1e6:.2f}"]
+    return ", ".join(parts)
+
+
+def _describe_engine(record: Record) -> str:
+    runtimes = sorted({item.evidence.runtime for item in record.instances if item.evidence})
+    return ", ".join(runtimes) or record.config.engine
+
+
+def _describe_precision(record: Record) -> Iterator[tuple[str, str]]:
+    proof = prove(record)
+    if proof is None:
+        return
+    meaning = plan_meaning(record.config.precision, record.host.cpu_flags)
+    state = "EMULATED" if record.emulated else proof.state.value
+    text = f"{record.config.precision.value} {state}"
+    if proof.share is not None:
+        text += f": {proof.share:.1%} of convolution time in {meaning.dtype} on {meaning.isa}"
+    yield "Precision", text
+
+
+def _describe_images(record: Record) -> str:
+    if record.evaluation is not None:
+        return describe_evaluated(record, record.evaluation)
+    feeds = [item.feed for item in record.instances if item.feed is not None]
+    if not feeds:
+        return f"{record.config.data_type.value}"
+    images = sum(feed.images for feed in feeds)
+    when = "decoded and preprocessed before the window, so decoding is not in the figure"
+    if record.config.data_type is DataType.DUMMY or record.dataset is None:
+        return f"{images} distinct generated images in memory before the window"
+    skipped = [(item.name, item.reason) for feed in feeds for item in feed.skipped]
+    skipped += record.dataset.skipped
+    text = f"{images} of {record.dataset.images} files of the {record.dataset.description}, {when}"
+    notes = sorted({note for feed in feeds for note in feed.notes})
+    if skipped:
+        reasons = "; ".join(f"{name}: {reason}" for name, reason in skipped[:3])
+        more = f"; and {len(skipped) - 3} more" if len(skipped) > 3 else ""
+        notes.insert(0, f"{_count(len(skipped), 'file')} skipped ({reasons}{more})")
+    return "\n".join([text, *notes])
+
+
+def _describe_instances(record: Record) -> Iterator[tuple[str, str]]:
+    instances = reported(record)
+    peaks = [item.peak_resident_bytes for item in instances if item.peak_resident_bytes]
+    resident = [item.resident_bytes for item in instances if item.resident_bytes]
+    if peaks and resident:
+        yield (
+            "Memory",
+            (
+                f"{max(resident) / _GIB:.2f} GiB resident in a warm instance, "
+                f"{max(peaks) / _GIB:.2f} GiB at its peak"
+            ),
+        )
+    yield from describe_shared_memory(instances)
+    yield from _describe_allocator(instances)
+    yield from _describe_wake_up(record, instances)
+    starts = [(item, item.phases) for item in instances if item.phases is not None]
+    if starts:
+        yield "Start", _describe_start(*max(starts, key=lambda start: _start_ns(*start)))
+
+
+def _describe_allocator(instances: Sequence[InstanceRecord]) -> Iterator[tuple[str, str]]:
+    """Whose malloc was at work, where it was not the C library's."""
+    paths = sorted({item.malloc_library for item in instances if item.malloc_library})
+    named = [(name_allocator(path), path) for path in paths]
+    rows = [f"{allocator.value}: malloc of {path}" for allocator, path in named if allocator]
+    if rows:
+        yield "Allocator", "\n".join(rows)
+
+
+def _describe_wake_up(
+    record: Record, instances: Sequence[InstanceRecord]
+) -> Iterator[tuple[str, str]]:
+    """How long idle CPUs might take to wake; where that is in every query, what to do about it."""
+    limits = (item.cpu_latency_limit_us for item in instances)
+    seen = sorted({limit for limit in limits if limit is not None})
+    if seen:
+        yield "Wake-up", f"idle CPUs of the machine held to {', '.join(map(str, seen))} us"
+    elif record.config.mode is Mode.LATENCY and any(item.slot.threads > 1 for item in instances):
+        yield (
+            "Wake-up",
+            "idle CPUs sleep as the kernel decides; --cpu-latency-limit 0 keeps them awake",
+        )
+
+
+def _describe_start(item: InstanceRecord, phases: Phases) -> str:
+    parts = [
+        ("process", item.spawn_ns or 0),
+        ("load", phases.load_ns),
+        ("images", phases.feed_ns),
+        ("warm-up", phases.warmup_ns),
+    ]
+    return ", ".join(f"{name} {time_ns / 1e9:.1f} s" for name, time_ns in parts)
+
+
+def _start_ns(item: InstanceRecord, phases: Phases) -> int:
+    return (item.spawn_ns or 0) + phases.load_ns + phases.feed_ns + phases.warmup_ns
+
+
+def _describe_details(record: Record) -> Iterator[tuple[str, str]]:
+    yield (
+        "Environment",
+        "\n".join(f"{k}={v}" for k, v in sorted(record.launch.environment.items())) or "none set",
+    )
+    kernels = merge_kernels([item.kernels for item in record.instances if item.kernels])
+    if kernels:
+        rows = [
+            f"{kernel.time_share:6.1%}  {kernel.calls:3d} x {kernel.primitive} {kernel.dtype} "
+            f"{kernel.isa}"
+            for kernel in kernels
+        ]
+        yield "Kernels", "\n".join(rows)
+    fused = next((item.evidence.fused_ops for item in record.instances if item.evidence), {})
+    if fused:
+        yield "Executed ops", "\n".join(f"{count:3d} x {name}" for name, count in fused.items())
+    launch = record.launch
+    if launch.parent_cpu_ns is not None and launch.parent_wall_ns:
+        share = launch.parent_cpu_ns / launch.parent_wall_ns
+        yield "r50 itself", f"{share:.2%} of one core while the instances measured"
+    for item in record.instances:
+        if item.phases is not None:
+            measured = f"measured {item.span_ns / 1e9:.1f} s"
+            yield (
+                f"Instance {item.slot.instance}",
+                f"{_describe_start(item, item.phases)}, {measured}",
+            )
+        for skipped in item.feed.skipped if item.feed else ():
+            yield "Skipped", f"{skipped.name}: {skipped.reason}"
+
+
+def _lost_with_output(record: Record) -> list[InstanceRecord]:
+    lost = [item for item in record.instances if item.exit.kind not in {"ok", "stopped"}]
+    return [item for item in lost if item.log_tail]
+
+
+def _print_verdict(console: Console, verdict: Verdict, record: Record) -> None:
+    for warning in verdict.warnings:
+        _print_finding(console, "warning: ", "yellow", warning)
+    if verdict.valid:
+        mark = " (EMULATED)" if record.emulated else ""
+        console.print(Text(f"VALID{mark}", style="bold green"))
+        return
+    if has_lost_instances(record):
+        console.print(Text(LOST_INSTANCES_LINE, style="bold red"))
+    console.print(Text("INVALID", style="bold white on red"))
+    for failure in verdict.failures:
+        _print_finding(console, "failed: ", "red", failure)
+
+
+def _print_finding(console: Console, label: str, style: str, finding: Finding) -> None:
+    console.print(Text(label, style=style).append(finding.message, style="default"))
+    if finding.advice is not None:
+        console.print(Text(f"  -> {finding.advice}"))
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}{'s' * (number != 1)}"

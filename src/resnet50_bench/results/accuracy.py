@@ -1,0 +1,75 @@
+"""The accuracy of a run, computed from the answers on record."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from resnet50_bench.instance.predictions import unpack_rows
+from resnet50_bench.stats import wilson_interval
+
+if TYPE_CHECKING:
+    from resnet50_bench.results.record import Evaluation
+
+LABELED_CLASSES = 1000
+"""Of ImageNet; a model may have outputs before them, as the background class."""
+
+
+@dataclass(frozen=True, slots=True)
+class Accuracy:
+    """How many images were answered right.
+
+    Attributes:
+        images: that were seen.
+        top1_correct: whose class is the first answer.
+        top5_correct: whose class is among the first five answers.
+    """
+
+    images: int
+    top1_correct: int
+    top5_correct: int
+
+    @property
+    def top1(self) -> float:
+        """Share of images, 0..1."""
+        return self.top1_correct / self.images
+
+    @property
+    def top5(self) -> float:
+        """Share of images, 0..1."""
+        return self.top5_correct / self.images
+
+    @property
+    def top1_interval(self) -> tuple[float, float]:
+        """The 95 % interval of `top1` for images like these, 0..1."""
+        return wilson_interval(self.top1_correct, self.images)
+
+    @property
+    def top5_interval(self) -> tuple[float, float]:
+        """The 95 % interval of `top5` for images like these, 0..1."""
+        return wilson_interval(self.top5_correct, self.images)
+
+
+def find_class_offset(classes: int) -> int:
+    """Return what turns a label into the index of the model's output.
+
+    Args:
+        classes: of the model; with 1001 index 0 is the background class, and the offset 1.
+    """
+    return classes - LABELED_CLASSES
+
+
+def compute_accuracy(evaluation: Evaluation) -> Accuracy | None:
+    """Compare each answer with its image's label; None when no image was seen.
+
+    Raises:
+        ValueError: the answers are damaged.
+    """
+    offset = find_class_offset(evaluation.classes)
+    images = top1_correct = top5_correct = 0
+    for answer in unpack_rows(evaluation.rows):
+        wanted = evaluation.labels[answer.position] + offset
+        images += 1
+        top1_correct += wanted == answer.classes[0]
+        top5_correct += wanted in answer.classes
+    return Accuracy(images, top1_correct, top5_correct) if images else None

@@ -1,0 +1,260 @@
+"""Records -> KPIs and verdict. Works on records of any machine; starts and reads nothing.
+
+The common window is the time in which every instance was measuring: from the last instance's first
+query to the first finished instance's last answer. Throughput is the images whose query ended in
+the window / its length. Latency is taken over the pooled queries that lie whole inside it.
+
+Clocks of different hosts are never compared: each host has a window of its own. Their total is the
+sum of the hosts' throughputs, and latency is taken over the queries of all of them.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from resnet50_bench import stats
+from resnet50_bench.instance.predictions import ROW
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from resnet50_bench.results.record import InstanceRecord, Lane, Record
+
+PERCENTILES = (50.0, 90.0, 95.0, 99.0, 99.9)
+_SLICES = 10
+_NS = 1e9
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """The time all instances shared, on the host's monotonic clock."""
+
+    begin_ns: int
+    end_ns: int
+
+    @property
+    def seconds(self) -> float:
+        """Its length."""
+        return (self.end_ns - self.begin_ns) / _NS
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Latency:
+    """Durations of the pooled queries inside the window, in nanoseconds.
+
+    Attributes:
+        queries: how many.
+        percentiles: those with at least one query expected above them, by nearest rank.
+    """
+
+    queries: int
+    mean_ns: float
+    min_ns: int
+    max_ns: int
+    percentiles: dict[float, int]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Kpis:
+    """What a set of instances did in their common window.
+
+    Attributes:
+        instances: how many are counted.
+        lanes: how many made queries: the instances, or with weight sharing all their streams.
+        windows: the common window of each host; None stands for the host of the record.
+        images: whose query ended inside its host's window.
+        images_per_s: images / window, added up over the hosts.
+        by_host: the images per second of each host.
+        spread: of images per second over ten equal slices of the window, a query's images divided
+            over its duration, and the hosts' slices added up in turn; None with fewer than two
+            queries in a slice on average.
+        rate_sum_images_per_s: sum of the lanes' own rates, each over its own time: what adding
+            log lines would give, for comparison only.
+        latency: None when no query lies whole inside the window.
+    """
+
+    instances: int
+    lanes: int
+    windows: dict[str | None, Window]
+    images: int
+    images_per_s: float
+    by_host: dict[str | None, float]
+    spread: stats.Spread | None
+    rate_sum_images_per_s: float
+    latency: Latency | None
+
+    @property
+    def window(self) -> Window:
+        """The common window; of several hosts' the shortest."""
+        return min(self.windows.values(), key=lambda window: window.seconds)
+
+
+def compute_kpis(instances: Sequence[InstanceRecord], batch_size: int) -> Kpis | None:
+    """Return the KPIs of these instances; None when they share no time with a finished query.
+
+    Args:
+        instances: those that reported; the streams of each count one by one.
+        batch_size: images per query.
+    """
+    hosts: dict[str | None, list[Lane]] = defaultdict(list)
+    for lane in (lane for item in instances for lane in item.lanes):
+        if lane.end_ns:
+            hosts[lane.host].append(lane)
+    windows = {host: find_window(measured) for host, measured in hosts.items()}
+    shared = {host: window for host, window in windows.items() if window is not None}
+    if not shared or len(shared) < len(hosts):
+        return None
+    images = {
+        host: batch_size * sum(_count_ends(item, shared[host]) for item in measured)
+        for host, measured in hosts.items()
+    }
+    by_host = {host: images[host] / window.seconds for host, window in shared.items()}
+    measured = [item for group in hosts.values() for item in group]
+    enough = sum(images.values()) >= 2 * _SLICES * batch_size
+    return Kpis(
+        instances=sum(item.queries > 0 for item in instances),
+        lanes=len(measured),
+        windows=shared,
+        images=sum(images.values()),
+        images_per_s=sum(by_host.values()),
+        by_host=by_host,
+        spread=_compute_spread(measured, shared, batch_size) if enough else None,
+        rate_sum_images_per_s=sum(
+            len(item.end_ns) * batch_size * _NS / (item.end_ns[-1] - item.start_ns[0])
+            for item in measured
+        ),
+        latency=_compute_latency(measured, shared),
+    )
+
+
+def find_window(measured: Sequence[Lane]) -> Window | None:
+    """Return the time all lanes of a host were measuring; None when there is no such time."""
+    if not measured:
+        return None
+    begin_ns = max(item.start_ns[0] for item in measured)
+    end_ns = min(item.end_ns[-1] for item in measured)
+    return Window(begin_ns, end_ns) if end_ns > begin_ns else None
+
+
+def _count_ends(item: Lane, window: Window) -> int:
+    """How many queries ended in the window."""
+    ends = item.end_ns
+    return stats.count_at_or_below(ends, window.end_ns) - stats.count_at_or_below(
+        ends, window.begin_ns
+    )
+
+
+def _compute_latency(
+    measured: Sequence[Lane], windows: Mapping[str | None, Window]
+) -> Latency | None:
+    durations = sorted(
+        end - begin
+        for item in measured
+        for begin, end in zip(item.start_ns, item.end_ns, strict=True)
+        if begin >= windows[item.host].begin_ns and end <= windows[item.host].end_ns
+    )
+    if not durations:
+        return None
+    count = len(durations)
+    return Latency(
+        queries=count,
+        mean_ns=sum(durations) / count,
+        min_ns=durations[0],
+        max_ns=durations[-1],
+        percentiles={
+            percent: stats.nearest_rank(durations, percent)
+            for percent in PERCENTILES
+            if stats.is_percentile_supported(count, percent)
+        },
+    )
+
+
+def _compute_spread(
+    measured: Sequence[Lane], windows: Mapping[str | None, Window], batch_size: int
+) -> stats.Spread:
+    rates = [0.0] * _SLICES
+    for item in measured:
+        window = windows[item.host]
+        edges = stats.plan_slices(window.begin_ns, window.end_ns, _SLICES)
+        length = window.end_ns - window.begin_ns
+        for begin, end in zip(item.start_ns, item.end_ns, strict=True):
+            first = max(0, (begin - window.begin_ns) * _SLICES // length - 1)
+            last = min(_SLICES - 1, (end - window.begin_ns) * _SLICES // length + 1)
+            for index in range(first, last + 1):
+                low, high = edges[index]
+                images = batch_size * stats.overlap_share(begin, end, low, high)
+                rates[index] += images * _NS / (high - low)
+    return stats.describe_spread(rates)
+
+
+@dataclass(frozen=True, slots=True)
+class Pace:
+    """How fast an evaluation went, from its first read to its last answer.
+
+    Attributes:
+        images: read, and answered or found unreadable, by this run; not by a part it resumed.
+        seconds: from the first instance's first read to the last instance's last answer.
+        prepare_s: seconds a core read and decoded, per image.
+        infer_s: seconds a core classified, per image.
+    """
+
+    images: int
+    seconds: float
+    prepare_s: float
+    infer_s: float
+
+    @property
+    def images_per_s(self) -> float:
+        """Of all instances together."""
+        return self.images / self.seconds
+
+
+def compute_pace(record: Record) -> Pace | None:
+    """Return the pace of a complete evaluation; None of another run."""
+    evaluation, instances = record.evaluation, [i for i in reported(record) if i.end_ns]
+    if evaluation is None or record.status != "completed" or not instances:
+        return None
+    answered = len(evaluation.rows) // ROW.size + len(evaluation.unreadable)
+    images = answered - evaluation.resumed_images
+    begin_ns = min(
+        start - prepare
+        for item in instances
+        for start, prepare in zip(item.start_ns, item.prepare_ns, strict=True)
+    )
+    infer_ns = sum(sum(item.end_ns) - sum(item.start_ns) for item in instances)
+    return Pace(
+        images=images,
+        seconds=(max(item.end_ns[-1] for item in instances) - begin_ns) / _NS,
+        prepare_s=sum(sum(item.prepare_ns) for item in instances) / images / _NS,
+        infer_s=infer_ns / images / _NS,
+    )
+
+
+def reported(record: Record) -> list[InstanceRecord]:
+    """The instances whose result arrived."""
+    return [instance for instance in record.instances if instance.reported]
+
+
+def run_kpis(record: Record) -> Kpis | None:
+    """Return the KPIs of speed: only of a run in which every instance reported.
+
+    None in accuracy mode, where instances end at different times: see `compute_pace`.
+    """
+    instances = reported(record)
+    if (
+        record.evaluation is not None
+        or record.status != "completed"
+        or len(instances) != len(record.instances)
+    ):
+        return None
+    return compute_kpis(instances, record.workload.batch_size)
+
+
+def survivors_kpis(record: Record) -> Kpis | None:
+    """Return the subtotal of the instances that reported when others did not: never a KPI."""
+    instances = reported(record)
+    if record.evaluation is not None or len(instances) == len(record.instances):
+        return None
+    return compute_kpis(instances, record.workload.batch_size)

@@ -1,0 +1,319 @@
+"""The raw record of a run: everything that was asked, planned and seen; nothing computed from it.
+
+One JSON document a run, `record.json` in the run's folder, written atomically. It is written once
+when the workers start (status `running`) and again at the end, so that a run whose parent was
+killed is still on record.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import msgspec
+
+from resnet50_bench.atomic import write_atomically
+from resnet50_bench.config import RunConfig, Workload
+from resnet50_bench.data.feed import FeedReport
+from resnet50_bench.engines.base import KernelShare
+from resnet50_bench.errors import RecordError
+from resnet50_bench.host.machine import Host
+from resnet50_bench.instance.job import EvidenceSeen, Failed, Phases, PlacementSeen, StreamSamples
+from resnet50_bench.model import Manifest
+from resnet50_bench.placement.slots import Placement, Slot
+
+SCHEMA_VERSION = 1
+RECORD_FILE = "record.json"
+
+ExitKind = Literal["ok", "signal", "exit code", "out of memory", "deadline", "exception", "stopped"]
+Status = Literal["running", "completed", "lost instances", "interrupted"]
+
+
+@dataclass(frozen=True, slots=True)
+class ExitCause:
+    """How an instance ended.
+
+    Attributes:
+        kind: `ok` is the only good one; `stopped` is "ended by r50 because of another instance".
+        detail: one line for people; "" when the kind says it all.
+    """
+
+    kind: ExitKind
+    detail: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Lane:
+    """Queries made one after the other.
+
+    Attributes:
+        name: who made them.
+        start_ns, end_ns: of each.
+        host: where; None for the host of the record.
+    """
+
+    name: str
+    start_ns: tuple[int, ...]
+    end_ns: tuple[int, ...]
+    host: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class InstanceRecord:
+    """One instance: what it was given, what it saw, what it measured.
+
+    Attributes:
+        slot: what it was told to take.
+        host: where it ran, as the hostfile names it; None for the host of the record. Each host has
+            its own clock.
+        pid: on its host; None when it never started.
+        started: it ran, pinned.
+        reported: its result arrived.
+        exit: how it ended.
+        phase: the last phase it was in.
+        spawn_ns: from its launch until it ran, pinned.
+        phases: the parts of its start.
+        feed: what its feed held.
+        warmup_query_ns: duration of each warm-up query.
+        start_ns, end_ns: begin and end of each query, on the host's monotonic clock, by their ends.
+        streams: what each of several streams measured; then `start_ns` and `end_ns` are empty.
+        prepare_ns: in accuracy mode, how long each query's images were read and decoded before it.
+        cpu_ns: its processor time while it measured.
+        seen: where it really was.
+        resident_bytes, peak_resident_bytes, proportional_bytes: its memory.
+        malloc_library: the file its `malloc` lay in, by its own memory map.
+        cpu_latency_limit_us: the kernel's limit on waking an idle CPU, read after the last query;
+            None when none was asked for.
+        evidence: what its engine executed.
+        kernels: what ran in one traced batch, taken in its slot after the measurement, by a
+            process of the same environment; empty when no trace was taken.
+        trace_failure: why a trace that was to be taken is missing.
+        failure: what it said when it gave up.
+        log_tail: the end of its output, for one that was lost.
+    """
+
+    slot: Slot
+    host: str | None = None
+    pid: int | None = None
+    started: bool = False
+    reported: bool = False
+    exit: ExitCause
+    phase: str
+    spawn_ns: int | None = None
+    phases: Phases | None = None
+    feed: FeedReport | None = None
+    warmup_query_ns: tuple[int, ...] = ()
+    start_ns: tuple[int, ...] = ()
+    end_ns: tuple[int, ...] = ()
+    prepare_ns: tuple[int, ...] = ()
+    streams: tuple[StreamSamples, ...] = ()
+    cpu_ns: int | None = None
+    seen: PlacementSeen | None = None
+    resident_bytes: int | None = None
+    peak_resident_bytes: int | None = None
+    proportional_bytes: int | None = None
+    malloc_library: str | None = None
+    cpu_latency_limit_us: int | None = None
+    evidence: EvidenceSeen | None = None
+    kernels: tuple[KernelShare, ...] = ()
+    trace_failure: str | None = None
+    failure: Failed | None = None
+    log_tail: str | None = None
+
+    @property
+    def lanes(self) -> tuple[Lane, ...]:
+        """What made queries one after the other: the instance, or each of its streams."""
+        if not self.streams:
+            return (Lane(f"instance {self.slot.instance}", self.start_ns, self.end_ns, self.host),)
+        return tuple(
+            Lane(
+                f"stream {number} of instance {self.slot.instance}",
+                item.start_ns,
+                item.end_ns,
+                self.host,
+            )
+            for number, item in enumerate(self.streams)
+        )
+
+    @property
+    def span_ns(self) -> int:
+        """From its first query's begin to its last query's end; 0 when it measured nothing."""
+        lanes = [lane for lane in self.lanes if lane.end_ns]
+        if not lanes:
+            return 0
+        return max(lane.end_ns[-1] for lane in lanes) - min(lane.start_ns[0] for lane in lanes)
+
+    @property
+    def queries(self) -> int:
+        """How many queries it made while it measured."""
+        return sum(len(lane.end_ns) for lane in self.lanes)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Launch:
+    """How the workers were started and watched.
+
+    Attributes:
+        environment: the variables r50 set for the workers, CUSTOMER_ENV included.
+        command: of a worker, or of the MPI launcher.
+        hosts: that each ran the planned instances, as the hostfile names them; () for this host.
+        parent_cpu_ns, parent_wall_ns: processor time r50 itself used while the instances measured,
+            and how long that was; None when they never did.
+        oom_kills: processes the kernel killed for want of memory meanwhile, on the whole host.
+    """
+
+    environment: dict[str, str]
+    command: tuple[str, ...]
+    hosts: tuple[str, ...] = ()
+    parent_cpu_ns: int | None = None
+    parent_wall_ns: int | None = None
+    oom_kills: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Dataset:
+    """Where real images came from.
+
+    Attributes:
+        path: as it was given.
+        description: the source in one line.
+        images: files that look like images.
+        skipped: files passed over while listing: name and reason.
+    """
+
+    path: str
+    description: str
+    images: int
+    skipped: tuple[tuple[str, str], ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Evaluation:
+    """What the model answered, image by image; the accuracy is computed from it.
+
+    Attributes:
+        preprocessing: name of the profile.
+        labels_origin: where the labels come from, in one line.
+        classes: of the model, 1000 or 1001; with 1001 index 0 is the background class.
+        dataset_images: how many images the dataset has; more than `images` in a subset.
+        images: names of the images that were to be seen, in order.
+        labels: what each shows: 0..999 in the order of the sorted synsets.
+        rows: the answers, see `predictions`: one packed row per image that was seen.
+        unreadable: position in `images` of each image that could not be read, and why.
+        resumed_images: images an earlier, interrupted part of this run had answered.
+        crops: folder of the images preprocessed before; None when they were decoded in this run.
+    """
+
+    preprocessing: str
+    labels_origin: str
+    classes: int
+    dataset_images: int
+    images: tuple[str, ...]
+    labels: tuple[int, ...]
+    rows: bytes = b""
+    unreadable: tuple[tuple[int, str], ...] = ()
+    resumed_images: int = 0
+    crops: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Trial:
+    """One changed way to prepare or label a sample of the images, tried to explain an accuracy.
+
+    Attributes:
+        variant: name of the changed profile, e.g. `mlperf/bgr`; see `data.profiles`.
+        positions: of the sample, in `Evaluation.images`.
+        rows: the answers, as in `Evaluation`.
+    """
+
+    variant: str
+    positions: tuple[int, ...]
+    rows: bytes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Record:
+    """One run. See the fields' own classes for what they hold.
+
+    Attributes:
+        run_id: the name of the run's folder when it was made.
+        created: UTC, ISO 8601.
+        command: the command line.
+        emulated: the CPU lacks the precision's instructions, and slower ones stood in.
+        duration_ns: from the start of the first worker to the end of the last; None while running.
+        memory_estimate_bytes: what one instance was expected to need.
+        evaluation: the answers, in accuracy mode.
+        trials: made when the accuracy was far below what is expected.
+    """
+
+    schema_version: int = SCHEMA_VERSION
+    tool_version: str
+    run_id: str
+    created: str
+    command: tuple[str, ...]
+    status: Status
+    config: RunConfig
+    workload: Workload
+    host: Host
+    placement: Placement
+    model: Manifest | None
+    dataset: Dataset | None
+    launch: Launch
+    emulated: bool = False
+    instances: tuple[InstanceRecord, ...]
+    duration_ns: int | None = None
+    memory_estimate_bytes: int
+    evaluation: Evaluation | None = None
+    trials: tuple[Trial, ...] = ()
+
+    @property
+    def planned_instances(self) -> int:
+        """How many instances there were to be, on all hosts together."""
+        return len(self.placement.slots) * max(1, len(self.launch.hosts))
+
+
+class _Version(msgspec.Struct):
+    """The one field that records of every version have; the others are not even made."""
+
+    schema_version: object = None
+
+
+def write_record(folder: Path, record: Record) -> Path:
+    """Write the record into the run's folder, whole or not at all.
+
+    Raises:
+        OSError: the folder cannot be written.
+    """
+    path = folder / RECORD_FILE
+    write_atomically(path, msgspec.json.encode(record) + b"\n")
+    return path
+
+
+def read_record(run: Path) -> Record:
+    """Read the record of a run, given its folder or the file itself.
+
+    Raises:
+        RecordError: there is none, it is damaged, or of another schema version.
+    """
+    path = run
+    try:
+        path = run / RECORD_FILE if run.is_dir() else run
+        content = path.read_bytes()
+    except OSError as error:
+        raise RecordError(
+            f"no run at {run}: {error.strerror}", f"give the folder that holds {RECORD_FILE}"
+        ) from error
+    try:
+        version = msgspec.json.decode(content, type=_Version).schema_version
+        if version != SCHEMA_VERSION:
+            raise RecordError(
+                f"{path} has schema version {version}, this r50 reads {SCHEMA_VERSION}",
+                "read it with the r50 that wrote it",
+            )
+        return msgspec.json.decode(content, type=Record)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise RecordError(
+            f"{path} is not the record of a run: {error}",
+            f"give the folder of another run; a damaged {RECORD_FILE} cannot be repaired",
+        ) from error

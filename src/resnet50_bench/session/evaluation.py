@@ -1,0 +1,159 @@
+"""The part of a run that is special to accuracy: what is still to see, and the answers so far."""
+
+from __future__ import annotations
+
+import hashlib
+import time
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from resnet50_bench.data.crops.store import find_crops, plan_crops_folder
+from resnet50_bench.instance.predictions import unpack_rows
+from resnet50_bench.planning.evaluation import EvaluationPlan, count_batches, plan_requests
+from resnet50_bench.planning.jobs import plan_evaluation_jobs
+from resnet50_bench.planning.plan import limit_instances
+from resnet50_bench.results.record import Evaluation
+from resnet50_bench.session.journal import JOURNAL_FILE, Journal, Origin, open_journal
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from resnet50_bench.data.crops.store import Crops
+    from resnet50_bench.instance.job import Job, Predicted
+    from resnet50_bench.planning.plan import RunPlan
+
+LABELED_CLASSES = 1000
+
+
+class EvaluationRun:
+    """The evaluation of one run, new or resumed.
+
+    Attributes:
+        plan: of the run, with no more instances than there are batches left to see.
+        remaining: the images to see, by position.
+        crops: the images preprocessed before; None when they are to be decoded.
+        resumed_images: how many images an interrupted part of the run has answered.
+    """
+
+    def __init__(self, plan: RunPlan, evaluation: EvaluationPlan, journal: Journal) -> None:
+        self._evaluation = evaluation
+        self._journal = journal
+        self._begin_ns = time.monotonic_ns()
+        size = plan.workload.batch_size
+        images = len(evaluation.refs)
+        self.remaining = plan_remaining(images, size, journal.positions())
+        self.resumed_images = images - len(self.remaining)
+        self.plan = limit_instances(plan, count_batches(len(self.remaining), size))
+        self.crops = _find_crops(self.plan)
+        self._seen, self._right = self._count(journal.progress().rows)
+
+    def plan_jobs(self) -> list[Job]:
+        """Return what each instance is told: disjoint shares of what is left."""
+        shape = self.plan.workload.batch_size, len(self.plan.placement.slots)
+        passes = (self.plan.preprocessing.value,)
+        crops = self.crops.path if self.crops is not None else None
+        requests = plan_requests(self._evaluation, passes, self.remaining, shape, crops)
+        return plan_evaluation_jobs(self.plan, requests)
+
+    def add(self, answers: Predicted) -> None:
+        """Keep what a worker answered."""
+        self._journal.add(answers)
+        seen, right = self._count(answers.rows)
+        self._seen += seen
+        self._right += right
+
+    def begin(self) -> None:
+        """The workers were told to go: time counts from now."""
+        self._begin_ns = time.monotonic_ns()
+
+    def describe_progress(self) -> tuple[str, float]:
+        """Return the progress for people, and the share that is done."""
+        total, done = len(self._evaluation.refs), len(self._journal.positions())
+        seconds = (time.monotonic_ns() - self._begin_ns) / 1e9
+        rate = (done - self.resumed_images) / seconds
+        left = f", {(total - done) / rate:.0f} s left" if rate > 0 else ""
+        right = f", top-1 so far {self._right / self._seen:.2%}" if self._seen else ""
+        text = f"{done:,} of {total:,} images, {max(rate, 0.0):.1f} images/s{left}{right}"
+        return text, done / total
+
+    def describe(self) -> Evaluation:
+        """Return the answers so far, for the record."""
+        progress = self._journal.progress()
+        plan = self._evaluation
+        return Evaluation(
+            preprocessing=self.plan.preprocessing.value,
+            labels_origin=plan.labels_origin,
+            classes=self.plan.classes,
+            dataset_images=plan.dataset_images,
+            images=tuple(ref.name for ref in plan.refs),
+            labels=plan.labels,
+            rows=progress.rows,
+            unreadable=progress.unreadable,
+            resumed_images=self.resumed_images,
+            crops=str(self.crops.path) if self.crops is not None else None,
+        )
+
+    def _count(self, rows: bytes) -> tuple[int, int]:
+        """Return how many answers there are and how many are right."""
+        offset, labels = self.plan.classes - LABELED_CLASSES, self._evaluation.labels
+        answers = list(unpack_rows(rows))
+        right = sum(item.classes[0] == labels[item.position] + offset for item in answers)
+        return len(answers), right
+
+
+@contextmanager
+def open_evaluation(plan: RunPlan, folder: Path) -> Iterator[EvaluationRun | None]:
+    """Open the evaluation of a run, going on with the answers its folder holds; None without one.
+
+    Args:
+        plan: its model is prepared.
+        folder: of the run.
+
+    Raises:
+        RecordError: the folder holds answers of something else, or is in use.
+    """
+    if plan.evaluation is None:
+        yield None
+        return
+    with open_journal(folder, _describe_origin(plan, plan.evaluation)) as journal:
+        yield EvaluationRun(plan, plan.evaluation, journal)
+
+
+def forget_journal(folder: Path) -> None:
+    """Remove the journal of a run whose record holds every answer."""
+    (folder / JOURNAL_FILE).unlink(missing_ok=True)
+
+
+def plan_remaining(images: int, batch_size: int, done: frozenset[int]) -> tuple[int, ...]:
+    """Return the images still to see, in whole batches, so that batches are what they were.
+
+    When all are done the last batch is seen again: a run without any work has nothing to prove.
+    """
+    batches = [
+        range(first, min(first + batch_size, images)) for first in range(0, images, batch_size)
+    ]
+    left = [batch for batch in batches if not done.issuperset(batch)]
+    return tuple(position for batch in left or batches[-1:] for position in batch)
+
+
+def _find_crops(plan: RunPlan) -> Crops | None:
+    """Return what `r50 dataset cache` made of the dataset for this preprocessing."""
+    if plan.source is None:
+        return None
+    folder = plan_crops_folder(plan.cache_dir)
+    return find_crops(folder, plan.source, plan.preprocessing.value)
+
+
+def _describe_origin(plan: RunPlan, evaluation: EvaluationPlan) -> Origin:
+    settings = sorted(plan.config.engine_options.items())
+    flags = hashlib.sha256(" ".join(sorted(plan.host.cpu_flags)).encode()).hexdigest()[:12]
+    return Origin(
+        model_sha256=plan.model.manifest.prepared.sha256 if plan.model is not None else None,
+        engine=" ".join([plan.config.engine, *(f"{name}={text}" for name, text in settings)]),
+        precision=plan.config.precision.value,
+        preprocessing=plan.preprocessing.value,
+        batch_size=plan.workload.batch_size,
+        images_sha256=evaluation.images_sha256,
+        cpu=f"{plan.host.cpu_model}, flags {flags}",
+    )

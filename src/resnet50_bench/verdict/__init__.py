@@ -1,0 +1,11 @@
+"""May a result be believed, may two be compared, why is one low?
+
+Works on records alone: the checks need no host and no process.
+
+May import `results`, `placement`, `precision`.
+
+Public names:
+    `judge.judge`: a record to VALID, or INVALID with every failed check and the flag that helps.
+    `compare.compare`: two accuracy runs, image by image.
+    `explain.explain`: what a low accuracy comes from.
+"""

@@ -1,0 +1,119 @@
+"""Whether an accuracy may be believed, and whether it is what the model is known for."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import TYPE_CHECKING
+
+from resnet50_bench.instance.predictions import unpack_rows
+from resnet50_bench.planning.evaluation import find_expected_top1
+from resnet50_bench.results.accuracy import Accuracy, compute_accuracy
+from resnet50_bench.results.findings import Finding
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from resnet50_bench.results.record import Evaluation, Record
+
+GATE = 0.99
+"""The share of the expected accuracy that must be reached (MLPerf inference rules)."""
+
+VALIDATION_IMAGES = 50_000
+
+_SHOWN = 3
+
+
+def check_accuracy(record: Record) -> Iterator[Finding]:
+    """What makes the accuracy of a completed run invalid."""
+    evaluation = record.evaluation
+    if evaluation is None or record.status != "completed":
+        return
+    yield from _check_answers(evaluation)
+    yield from _check_unreadable(record, evaluation)
+    accuracy = compute_accuracy(evaluation)
+    if accuracy is None:
+        yield Finding("no image was answered", "look at the reasons above")
+        return
+    yield from _check_gate(record, accuracy)
+
+
+def warn_of_accuracy(record: Record) -> Iterator[Finding]:
+    """What a reader of the accuracy should know."""
+    evaluation = record.evaluation
+    if evaluation is None:
+        return
+    if is_subset(evaluation):
+        yield Finding(
+            f"SUBSET: {len(evaluation.images):,} of {evaluation.dataset_images:,} images, drawn "
+            f"with seed {record.config.seed}",
+            "leave out --limit to evaluate them all",
+        )
+    accuracy = compute_accuracy(evaluation)
+    expected = find_expected_top1(record.config, record.model)
+    if accuracy is None:
+        return
+    if expected is None and record.model is not None:
+        yield Finding(
+            "what top-1 this model should reach is not known, so it was not checked",
+            "--expected-top1 PERCENT checks it",
+        )
+    elif expected is not None and _is_undecided(accuracy, expected):
+        low, high = accuracy.top1_interval
+        yield Finding(
+            f"the interval {low:.2%} .. {high:.2%} holds the required {GATE * expected:.2f} %: too "
+            "few images to tell",
+            "evaluate more images: a larger --limit",
+        )
+
+
+def is_subset(evaluation: Evaluation) -> bool:
+    """Whether a sample stands for the dataset."""
+    return len(evaluation.images) < evaluation.dataset_images
+
+
+def _check_answers(evaluation: Evaluation) -> Iterator[Finding]:
+    """Every image was answered once or found unreadable."""
+    counts = Counter(prediction.position for prediction in unpack_rows(evaluation.rows))
+    counts.update(position for position, _ in evaluation.unreadable)
+    total = len(evaluation.images)
+    wrong = [position for position in counts if position >= total or counts[position] > 1]
+    if wrong:
+        yield Finding(f"{len(wrong)} images were answered more than once, or are not of the set")
+    missing = total - len(counts)
+    if missing > 0:
+        yield Finding(f"{missing:,} of {total:,} images were neither answered nor found unreadable")
+
+
+def _check_unreadable(record: Record, evaluation: Evaluation) -> Iterator[Finding]:
+    """Files that are no usable image count like images that cannot be decoded."""
+    allowed = record.config.max_unreadable or 0
+    named = [f"{evaluation.images[place]} {reason}" for place, reason in evaluation.unreadable]
+    if record.dataset is not None:
+        named += [f"{name}: {reason}" for name, reason in record.dataset.skipped]
+    if len(named) <= allowed:
+        return
+    more = [f"and {len(named) - _SHOWN} more"] if len(named) > _SHOWN else []
+    yield Finding(
+        f"{len(named)} images could not be read, {allowed} may be: "
+        f"{'; '.join([*named[:_SHOWN], *more])}",
+        "mend or remove them, or allow them with --max-unreadable N",
+    )
+
+
+def _check_gate(record: Record, accuracy: Accuracy) -> Iterator[Finding]:
+    expected = find_expected_top1(record.config, record.model)
+    if expected is None or _is_undecided(accuracy, expected):
+        return
+    required = GATE * expected
+    if accuracy.top1 * 100 < required:
+        yield Finding(
+            f"top-1 {accuracy.top1:.2%} is below {required:.2f} %, which is {GATE:.0%} of the "
+            f"{expected:g} % expected",
+            "see what the report says about the cause",
+        )
+
+
+def _is_undecided(accuracy: Accuracy, expected: float) -> bool:
+    """Whether a sample is too small to tell; the whole validation set always decides."""
+    low, high = accuracy.top1_interval
+    return accuracy.images < VALIDATION_IMAGES and low * 100 < GATE * expected <= high * 100
