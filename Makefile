@@ -32,6 +32,7 @@ lint: setup
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
+	$(BIN)/lint-imports --no-logo
 
 setup: $(STAMP)  ## make .venv and install the locked dependencies
 

@@ -1,6 +1,13 @@
-"""Flags and commands: the only place that prints and exits.
+"""Which flags and commands are there? The only place that prints and exits.
 
-Nothing here imports numpy, a framework or rich before a command needs it: `r50 --help` is quick.
+One command a file, a folder once it needs more. Nothing here imports numpy, a framework or rich
+before a command needs it: `r50 --help` is quick.
+
+May import everything.
+
+Public names:
+    `main`: the program.
+    `terminal.make_console`, `terminal.TerminalObserver`: output for people, and progress.
 """
 
 from __future__ import annotations

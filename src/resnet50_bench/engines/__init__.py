@@ -1,4 +1,15 @@
-"""Runtimes that execute the model: the Engine protocol, its registry, one runtime a file."""
+"""Which runtimes execute the model, and what does each of them say that it ran?
+
+The protocol every engine keeps (`base`), the registry, one runtime a file, a folder once it needs
+more. An engine's framework is imported by the instance that runs it, and by nobody else.
+
+May import the package root, and its own framework.
+
+Public names:
+    `Engine`, `Loaded`, `LoadRequest`: the protocol, with shapes and dtypes.
+    `load_engine`: an engine by its name.
+    `KernelShare`, `Evidence`: what really ran.
+"""
 
 from resnet50_bench.engines.base import (
     ENGINES,

@@ -1,4 +1,16 @@
-"""Starts workers, holds them at the barrier, gathers what they answer, and leaves none behind."""
+"""How are instances started, held at the barrier, watched and ended?
+
+One process an instance, by its module's name, with its environment set before it is executed; a
+private channel to each; one word to all when all are ready. Whatever happens, none outlives its
+block. `local` starts them here, `mpi` through MPI: one interface, `Launcher`.
+
+May import `instance` (the messages, never its programs), `host` and the package root.
+
+Public names:
+    `Launcher`, `LocalLauncher`, `MpiLauncher`: how instances are started.
+    `Worker`: an instance as its parent sees it.
+    `run_workers`: everyone ready, one word to all, everyone finished.
+"""
 
 from resnet50_bench.launch.barrier import Deadlines, run_workers, wait_for_traces
 from resnet50_bench.launch.local import LocalLauncher

@@ -1,4 +1,17 @@
-"""The model: its generation, download, structure check and preparation, each done once."""
+"""Where does the graph come from, and how is it prepared for a precision?
+
+Generated or fetched, its structure checked, rewritten once for each precision, and cached with a
+manifest that says all that was done. The parent asks (`preparation`, `cache`, `manifest`); the
+rewriting runs in a child process (`toolchain`) with what lies in `graph`, `quantization` and
+`recipes`.
+
+May import `data`, `engines`, and the package root.
+
+Public names:
+    `ModelSource`, `Manifest`, `PreparedModel`: the graph asked for, what was made, where it lies.
+    `prepare`, `find_prepared`: make it, or find it made.
+    `fetch`: the published weights.
+"""
 
 from resnet50_bench.model.cache import CACHE_VARIABLE, default_cache_dir
 from resnet50_bench.model.calibration import CalibrationIdentity, CalibrationRequest

@@ -17,16 +17,9 @@ if TYPE_CHECKING:
 
     from resnet50_bench.config import RunConfig
     from resnet50_bench.data.sources import ImageRef, ImageSource
-    from resnet50_bench.model import Manifest
 
 BACKGROUND_CLASSES = 1001
 """A model of this many classes has the background class at index 0, as TensorFlow's do."""
-
-
-PUBLISHED_MODEL = "resnet50_v1.pb"
-PUBLISHED_TOP1 = 76.46
-"""Percent; of MLPerf's reference on the 50,000 validation images (mlcommons/inference, vision
-README: 76.456 %), whose rules ask for 99 % of it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,13 +75,6 @@ def plan_evaluation(config: RunConfig, source: ImageSource) -> EvaluationPlan | 
         dataset_images=count,
         places=tuple(chosen),
     )
-
-
-def find_expected_top1(config: RunConfig, model: Manifest | None) -> float | None:
-    """Return the top-1 accuracy to expect, in percent: as asked, else the published model's."""
-    if config.expected_top1 is not None or model is None:
-        return config.expected_top1
-    return PUBLISHED_TOP1 if model.source.name == PUBLISHED_MODEL else None
 
 
 def choose_preprocessing(config: RunConfig, classes: int) -> Preprocessing:

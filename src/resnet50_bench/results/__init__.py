@@ -3,11 +3,12 @@
 One record a run: integer nanoseconds, what really ran, where, with which parameters. Everything
 that is ever printed is computed from it, so a record from another machine is as good as one's own.
 
-May import `instance.job` (what instances answer), `placement`, `model`'s manifest, `engines`' kernel
-shares.
+May import `instance` (what instances answer), `placement`, `model` (its manifest), `engines` (the
+kernels that ran).
 
 Public names:
-    `record.Record`: a run. `record.read_record`, `record.write_record`: from and to its folder.
+    `record.Record`: a run.
+    `record.read_record`, `record.write_record`: from its folder, and to it.
     `kpi.run_kpis`: throughput and latency over the common window.
     `accuracy.compute_accuracy`: accuracy and its interval.
 """

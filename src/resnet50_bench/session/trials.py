@@ -7,15 +7,11 @@ from typing import TYPE_CHECKING
 
 from resnet50_bench.data.profiles import find_profile, list_variants
 from resnet50_bench.instance.predictions import ROW, split_rows
-from resnet50_bench.planning.evaluation import (
-    EvaluationPlan,
-    count_batches,
-    find_expected_top1,
-    plan_requests,
-)
+from resnet50_bench.planning.evaluation import EvaluationPlan, count_batches, plan_requests
 from resnet50_bench.planning.jobs import plan_evaluation_jobs
 from resnet50_bench.planning.plan import limit_instances
 from resnet50_bench.results.record import Trial
+from resnet50_bench.verdict.expectation import find_expected_top1
 from resnet50_bench.verdict.explain import plan_sample, should_explain
 
 if TYPE_CHECKING:

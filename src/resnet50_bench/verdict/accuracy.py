@@ -6,9 +6,9 @@ from collections import Counter
 from typing import TYPE_CHECKING
 
 from resnet50_bench.instance.predictions import unpack_rows
-from resnet50_bench.planning.evaluation import find_expected_top1
 from resnet50_bench.results.accuracy import Accuracy, compute_accuracy
 from resnet50_bench.results.findings import Finding
+from resnet50_bench.verdict.expectation import find_expected_top1
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

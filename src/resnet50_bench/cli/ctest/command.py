@@ -7,12 +7,12 @@ import shlex
 import shutil
 import subprocess
 import sys
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import click
 
+from resnet50_bench.cli.ctest.options import CtestOptions
 from resnet50_bench.errors import HostError, RequestError
 from resnet50_bench.parameters.table import PARAMETERS
 from resnet50_bench.report.ctest_file import TIMEOUT_S, TIMEOUT_VARIABLE
@@ -48,24 +48,6 @@ Examples, in build/workload/ResNet50-TensorFlow-Xeon-Public:
   ./ctest.sh -R throughput -E 'gated|pkm' -V
   ./ctest.sh -R gated --set "BATCH_SIZE=1 2 4" --continue -V
   ./ctest.sh -R pkm --set "CUSTOMER_ENV=A=1 B=2" --nohup"""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CtestOptions:
-    """The options that CTest does not know, as `r50 ctest --help` describes them."""
-
-    assignments: tuple[str, ...]
-    case_config: Path | None
-    testcase: tuple[str, ...]
-    testset: Path | None
-    loop: int | None
-    run: int
-    keep_going: bool
-    dry_run: bool
-    nohup: bool
-    stop: str | None
-    describe_params: bool
-    arguments: tuple[str, ...]
 
 
 def _refuse(context: click.Context, parameter: click.Parameter, value: Any) -> None:
@@ -169,7 +151,7 @@ def ctest_case(name: str) -> None:
 
 def run_tests(options: CtestOptions) -> int:
     """Do what the options say; return the exit code."""
-    from resnet50_bench.cli.ctest import background as background
+    from resnet50_bench.cli.ctest import background
 
     if options.stop is not None:
         background.stop(Path.cwd())

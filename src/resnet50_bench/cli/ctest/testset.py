@@ -12,7 +12,7 @@ from resnet50_bench.errors import ConfigError
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from resnet50_bench.cli.ctest.command import CtestOptions
+    from resnet50_bench.cli.ctest.options import CtestOptions
 
 _CLOUD = {"TERRAFORM_OPTIONS", "TERRAFORM_SUT", "SPOT_INSTANCE", "REGISTRY", "REGISTRY_AUTH",
           "options", "burst"}  # fmt: skip

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import os
 import sys
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from resnet50_bench.cli.options import collect_flags, parameter_options, take_flags
+from resnet50_bench.cli.run.options import RunOptions
 from resnet50_bench.config import Mode
 from resnet50_bench.errors import (
     CaseError,
@@ -43,29 +43,6 @@ Examples:
   r50 run --mode accuracy --dataset ILSVRC2012_img_val.tar --model resnet50_v1.pb
   r50 run --resume runs/NAME
   r50 run --dry-run --json"""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RunOptions:
-    """The options of `r50 run` that are no parameters.
-
-    Attributes are named after the options; `flags` are the parameters' own, by their name.
-    """
-
-    case: str | None
-    assignments: tuple[str, ...]
-    from_env: bool
-    case_config: Path | None
-    output: Path
-    loop: int | None
-    repeat: int
-    keep_going: bool
-    skip_unrunnable: bool
-    dry_run: bool
-    as_json: bool
-    resume: Path | None
-    compare_unshared: bool
-    flags: dict[str, str | bool | None]
 
 
 @click.command(epilog=_EPILOG, context_settings={"max_content_width": 100})

@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-    from resnet50_bench.cli.run.command import RunOptions
+    from resnet50_bench.cli.run.options import RunOptions
     from resnet50_bench.results.record import Record
 
 

@@ -1,0 +1,29 @@
+"""The options of `r50 run` that are no parameters, as typed values."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunOptions:
+    """The options of `r50 run` that are no parameters.
+
+    Attributes are named after the options; `flags` are the parameters' own, by their name.
+    """
+
+    case: str | None
+    assignments: tuple[str, ...]
+    from_env: bool
+    case_config: Path | None
+    output: Path
+    loop: int | None
+    repeat: int
+    keep_going: bool
+    skip_unrunnable: bool
+    dry_run: bool
+    as_json: bool
+    resume: Path | None
+    compare_unshared: bool
+    flags: dict[str, str | bool | None]
