@@ -1,0 +1,123 @@
+"""Every `r50` command that the documentation shows is one that works."""
+
+from __future__ import annotations
+
+import re
+import shlex
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import click
+import pytest
+from tests.answers import make_accuracy_record, make_evaluation
+from tests.archives import make_images, write_folder, write_tar
+from tests.records import make_record
+from tests.shards import image_example, write_shard
+
+from resnet50_bench.cli import r50
+from resnet50_bench.config import Precision
+from resnet50_bench.errors import ExitCode, HostError, PlacementError, R50Error
+from resnet50_bench.results.record import write_record
+
+ROOT = Path(__file__).parents[2]
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+NEEDS_A_NETWORK = {("dataset", "fetch"), ("model", "fetch")}
+
+CANNOT_HERE = (PlacementError, HostError)
+"""What a documented run may answer where a machine is too small or closes a device."""
+
+
+def list_commands(page: Path) -> Iterator[str]:
+    """The lines of a page's code blocks that begin with r50, without the comment behind them."""
+    for block in re.findall(r"^```\w*\n(.*?)^```", page.read_text(), re.MULTILINE | re.DOTALL):
+        for line in block.replace("\\\n", " ").splitlines():
+            found = re.match(
+                r"(?:\$ )?(?:\.venv/bin/)?r50 (?=[a-z-])(.*?)(?:\s+#.*)?$", line.strip()
+            )
+            if found and not re.search(r"[|<>]|\.\.\.", found.group(1)):
+                yield found.group(1)
+
+
+COMMANDS = sorted({(page.name, line) for page in PAGES for line in list_commands(page)})
+PARSED_ONLY = {"dataset fetch", "model fetch", "profile", "run --resume"}
+"""Need a network, the trace of a real run, or a run that was interrupted."""
+
+
+@pytest.fixture(scope="module")
+def desk(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with everything that the documentation's commands name."""
+    desk = tmp_path_factory.mktemp("desk")
+    images = make_images()
+    for name in ("photos", "PATH", "imagenet", "records"):
+        (desk / name).mkdir()
+    for name in ("photos", "PATH"):
+        write_folder(desk / name, images)
+    for name in ("ILSVRC2012_img_val", "images", "five", "imagenet/ILSVRC2012_img_val"):
+        write_tar(desk / f"{name}.tar", images)
+    examples = [image_example(data, 1, name) for name, data in images.items()]
+    write_shard(desk / "records" / "validation-00000-of-00001", *examples)
+    labels = "".join(f"{name} {number + 1}\n" for number, name in enumerate(images))
+    for name in ("val_map.txt", "one_based.txt"):
+        (desk / name).write_text(labels)
+    (desk / "photos" / "val_map.txt").write_text(labels)
+    (desk / "imagenet" / "val_map.txt").write_text(labels)
+    (desk / "val_map.txt").write_text(labels)
+    for name in ("fitted.pb", "resnet50_v1.pb"):
+        (desk / name).write_bytes(b"")
+    (desk / "hosts").write_text("localhost slots=2\n")
+    (desk / "old").mkdir()
+    shutil.copy(ROOT / "tests/golden/latency.log.txt", desk / "old" / "benchmark_0.log")
+    evaluation = make_evaluation([3, 4], {0: (3, 0.9), 1: (5, 0.8)})
+    made = {"FP32": make_accuracy_record(evaluation), "NAME": make_record()}
+    made["INT8"] = make_accuracy_record(evaluation, Precision.AVX_INT8)
+    dated = {run for _, line in COMMANDS for run in re.findall(r"runs/(2026\w+-\S+)", line)}
+    for name, record in {**made, **dict.fromkeys(dated, made["NAME"])}.items():
+        (desk / "runs" / name).mkdir(parents=True)
+        write_record(desk / "runs" / name, record)
+    return desk
+
+
+@pytest.mark.parametrize(("page", "line"), COMMANDS)
+def test_a_documented_command_works(
+    page: str, line: str, desk: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A run is planned, not measured, and for the null engine: any CPU can do that."""
+    monkeypatch.chdir(desk)
+    monkeypatch.setenv("HOME", str(desk))
+    monkeypatch.setenv("XDG_CACHE_HOME", str(desk / "cache"))
+    words = [word.replace("~", str(desk)) for word in shlex.split(line)]
+    if line.startswith(tuple(PARSED_ONLY)):
+        parse(words)
+        return
+    if words[0] == "run":
+        words += [*["--dry-run"] * ("--dry-run" not in words), "--engine", "null"]
+    try:
+        r50.main(words, standalone_mode=False)
+    except SystemExit as end:
+        assert end.code in {0, ExitCode.INVALID_RESULT}  # a verdict is an answer, too
+    except R50Error as error:
+        # What this machine lacks, or a refusal that the page itself shows.
+        lacks = isinstance(error, CANNOT_HERE) or " on this machine" in error.message
+        assert (lacks and words[0] == "run") or flatten(error.message) in flatten(text_of(page))
+
+
+def text_of(page: str) -> str:
+    return next(path for path in PAGES if path.name == page).read_text()
+
+
+def flatten(text: str) -> str:
+    return " ".join(text.split())
+
+
+def parse(words: list[str]) -> None:
+    """Let click read the words of a command, or of a command of a group."""
+    command, context = r50, click.Context(r50)
+    while isinstance(command, click.Group):
+        _, command, words = command.resolve_command(context, words)
+    command.make_context(command.name, words)
+
+
+def test_a_wrong_command_is_found() -> None:
+    with pytest.raises(click.UsageError, match="(?i)no such option"):
+        parse(["dataset", "fetch", "--wrong"])
