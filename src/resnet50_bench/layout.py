@@ -13,8 +13,10 @@ from typing import TYPE_CHECKING
 from resnet50_bench.config import CaseType, Mode, RunConfig, SharePer, plan_workload
 from resnet50_bench.errors import ConfigError
 from resnet50_bench.placement import Placement, PlacementRequest, Slot, plan_placement
+from resnet50_bench.supply import count_cores, label_kind
 
 if TYPE_CHECKING:
+    from resnet50_bench.config import CoreKind
     from resnet50_bench.host import Host
 
 ACCURACY_CORES = 4
@@ -36,6 +38,7 @@ def plan_request(config: RunConfig) -> PlacementRequest:
         use_smt=config.smt,
         span_sockets=config.span_sockets,
         per_socket=config.num_mpi if config.mpi else None,
+        core_kind=config.core_kind,
     )
 
 
@@ -85,13 +88,16 @@ def plan_fewer(config: RunConfig, host: Host, placement: Placement, instances: i
 def share_weights(placement: Placement, per: SharePer) -> Placement:
     """Join the slots of each socket, or memory node, into one instance of as many streams.
 
+    On a hybrid CPU none joins slots of different kinds of core.
+
     Args:
         placement: a slot for each stream.
         per: what each instance spans.
     """
-    groups: dict[tuple[int, ...], list[Slot]] = defaultdict(list)
+    groups: dict[tuple[tuple[int, ...], CoreKind | None], list[Slot]] = defaultdict(list)
     for slot in placement.slots:
-        groups[slot.sockets if per is SharePer.SOCKET else slot.nodes].append(slot)
+        place = slot.sockets if per is SharePer.SOCKET else slot.nodes
+        groups[place, slot.core_kind].append(slot)
     return replace(
         placement,
         slots=tuple(_join(instance, group) for instance, group in enumerate(groups.values())),
@@ -103,7 +109,9 @@ def describe_size(placement: Placement) -> str:
     instances, streams = len(placement.slots), sum(len(slot.streams) for slot in placement.slots)
     cores = placement.cores_per_instance
     if not streams:
-        return f"{_count(instances, 'instance')} x {_count(cores, 'core')}"
+        kinds = {slot.core_kind for slot in placement.slots}
+        label = label_kind(*kinds) if len(kinds) == 1 else ""
+        return f"{_count(instances, 'instance')} x {count_cores(cores, label)}"
     each = len(placement.slots[0].streams[0])
     return (
         f"{_count(instances, 'instance')} with {_count(streams, 'stream')} x "
@@ -124,6 +132,7 @@ def _join(instance: int, slots: list[Slot]) -> Slot:
         sockets=tuple(sorted({socket for slot in slots for socket in slot.sockets})),
         nodes=tuple(sorted({node for slot in slots for node in slot.nodes})),
         streams=tuple(slot.cpus for slot in slots),
+        core_kind=slots[0].core_kind,
     )
 
 

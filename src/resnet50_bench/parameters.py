@@ -14,6 +14,7 @@ from typing import Any
 from resnet50_bench.config import (
     Allocator,
     CaseType,
+    CoreKind,
     DataType,
     Mode,
     Platform,
@@ -321,6 +322,14 @@ PARAMETERS: tuple[Parameter, ...] = (
         "Let an instance cross sockets where cores are left over.",
         default="off",
         switch=True,
+    ),
+    Parameter(
+        "CORE_KIND",
+        "core_kind",
+        parse_word(CoreKind),
+        "On a hybrid CPU, the kind of core to use; with any, every instance keeps to one kind.",
+        default="the fastest kind there is",
+        choices=list_words(CoreKind),
     ),
     Parameter(
         "EMULATED",

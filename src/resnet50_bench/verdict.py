@@ -205,6 +205,7 @@ def _advise_memory(record: Record) -> str:
         instances=record.config.instances,
         use_smt=record.config.smt,
         span_sockets=record.config.span_sockets,
+        core_kind=record.config.core_kind,
     )
     size = plan_cores_per_instance_that_fits(record.host, needed, request)
     if size is None or size <= record.placement.cores_per_instance:
