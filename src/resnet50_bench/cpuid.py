@@ -21,7 +21,8 @@ if TYPE_CHECKING:
 Registers: TypeAlias = tuple[int, int, int, int]
 """EAX, EBX, ECX and EDX."""
 
-# void ask(uint32_t leaf, uint32_t subleaf, uint32_t registers[4]), System V AMD64 calling convention.
+# void ask(uint32_t leaf, uint32_t subleaf, uint32_t registers[4]), System V AMD64 calling
+# convention.
 _CODE = b"".join(
     (
         b"\x53",  # push %rbx

@@ -1,7 +1,8 @@
 """Describes a machine that nobody has at hand: `2x56x2 snc4` -> `Host`.
 
 The numbering is the kernel's usual one: the first hardware threads of all cores, socket by socket,
-then the second ones; on hybrid CPUs core by core, P cores first. A description knows nothing of memory sizes, CPU features or settings.
+then the second ones; on hybrid CPUs core by core, P cores first. A description knows nothing of
+memory sizes, CPU features or settings.
 """
 
 from __future__ import annotations

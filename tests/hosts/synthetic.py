@@ -113,7 +113,7 @@ class Machine:
             hostname="synthetic",
             kernel="6.1.0",
             cpu_model="Synthetic CPU",
-            cpu_flags=("avx2", "fma"),
+            cpu_flags=("avx", "avx2", "fma"),
             cores=cores,
             nodes=self.memory_nodes(),
             total_sockets=self.packages,
@@ -208,7 +208,7 @@ def write_host(root: Path, machine: Machine) -> Path:
     """Write the snapshot folder of the machine and return it."""
     online = tuple(cpu for cpu in range(machine.cpus) if cpu not in machine.offline)
     files = {
-        "proc/cpuinfo": "processor\t: 0\nmodel name\t: Synthetic CPU\nflags\t\t: fma avx2\n\n",
+        "proc/cpuinfo": "processor\t: 0\nmodel name\t: Synthetic CPU\nflags\t\t: fma avx avx2\n\n",
         "proc/meminfo": f"MemTotal: {64 << 20} kB\nMemFree: {8 << 20} kB\nMemAvailable: {32 << 20} kB\n",
         "sys/devices/system/cpu/online": f"{format_cpu_list(online)}\n{machine.nul}",
     }

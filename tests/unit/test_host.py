@@ -207,10 +207,10 @@ def test_a_node_may_have_only_a_mask(tmp_path: Path) -> None:
     assert read_host(root).nodes[1].cpus == (2, 3)
 
 
-def test_a_cpu_of_a_missing_node_counts_to_the_first(tmp_path: Path) -> None:
+def test_a_cpu_of_a_missing_node_is_near_none(tmp_path: Path) -> None:
     root = write_host(tmp_path, Machine(packages=2, nodes=(2,)))
     shutil.rmtree(root / "sys/devices/system/node/node1")
-    assert [core.node for core in read_host(root).cores] == [0, 0, 0, 0]
+    assert [core.node for core in read_host(root).cores] == [0, 0, None, None]
 
 
 def test_an_explicit_mask_limits_cores_and_threads(tmp_path: Path) -> None:

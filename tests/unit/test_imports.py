@@ -157,7 +157,7 @@ def test_files_and_functions_stay_within_their_budgets() -> None:
     for path in ROOT.rglob("*.py"):
         lines = path.read_text().splitlines()
         is_table = path.name == "parameters.py"
-        assert len(lines) <= (600 if is_table else 400), path
+        assert len(lines) <= (600 if is_table else 450), path
         for node in ast.walk(ast.parse("\n".join(lines))):
             if isinstance(node, ast.FunctionDef):
                 body = node.body[1:] if ast.get_docstring(node) else node.body
