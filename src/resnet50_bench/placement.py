@@ -24,7 +24,7 @@ from resnet50_bench.host import Core, Host, format_cpu_list
 from resnet50_bench.supply import Supply, count_cores, describe_room, label_kind, plan_supply
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
 LATENCY_CORES_PER_INSTANCE = 4
 """What latency mode means: 4 cores per instance, all instances together."""
@@ -129,13 +129,14 @@ def plan_placement(host: Host, request: PlacementRequest) -> Placement:
     groups = _plan_groups(supply, size)
     position = {core: index for index, core in enumerate(host.cores)}
     used = sorted(groups[:count], key=lambda group: position[group[0]])
+    slots = _plan_slots(host, used, supply.threads_per_core)
     return Placement(
-        slots=_plan_slots(host, used, supply.threads_per_core),
+        slots=slots,
         idle_cores=(
             *_explain_idle(supply, size, used, groups[count:]),
-            *_explain_other_kinds(host, supply),
+            *_explain_other_kinds(supply),
         ),
-        notes=(*_explain_supply(host, supply), *_explain_slots(host, used)),
+        notes=(*_explain_supply(host, supply), *explain_slots(host, slots)),
         cores_per_instance=size,
     )
 
@@ -174,8 +175,8 @@ def _plan_size(supply: Supply) -> int:
         if whole >= supply.per_socket:
             return whole // supply.per_socket
         raise PlacementError(
-            f"--num-mpi {supply.per_socket} does not fit: {count_cores(whole, 'usable ')} per "
-            "socket",
+            f"--num-mpi {supply.per_socket} does not fit: "
+            f"{count_cores(whole, f'usable {supply.label}')} per socket",
             f"use --num-mpi {whole} or less",
         )
     size = request.cores_per_instance or LATENCY_CORES_PER_INSTANCE
@@ -190,6 +191,9 @@ def _plan_size(supply: Supply) -> int:
         advice = f"use --cores-per-instance {fitting} or less"
     if supply.largest_instance(span_sockets=True) >= size:
         advice += ", or --span-sockets to let an instance cross sockets"
+    larger = [kind for (_, kind), cores in supply.others.items() if kind and len(cores) >= size]
+    if larger and supply.budget >= size:
+        advice += f", or --core-kind {larger[0].value}, of which there are more cores"
     raise PlacementError(f"{what}: {describe_room(supply)}", advice)
 
 
@@ -217,6 +221,7 @@ def _plan_per_socket(supply: Supply, size: int) -> int:
     if supply.shares_sockets or count <= fitting:
         return min(count * sockets, supply.capacity(size))
     room = f"a socket of this host has room for {fitting} of {count_cores(size)} each"
+    room += f", and {supply.quota}" if supply.quota else ""
     advice = f"use --num-mpi {fitting} or less, or" if fitting else "use"
     raise PlacementError(
         f"--num-mpi {count} does not fit: {room}", f"{advice} a smaller --cores-per-instance"
@@ -323,28 +328,24 @@ def _explain_idle(
     return tuple(idle_cores)
 
 
-def _explain_other_kinds(host: Host, supply: Supply) -> Iterator[IdleCores]:
+def _explain_other_kinds(supply: Supply) -> Iterator[IdleCores]:
     """The cores of kinds that were not asked for."""
-    chosen = {kind for _, kind in supply.pools}
-    others: dict[tuple[int, CoreKind], list[int]] = defaultdict(list)
-    for core in host.cores:
-        if core.kind is not None and core.kind not in chosen:
-            others[core.socket, core.kind].append(core.cpus[0])
-    for (socket, kind), cpus in others.items():
-        used = " and ".join(other.label for other in chosen if other is not None)
-        yield IdleCores(
-            len(cpus),
-            tuple(sorted(cpus)),
-            f"socket {socket}: {count_cores(len(cpus), label_kind(kind))} idle: instances are on "
-            f"{used} cores; --core-kind {kind.value} uses these instead, --core-kind any all",
-        )
+    for (socket, kind), cores in supply.others.items():
+        if kind is not None:
+            yield IdleCores(
+                len(cores),
+                tuple(sorted(core.cpus[0] for core in cores)),
+                f"socket {socket}: {count_cores(len(cores), label_kind(kind))} idle: instances are "
+                f"on {supply.label}cores; --core-kind {kind.value} uses these instead, "
+                "--core-kind any all",
+            )
 
 
 def _explain_reasons(supply: Supply, size: int, used: int) -> tuple[str, str]:
     """Why cores that could hold an instance have none, and why other cores are left over."""
     each = "one" if supply.per_socket == 1 else str(supply.per_socket)
     own = min(supply.sizes) // supply.per_socket
-    where = "socket and kind of core" if len({kind for _, kind in supply.pools}) > 1 else "socket"
+    where = "socket and kind of core" if len(supply.kinds) > 1 else "socket"
     equal = f"equal instances, {each} per {where}, have {count_cores(own)} each"
     whole = size == own and own * supply.per_socket * len(supply.sizes) <= supply.budget
     by_quota = supply.quota and not (supply.shares_sockets and whole)
@@ -371,18 +372,18 @@ def _explain_supply(host: Host, supply: Supply) -> list[str]:
     return notes
 
 
-def _explain_slots(host: Host, groups: list[_Group]) -> list[str]:
+def explain_slots(host: Host, slots: Sequence[Slot]) -> list[str]:
+    """Return what a reader has to know about single instances: the notes that name them."""
+    core_of = {cpu: core for core in host.cores for cpu in core.cpus}
+    groups = [{core_of[cpu] for cpu in slot.cpus} for slot in slots]
     filled = _find_memory(host)
-    is_far = [
-        bool(filled) and any(core.node is not None and core.node not in filled for core in group)
-        for group in groups
-    ]
+    has_slower = len({slot.core_kind for slot in slots}) > 1
     facts = (
-        ("crosses sockets", [len({core.socket for core in group}) > 1 for group in groups]),
+        ("crosses sockets", [len(slot.sockets) > 1 for slot in slots]),
         ("straddles memory nodes", [len({core.node for core in group}) > 1 for group in groups]),
         (
             "has cores on a node without usable memory: bound to all nodes that have it",
-            is_far,
+            [bool(filled) and _is_far(group, filled) for group in groups],
         ),
         (
             "has CPUs that no memory node lists: bound to all nodes that have memory",
@@ -391,11 +392,17 @@ def _explain_slots(host: Host, groups: list[_Group]) -> list[str]:
         *(
             (
                 f"on {kind.label} cores: not as fast as the others",
-                [g[0].kind is kind for g in groups],
+                [has_slower and slot.core_kind is kind for slot in slots],
             )
             for kind in (CoreKind.E, CoreKind.LP)
-            if len({group[0].kind for group in groups}) > 1
         ),
     )
-    found = ((what, tuple(i for i, hit in enumerate(hits) if hit)) for what, hits in facts)
+    found = (
+        (what, tuple(slot.instance for slot, hit in zip(slots, hits) if hit))
+        for what, hits in facts
+    )
     return [f"instance {format_cpu_list(who)}: {what}" for what, who in found if who]
+
+
+def _is_far(group: set[Core], filled: set[int]) -> bool:
+    return any(core.node is not None and core.node not in filled for core in group)

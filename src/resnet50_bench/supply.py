@@ -29,6 +29,7 @@ class Supply:
     Attributes:
         request: who asks.
         pools: usable cores of the kind asked for, of each socket and kind, by node and CPU.
+        others: the same of the kinds that were not asked for.
         threads_per_core: hardware threads used on each core.
         budget: how many cores the CPU quota pays for; all of them without a quota.
         quota: the CPU quota behind the budget, for people; "" when it takes nothing away.
@@ -36,6 +37,7 @@ class Supply:
 
     request: PlacementRequest
     pools: dict[Pool, list[Core]]
+    others: dict[Pool, list[Core]]
     threads_per_core: int
     budget: int
     quota: str
@@ -52,6 +54,16 @@ class Supply:
         for (_, kind), cores in self.pools.items():
             counts[kind] += len(cores)
         return list(counts.values())
+
+    @property
+    def kinds(self) -> tuple[CoreKind | None, ...]:
+        """Of the pools; (None,) unless the CPU is hybrid."""
+        return tuple(dict.fromkeys(kind for _, kind in self.pools))
+
+    @property
+    def label(self) -> str:
+        """What stands before `cores` for people: the kind, where there is one, e.g. `P `."""
+        return label_kind(self.kinds[0]) if len(self.kinds) == 1 else ""
 
     @property
     def shares_sockets(self) -> bool:
@@ -87,16 +99,23 @@ def plan_supply(host: Host, request: PlacementRequest) -> Supply:
         if value is not None and value < 1:
             raise PlacementError(f"{flag} is {value}", f"use {flag} 1 or more, or leave it out")
     usable = _choose_cores(host, request.core_kind)
-    pools: dict[Pool, list[Core]] = defaultdict(list)
-    for core in usable:
-        pools[core.socket, core.kind].append(core)
+    pools = _pool(usable)
+    kinds = {kind for _, kind in pools}
+    others = {pool: cores for pool, cores in _pool(host.cores).items() if pool[1] not in kinds}
     # Equal instances: a core whose sibling is not allowed sets the pace for all.
     threads = min(len(core.cpus) for core in usable) if request.use_smt else 1
     if host.quota_cpus is None or host.quota_cpus >= len(usable) * threads:
-        return Supply(request, dict(pools), threads, len(usable), "")
+        return Supply(request, pools, others, threads, len(usable), "")
     budget = max(1, math.floor(host.quota_cpus) // threads)
     quota = f"the CPU quota of {host.quota_cpus:g} CPUs pays for {count_cores(budget)}"
-    return Supply(request, dict(pools), threads, budget, quota)
+    return Supply(request, pools, others, threads, budget, quota)
+
+
+def _pool(cores: tuple[Core, ...]) -> dict[Pool, list[Core]]:
+    pools: dict[Pool, list[Core]] = defaultdict(list)
+    for core in cores:
+        pools[core.socket, core.kind].append(core)
+    return dict(pools)
 
 
 def _choose_cores(host: Host, asked: CoreKind | None) -> tuple[Core, ...]:
@@ -113,20 +132,19 @@ def _choose_cores(host: Host, asked: CoreKind | None) -> tuple[Core, ...]:
     if kinds:
         labels = " and ".join(item.label for item in kinds)
         found = f"this process may use {labels} cores of this host and no other kind"
-        words = " or ".join(item.value for item in (*kinds, CoreKind.ANY))
-        advice = f"use --core-kind {words}, or leave it out"
+        words = ", ".join(item.value for item in kinds)
+        advice = f"use --core-kind {words} or any, or leave it out"
     raise PlacementError(f"--core-kind {kind.value}: {found}", advice)
 
 
 def describe_room(supply: Supply) -> str:
-    """What there is for instances, of which none mixes kinds of cores."""
-    kinds = {kind for _, kind in supply.pools}
-    label = label_kind(*kinds) if len(kinds) == 1 else ""
-    room = f"this host has {count_cores(sum(supply.sizes), f'usable physical {label}')}"
-    if len(kinds) > 1:
-        room += f" of {len(kinds)} kinds, at most {max(supply.sizes)} of one kind on a socket"
+    """Say what there is for instances, of which none mixes kinds of cores."""
+    total, most = sum(supply.sizes), max(supply.sizes)
+    room = f"this host has {count_cores(total, f'usable physical {supply.label}')}"
+    if len(supply.kinds) > 1:
+        room += f" of {len(supply.kinds)} kinds, at most {most} of one kind on a socket"
     elif len(supply.sizes) > 1:
-        room += f", {max(supply.sizes)} of them on its largest socket"
+        room += f", {most} of them on its largest socket"
     return f"{room}, and {supply.quota}" if supply.quota else room
 
 

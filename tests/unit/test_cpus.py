@@ -89,9 +89,7 @@ def test_of_each_line_of_cpus_the_first_that_runs_it_is_named(precision):
     """Each CPU that runs it is named, or has all that one which is named has for it."""
     told = plan_runnable(Precision(precision), find_cpu("Sandy Bridge").flags, None).reason
     named = [cpu for cpu in CPUS if re.search(rf"\b{cpu.name}\b", told)]
-    needed = [
-        {f for f in plan_meaning(Precision(precision), cpu.flags).required_flags} for cpu in named
-    ]
+    needed = [set(plan_meaning(Precision(precision), cpu.flags).required_flags) for cpu in named]
     for cpu in CPUS:
         if cpu.runs_as(precision) not in {EMULATED, REFUSED}:
             assert any(flags <= cpu.flags for flags in needed), cpu.name
