@@ -192,7 +192,7 @@ def _plan_size(supply: Supply) -> int:
     if supply.largest_instance(span_sockets=True) >= size:
         advice += ", or --span-sockets to let an instance cross sockets"
     larger = [kind for (_, kind), cores in supply.others.items() if kind and len(cores) >= size]
-    if larger and supply.budget >= size:
+    if larger and (not supply.quota or supply.budget >= size):
         advice += f", or --core-kind {larger[0].value}, of which there are more cores"
     raise PlacementError(f"{what}: {describe_room(supply)}", advice)
 

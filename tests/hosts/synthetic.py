@@ -253,10 +253,10 @@ CGROUPS = {
 
 def write_files(root: Path, files: dict[str, str]) -> None:
     """Write each text below `root`, making folders as needed."""
+    for folder in dict.fromkeys((root / name).parent for name in files):
+        folder.mkdir(parents=True, exist_ok=True)
     for name, text in files.items():
-        path = root / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(text)
+        (root / name).write_text(text)
 
 
 def write_host(root: Path, machine: Machine) -> Path:

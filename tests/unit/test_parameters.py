@@ -9,7 +9,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from resnet50_bench.cli.run import run
-from resnet50_bench.config import Allocator, CaseType, DataType, Mode, Precision, RunConfig
+from resnet50_bench.config import (
+    Allocator,
+    CaseType,
+    CoreKind,
+    DataType,
+    Mode,
+    Precision,
+    RunConfig,
+)
 from resnet50_bench.errors import ConfigError, ExitCode, MissingDataError
 from resnet50_bench.parameters import (
     PARAMETERS,
@@ -82,6 +90,8 @@ class TestTable:
         ("SMT", "", "smt", False),
         ("SPAN_SOCKETS", "yes", "span_sockets", True),
         ("SPAN_SOCKETS", "off", "span_sockets", False),
+        ("CORE_KIND", "E", "core_kind", CoreKind.E),
+        ("CORE_KIND", "any", "core_kind", CoreKind.ANY),
         ("VERBOSE", "ON", "verbose", True),
         ("VERBOSE", "False", "verbose", False),
         ("EMULATED", "true", "emulated", True),

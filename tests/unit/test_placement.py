@@ -17,7 +17,7 @@ from tests.hosts.synthetic import (
     Numbering,
 )
 
-from resnet50_bench.config import CaseType, Mode, RunConfig
+from resnet50_bench.config import CaseType, CoreKind, Mode, RunConfig
 from resnet50_bench.errors import PlacementError
 from resnet50_bench.host import Core, Host
 from resnet50_bench.layout import plan_request
@@ -572,3 +572,72 @@ class TestPerSocket:
         host = restrict(Machine(packages=2, nodes=(8,)).host(), set(range(12)))
         placement = plan_placement(host, PlacementRequest(Mode.THROUGHPUT, per_socket=2))
         assert [slot.cpus for slot in placement.slots] == [(0, 1), (2, 3), (8, 9), (10, 11)]
+
+
+class TestCoreKinds:
+    HYBRID = Machine(nodes=(16,), smt=2, efficient=8)
+
+    def test_p_cores_are_used_unless_told(self):
+        placement = plan_placement(self.HYBRID.host(), THROUGHPUT)
+        assert slot_cpus(placement) == [tuple(range(0, 16, 2))]
+        assert placement.slots[0].core_kind is CoreKind.P
+        assert [idle.cpus for idle in placement.idle_cores] == [cpu_range(16, 23)]
+
+    def test_fewer_instances_of_any_kind_are_on_the_fastest_first(self):
+        request = of_size(4, core_kind=CoreKind.ANY, instances=3)
+        placement = plan_placement(self.HYBRID.host(), request)
+        assert [slot.core_kind for slot in placement.slots] == [CoreKind.P] * 2 + [CoreKind.E]
+
+    def test_sockets_are_crossed_within_one_kind_only(self):
+        host = Machine(packages=2, nodes=(6,), efficient=3).host()
+        request = of_size(4, core_kind=CoreKind.ANY, span_sockets=True)
+        placement = plan_placement(host, request)
+        assert [(slot.sockets, slot.core_kind) for slot in placement.slots] == [
+            ((0, 1), CoreKind.P), ((0, 1), CoreKind.E),
+        ]  # fmt: skip
+
+    @pytest.mark.parametrize(
+        ("machine", "request_", "message", "advice"),
+        [
+            (
+                Machine(nodes=(4,)),
+                of_size(1, core_kind=CoreKind.E),
+                "--core-kind e: this host's cores are of one kind, as far as the kernel tells",
+                "leave --core-kind out",
+            ),
+            (
+                HYBRID,
+                of_size(1, core_kind=CoreKind.LP),
+                "--core-kind lp: this process may use P and E cores of this host and no other kind",
+                "use --core-kind p, e or any, or leave it out",
+            ),
+            (
+                Machine(nodes=(6,), efficient=4),
+                of_size(3),
+                "--cores-per-instance 3 does not fit: this host has 2 usable physical P cores",
+                "use --cores-per-instance 2 or less, or --core-kind e, of which there are more cores",
+            ),
+            (
+                Machine(nodes=(6,), efficient=4),
+                of_size(5, core_kind=CoreKind.ANY),
+                "--cores-per-instance 5 does not fit: this host has 6 usable physical cores of 2 "
+                "kinds, at most 4 of one kind on a socket",
+                "use --cores-per-instance 4 or less",
+            ),
+        ],
+    )
+    def test_what_there_is_not_is_refused(self, machine, request_, message, advice):
+        with pytest.raises(PlacementError) as caught:
+            plan_placement(machine.host(), request_)
+        assert (caught.value.message, caught.value.advice) == (message, advice)
+
+    def test_where_no_kind_is_known_all_cores_are_of_the_fastest(self):
+        host = Machine(nodes=(4,)).host()
+        asked = plan_placement(host, replace(THROUGHPUT, core_kind=CoreKind.P))
+        assert asked == plan_placement(host, THROUGHPUT)
+
+
+def test_a_quota_is_named_where_it_leaves_no_room_for_mpi() -> None:
+    host = Machine(packages=2, nodes=(8,)).host(quota_cpus=3.5)
+    with pytest.raises(PlacementError, match="room for 0 of 3 cores each, and the CPU quota"):
+        plan_placement(host, of_size(3, per_socket=1))
