@@ -317,10 +317,10 @@ def plan_runnable(
 
 def _explain_missing(meaning: PrecisionMeaning, missing: tuple[str, ...]) -> str:
     """Name the one feature that decides, and what it would take."""
-    if _BUILT_FOR in missing:
-        return "the CPU lacks avx, and TensorFlow is built for CPUs that have it (Sandy Bridge)"
     lacks, makes = f"the CPU lacks {missing[0]}", meaning.required_flags[0]
-    if makes not in missing:
+    if _BUILT_FOR in missing:
+        lacks = f"the CPU lacks {_BUILT_FOR}, with which TensorFlow is built"
+    elif makes not in missing:
         return f"{lacks}, which every CPU with {makes} has: the hypervisor would have to show it"
     *others, last = _CPUS[meaning.precision]
     return f"{lacks} (it takes a CPU such as {', '.join(others)} or {last})"

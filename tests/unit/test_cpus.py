@@ -12,8 +12,10 @@ from rich.console import Console
 from tests.hosts.cpus import CPUS, EMULATED, PRECISIONS, REFUSED, Cpu, find_cpu, render_cpus
 from tests.hosts.synthetic import Machine, write_files, write_host
 
+from resnet50_bench import plan as plan_module
+from resnet50_bench.amx_probe import AmxProbe
 from resnet50_bench.cases import design_cases, detect_platform, plan_case
-from resnet50_bench.config import Platform, Precision
+from resnet50_bench.config import Platform, Precision, RunConfig
 from resnet50_bench.engines.base import KernelShare
 from resnet50_bench.errors import PrecisionError
 from resnet50_bench.host import read_host
@@ -24,6 +26,7 @@ from resnet50_bench.isa import (
     plan_verdict,
     require_runnable,
 )
+from resnet50_bench.plan import plan_run
 from resnet50_bench.report.doctor_text import print_doctor
 
 DOCS = Path(__file__).parents[2] / "docs" / "precisions.md"
@@ -80,7 +83,7 @@ def test_a_cpu_is_told_the_one_feature_that_decides_and_what_it_would_take(cpu, 
     assert f"the CPU lacks {flag}" in answer.reason
     named = [other for other in CPUS if re.search(rf"\b{other.name}\b", answer.reason)]
     assert named
-    for other in named if flag != "avx" else ():
+    for other in named:
         assert other.runs_as(precision) not in {EMULATED, REFUSED}, other.name
 
 
@@ -113,8 +116,8 @@ def test_a_cpu_without_avx_is_told_that_no_engine_runs_there():
     with pytest.raises(PrecisionError) as caught:
         require_runnable(Precision.AVX_FP32, find_cpu("Nehalem").flags, None, emulated=True)
     assert caught.value.message == (
-        "this host cannot run --precision avx_fp32: the CPU lacks avx, and TensorFlow is built for "
-        "CPUs that have it (Sandy Bridge); it can run none of the precisions"
+        "this host cannot run --precision avx_fp32: the CPU lacks avx, with which TensorFlow is "
+        "built (it takes a CPU such as Haswell or Zen 1); it can run none of the precisions"
     )
     assert caught.value.advice == (
         "run it on another machine; of the engines only --engine null runs on this one"
@@ -164,7 +167,43 @@ def test_the_kernels_of_a_cpu_prove_what_it_runs_natively_and_nothing_else(cpu, 
         assert state == ("PROVEN" if native else "MISLABELED"), (dtype, isa)
 
 
+@each_cpu
+@each_precision
+def test_a_run_is_planned_as_its_cpu_allows(tmp_path, monkeypatch, cpu, precision):
+    host = read(tmp_path, cpu)
+    usable = AmxProbe(permitted=True, tile_operation=True, reason="it works")
+    monkeypatch.setattr(plan_module, "read_host", lambda: host)
+    monkeypatch.setattr(plan_module, "probe_amx", lambda: usable)
+    config = RunConfig(precision=Precision(precision))
+    expected = cpu.runs_as(precision)
+    environ = {"R50_CACHE_DIR": str(tmp_path)}
+    if expected in {EMULATED, REFUSED}:
+        with pytest.raises(PrecisionError, match=f"the CPU lacks {cpu.decides(precision)}"):
+            plan_run(config, environ)
+        assert plan_run(replace(config, engine="null"), environ).placement.slots
+    if expected == REFUSED:
+        return
+    plan = plan_run(replace(config, emulated=expected == EMULATED), environ)
+    assert plan.emulated == (expected == EMULATED)
+    caps = plan_meaning(config.precision, cpu.flags).environment
+    assert plan.environment.items() >= caps.items()
+
+
 DOCTOR = {
+    "Nehalem": """\
+avx_fp32      no   the CPU lacks avx, with which TensorFlow is built (it takes a CPU such as Haswell or Zen 1)
+              -> run it on another machine; of the engines only --engine null runs on this one
+avx_int8      no   the CPU lacks avx, with which TensorFlow is built (it takes a CPU such as Cascade Lake, Alder Lake or Zen 4)
+              -> run it on another machine; of the engines only --engine null runs on this one
+avx_bfloat16  no   the CPU lacks avx, with which TensorFlow is built (it takes a CPU such as Cooper Lake, Sapphire Rapids, Sierra Forest or Zen 4)
+              -> run it on another machine; of the engines only --engine null runs on this one
+amx_int8      no   the CPU lacks avx, with which TensorFlow is built (it takes a CPU such as Sapphire Rapids or Granite Rapids)
+              -> run it on another machine; of the engines only --engine null runs on this one
+amx_bfloat16  no   the CPU lacks avx, with which TensorFlow is built (it takes a CPU such as Sapphire Rapids or Granite Rapids)
+              -> run it on another machine; of the engines only --engine null runs on this one
+amx_bfloat32  no   the CPU lacks avx, with which TensorFlow is built (it takes a CPU such as Sapphire Rapids or Granite Rapids)
+              -> run it on another machine; of the engines only --engine null runs on this one
+""",
     "Haswell": """\
 avx_fp32      yes  runs on AVX2
 avx_int8      no   the CPU lacks avx_vnni (it takes a CPU such as Cascade Lake, Alder Lake or Zen 4)
