@@ -151,7 +151,8 @@ def plan_cores_per_instance_that_fits(
     `request.instances` than fit.
 
     Raises:
-        PlacementError: fewer than one core or instance is asked for.
+        PlacementError: fewer than one core or instance is asked for, or a kind of core there is
+            not.
     """
     limit = host.memory_limit_bytes
     available = host.memory_available_bytes

@@ -19,7 +19,7 @@ from tests.hosts.synthetic import (
 
 from resnet50_bench.config import CaseType, CoreKind, Mode, RunConfig
 from resnet50_bench.errors import PlacementError
-from resnet50_bench.host import Core, Host
+from resnet50_bench.host import Host
 from resnet50_bench.layout import plan_request
 from resnet50_bench.placement import (
     IdleCores,
@@ -42,8 +42,7 @@ def of_size(cores: int, **asked: object) -> PlacementRequest:
 def restrict(host: Host, cpus: set[int]) -> Host:
     """The host as a container sees it that may use these CPUs only."""
     kept = (
-        Core(tuple(cpu for cpu in core.cpus if cpu in cpus), core.socket, core.node)
-        for core in host.cores
+        replace(core, cpus=tuple(cpu for cpu in core.cpus if cpu in cpus)) for core in host.cores
     )
     return replace(host, cores=tuple(core for core in kept if core.cpus))
 
@@ -425,12 +424,19 @@ def test_a_placement_survives_a_json_record() -> None:
 
 @st.composite
 def hosts(draw: st.DrawFn) -> Host:
+    nodes = tuple(draw(st.lists(st.integers(1, 7), min_size=1, max_size=4)))
+    efficient = draw(st.integers(0, sum(nodes) - 1))
     machine = Machine(
         packages=draw(st.integers(1, 4)),
-        nodes=tuple(draw(st.lists(st.integers(1, 7), min_size=1, max_size=4))),
+        nodes=nodes,
         smt=draw(st.integers(1, 2)),
+        efficient=efficient,
+        low_power=draw(st.integers(0, sum(nodes) - 1 - efficient)) if efficient else 0,
+        kinds_by=draw(st.sampled_from(["counters", ""])),
         numbering=draw(st.sampled_from(Numbering)),
         empty_nodes=draw(st.frozensets(st.integers(0, 3), max_size=2)),
+        unlisted_nodes=draw(st.frozensets(st.integers(0, 3), max_size=1)),
+        hole=(draw(st.integers(0, 9)), draw(st.integers(0, 99))),
     )
     quota = draw(st.none() | st.floats(0.1, 120))
     host = machine.host(quota_cpus=quota)
@@ -446,6 +452,8 @@ requests = st.builds(
     instances=st.none() | st.integers(1, 12),
     use_smt=st.booleans(),
     span_sockets=st.booleans(),
+    per_socket=st.none() | st.integers(1, 3),
+    core_kind=st.none() | st.sampled_from(CoreKind),
 )
 
 
@@ -469,10 +477,11 @@ def test_every_placement_is_sound(host: Host, request_: PlacementRequest) -> Non
     assert {slot.cores for slot in placement.slots} == {placement.cores_per_instance}
     assert len({slot.threads for slot in placement.slots}) == 1
     assert [slot.instance for slot in placement.slots] == list(range(len(placement.slots)))
-    assert request_.instances in {None, len(placement.slots)}
+    assert request_.per_socket or request_.instances in {None, len(placement.slots)}
     for slot in placement.slots:
         cores = {core_of[cpu] for cpu in slot.cpus}
         assert len(cores) == slot.cores
+        assert {core.kind for core in cores} == {slot.core_kind}
         assert slot.threads == len(slot.cpus)
         assert slot.sockets == tuple(sorted({core.socket for core in cores}))
         assert request_.span_sockets or len(slot.sockets) == 1
@@ -484,7 +493,9 @@ def test_every_placement_is_sound(host: Host, request_: PlacementRequest) -> Non
 @settings(max_examples=200, deadline=None, derandomize=True)
 @given(hosts(), st.integers(1, 9))
 def test_as_many_instances_as_possible_stay_inside_a_node(host: Host, size: int) -> None:
-    host = replace(host, quota_cpus=None)
+    kind = (host.core_kinds or (None,))[0]
+    of_kind = tuple(core for core in host.cores if core.kind is kind)
+    host = replace(host, quota_cpus=None, cores=of_kind)
     sizes: dict[tuple[int, int], int] = {}
     for core in host.cores:
         sizes[core.socket, core.node] = sizes.get((core.socket, core.node), 0) + 1
@@ -506,6 +517,8 @@ def test_the_suggested_size_is_the_first_whose_memory_fits(
     host: Host, request_: PlacementRequest, bytes_in_gib: int
 ) -> None:
     wanted = bytes_in_gib * GIB
+    kind = request_.core_kind if request_.core_kind in {*host.core_kinds, CoreKind.ANY} else None
+    request_ = replace(request_, per_socket=None, core_kind=kind)
     suggested = plan_cores_per_instance_that_fits(host, wanted, request_)
     fitting = []
     for size in range(1, len(host.cores) + 1):
