@@ -338,7 +338,7 @@ def _explain_other_kinds(supply: Supply) -> Iterator[IdleCores]:
                 tuple(sorted(core.cpus[0] for core in cores)),
                 f"socket {socket}: {count_cores(len(cores), label_kind(kind))} idle: instances are "
                 f"on {supply.label}cores; --core-kind {kind.value} uses these instead, "
-                "--core-kind any all",
+                "--core-kind any uses all",
             )
 
 

@@ -193,9 +193,9 @@ def test_a_hybrid_cpu_has_a_line_for_each_kind_of_core() -> None:
         "socket 0  node 0  LP-E cores  cpus 7                  idle (7)",
         "socket 0: 1 of 3 E cores idle: --instances 2 leaves them free",
         "socket 0: 2 P cores idle: instances are on E cores; --core-kind p uses these instead, "
-        "--core-kind any all",
+        "--core-kind any uses all",
         "socket 0: 1 LP-E core idle: instances are on E cores; --core-kind lp uses these instead, "
-        "--core-kind any all",
+        "--core-kind any uses all",
     ]
     placement = plan_placement(host, of_size(1, core_kind=CoreKind.E))
     assert describe_instances(placement) == "3 x 1 E core, 1 thread each"
