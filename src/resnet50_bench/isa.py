@@ -32,10 +32,13 @@ PROVEN_SHARE = 0.95
 
 _AMX_MARK = "_amx"
 
-# TensorFlow's packages for x86-64 end in an illegal instruction on a CPU without it.
-_BUILT_FOR = "avx"
-_AVX2 = ("avx2", _BUILT_FOR)
-_AVX512 = ("avx512f", "avx512bw", "avx512vl", "avx512dq", _BUILT_FOR)
+_NO_AVX2_ADVICE = (
+    "use a CPU with AVX2 (Intel since Haswell, AMD since Excavator); in a virtual machine, one "
+    "whose CPU model passes it on (QEMU: -cpu host)"
+)
+
+_AVX2 = ("avx2",)
+_AVX512 = ("avx512f", "avx512bw", "avx512vl", "avx512dq")
 _AVX512_VNNI = ("avx512_vnni", *_AVX512)
 _AVX512_BF16 = ("avx512_bf16", *_AVX512_VNNI)
 _AVX2_VNNI = ("avx_vnni", *_AVX2)
@@ -204,14 +207,13 @@ _COUNTERPART = {
 
 _AMX_CPUS = ("Sapphire Rapids", "Granite Rapids")
 _CPUS = {
-    Precision.AVX_FP32: ("Haswell", "Zen 1"),
     Precision.AVX_INT8: ("Cascade Lake", "Alder Lake", "Zen 4"),
     Precision.AVX_BFLOAT16: ("Cooper Lake", "Sapphire Rapids", "Sierra Forest", "Zen 4"),
     Precision.AMX_INT8: _AMX_CPUS,
     Precision.AMX_BFLOAT16: _AMX_CPUS,
     Precision.AMX_BFLOAT32: _AMX_CPUS,
 }
-"""Of each maker, the first that run it: what it would take, in a refusal."""
+"""Of each maker, the first that run it: what it would take, where the CPU has AVX2 at least."""
 
 _EMULATORS: dict[Precision, tuple[tuple[str, ...], ...]] = {
     Precision.AVX_INT8: (_AVX512, _AVX2),
@@ -310,17 +312,22 @@ def plan_runnable(
         runnable=False,
         emulated_possible=_is_emulatable(precision, cpu_flags),
         missing=missing,
-        reason=_explain_missing(meaning, missing) if missing else refusal,
+        reason=_explain_missing(meaning, missing, cpu_flags) if missing else refusal,
         fix=_plan_fix(precision, cpu_flags, amx),
     )
 
 
-def _explain_missing(meaning: PrecisionMeaning, missing: tuple[str, ...]) -> str:
+def _explain_missing(
+    meaning: PrecisionMeaning, missing: tuple[str, ...], cpu_flags: Collection[str]
+) -> str:
     """Name the one feature that decides, and what it would take."""
+    if "avx2" not in cpu_flags:
+        if "avx" in cpu_flags:
+            return "the CPU lacks avx2"
+        # Its packages for x86-64 are built with AVX, and end in an illegal instruction without.
+        return "the CPU lacks avx, without which TensorFlow does not start"
     lacks, makes = f"the CPU lacks {missing[0]}", meaning.required_flags[0]
-    if _BUILT_FOR in missing:
-        lacks = f"the CPU lacks {_BUILT_FOR}, with which TensorFlow is built"
-    elif makes not in missing:
+    if makes not in missing:
         return f"{lacks}, which every CPU with {makes} has: the hypervisor would have to show it"
     *others, last = _CPUS[meaning.precision]
     return f"{lacks} (it takes a CPU such as {', '.join(others)} or {last})"
@@ -396,8 +403,8 @@ def _is_emulatable(precision: Precision, cpu_flags: Collection[str]) -> bool:
 
 def _plan_fix(precision: Precision, cpu_flags: Collection[str], amx: AmxProbe | None) -> str | None:
     """Allow AMX if only that is missing, run what does run, or emulate."""
-    if _BUILT_FOR not in cpu_flags:
-        return "run it on another machine; of the engines only --engine null runs on this one"
+    if "avx2" not in cpu_flags:
+        return _NO_AVX2_ADVICE
     runnable = default_precisions_on(cpu_flags, amx)
     counterpart = _COUNTERPART.get(precision, precision)
     steps = []

@@ -390,7 +390,7 @@ CPUS = (
         "avx avx avx avx avx avx", ()),
     Cpu("Sandy Bridge", "Intel(R) Xeon(R) CPU E5-2670 0 @ 2.60GHz", SANDY_BRIDGE, None,
         "-, -, -, -, -, -",
-        "avx2 avx_vnni avx_ne_convert amx_tile amx_tile amx_tile", ("avx",)),
+        "avx2 avx2 avx2 avx2 avx2 avx2", ("avx",)),
     Cpu("Haswell", "Intel(R) Xeon(R) CPU E5-2680 v3 @ 2.50GHz", HASWELL, "AVX2",
         "AVX2, emulated, -, emulated, -, -",
         "- avx_vnni avx_ne_convert amx_tile amx_tile amx_tile", _AVX2),
