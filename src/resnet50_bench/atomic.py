@@ -12,8 +12,15 @@ def write_atomically(path: Path, content: bytes) -> None:
     """Write a file beside `path` and put it in its place in one step.
 
     Raises:
-        OSError: the folder cannot be written.
+        OSError: it cannot be written; `filename` is `path`.
     """
+    try:
+        _write(path, content)
+    except OSError as error:
+        raise OSError(error.errno, error.strerror, str(path)) from error
+
+
+def _write(path: Path, content: bytes) -> None:
     handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     try:
         with os.fdopen(handle, "wb") as file:

@@ -12,6 +12,7 @@ from resnet50_bench.engines.base import KernelShare
 from resnet50_bench.errors import ExitCode
 from resnet50_bench.findings import Finding
 from resnet50_bench.host import format_cpu_list
+from resnet50_bench.interpreter import advise_import
 from resnet50_bench.isa import Proof, ProofState, plan_meaning, plan_verdict
 from resnet50_bench.kpi import Kpis, Window, reported, run_kpis
 from resnet50_bench.placement import PlacementRequest, plan_cores_per_instance_that_fits
@@ -183,6 +184,8 @@ def describe_loss(item: InstanceRecord) -> str:
 def _advise_loss(item: InstanceRecord, advise_memory: Callable[[], str]) -> str | None:
     if item.failure is not None and item.failure.advice is not None:
         return item.failure.advice
+    if item.exit.kind == "exit code" and not item.started:
+        return advise_import(item.exit.detail.partition(": ")[2])
     if item.exit.kind == "deadline":
         return "look at its log; --timeout SECONDS gives it longer"
     killed = item.exit.detail.startswith("SIGKILL")
