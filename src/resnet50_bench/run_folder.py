@@ -14,6 +14,7 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from resnet50_bench.atomic import check_folder
 from resnet50_bench.errors import HostError, OutputError
 from resnet50_bench.report.logs import write_logs
 from resnet50_bench.results import RECORD_FILE, write_record
@@ -43,6 +44,25 @@ class Kept:
     problems: tuple[OutputError, ...] = ()
 
 
+def check_output(output: Path) -> None:
+    """See whether runs could be kept in a folder, before one is made; write nothing.
+
+    Raises:
+        HostError: it cannot be written.
+    """
+    try:
+        check_folder(output)
+    except OSError as error:
+        raise _refuse(output, error) from error
+
+
+def _refuse(output: Path, cause: OSError) -> HostError:
+    return HostError(
+        f"cannot write results to {output}: {cause.strerror}",
+        "name a folder you may write to, with room, with --output DIR",
+    )
+
+
 def make_run_folder(output: Path, config: RunConfig) -> Path:
     """Make a folder no other run has, named by time, mode and precision."""
     stamp = datetime.now(timezone.utc).strftime("%Y%m%dT%H%M%SZ")
@@ -57,10 +77,7 @@ def make_run_folder(output: Path, config: RunConfig) -> Path:
                 continue
             return folder
     except OSError as error:
-        raise HostError(
-            f"cannot write results to {output}: {error.strerror}",
-            "name a folder you may write to with --output DIR",
-        ) from error
+        raise _refuse(output, error) from error
     raise AssertionError("unreachable")
 
 

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import os
 import signal
-from contextlib import contextmanager, suppress
-from typing import TYPE_CHECKING, NoReturn
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
 
 from resnet50_bench.errors import Interrupted
+from resnet50_bench.interrupt import leave
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -56,11 +56,6 @@ def signals_held() -> Iterator[None]:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
-def leave_on_interrupt() -> None:
-    """Have a Ctrl-C end this process at once, as long as there is nothing to tidy up."""
-    _set_handler(_leave)
-
-
 def raise_on_interrupt() -> None:
     """Have a Ctrl-C raise KeyboardInterrupt, and a second one not wait for the tidying up."""
     _set_handler(_raise)
@@ -76,19 +71,13 @@ def _set_handler(handler: Callable[[int, FrameType | None], None]) -> None:
         signal.signal(signal.SIGINT, handler)
 
 
-def _leave(number: int, _frame: FrameType | None) -> NoReturn:
-    with suppress(OSError):
-        os.write(2, b"interrupted\n")
-    os._exit(128 + number)
-
-
 def _raise(number: int, frame: FrameType | None) -> None:
     """Importing is nothing to tidy up, and not all of it lets an exception through: callbacks of
     the interpreter and of extension modules print it and go on.
     """
     if _is_importing(frame):
-        _leave(number, frame)
-    signal.signal(signal.SIGINT, _leave)
+        leave(number, frame)
+    signal.signal(signal.SIGINT, leave)
     raise KeyboardInterrupt
 
 

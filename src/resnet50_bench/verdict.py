@@ -189,10 +189,9 @@ def _advise_loss(item: InstanceRecord, advise_memory: Callable[[], str]) -> str 
     if item.exit.kind == "deadline":
         return "look at its log; --timeout SECONDS gives it longer"
     killed = item.exit.detail.startswith("SIGKILL")
-    if item.exit.kind != "out of memory" and not killed:
-        return None
-    advice = advise_memory()
-    return f"if memory ran out: {advice}" if killed and item.exit.kind == "signal" else advice
+    if killed and item.exit.kind == "signal":
+        return f"if memory ran out: {advise_memory()}"
+    return advise_memory() if item.exit.kind == "out of memory" else None
 
 
 def _advise_memory(record: Record) -> str:

@@ -21,6 +21,7 @@ from resnet50_bench.errors import (
     R50Error,
     RecordError,
 )
+from resnet50_bench.model import check_cache
 from resnet50_bench.plan import RunPlan, plan_run
 from resnet50_bench.report.kpi_text import list_kpis
 from resnet50_bench.report.plan_text import print_plan, summarize_plan
@@ -28,6 +29,7 @@ from resnet50_bench.report.sharing_text import contrast, render_contrast
 from resnet50_bench.report.summary import summarize
 from resnet50_bench.report.text import print_result
 from resnet50_bench.results import read_record
+from resnet50_bench.run_folder import check_output
 from resnet50_bench.session import RunResult, execute
 from resnet50_bench.sweep import (
     Measured,
@@ -47,12 +49,27 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from resnet50_bench.cli.run import RunOptions
+    from resnet50_bench.config import RunConfig
     from resnet50_bench.results import Record
 
 
-def show_plans(points: Sequence[Point], *, as_json: bool) -> None:
+def plan_point(config: RunConfig, output: Path) -> RunPlan:
+    """Resolve a run, and see that what it makes can be kept.
+
+    Raises:
+        R50Error: see `plan.plan_run`.
+        HostError: the folder of runs cannot be written; or the cache, and a model is to go there.
+    """
+    plan = plan_run(config, os.environ)
+    check_output(output)
+    if plan.model_source is not None and plan.model is None:
+        check_cache(plan.cache_dir)
+    return plan
+
+
+def show_plans(points: Sequence[Point], output: Path, *, as_json: bool) -> None:
     """Print the plan of each point."""
-    plans = [plan_run(point.config, os.environ) for point in points]
+    plans = [plan_point(point.config, output) for point in points]
     if as_json:
         summaries = [summarize_plan(plan) for plan in plans]
         print_json(summaries[0] if len(plans) == 1 else {"points": summaries})
@@ -68,13 +85,13 @@ def show_plans(points: Sequence[Point], *, as_json: bool) -> None:
 
 def run_one(point: Point, options: RunOptions) -> int:
     """Measure one point and print its result; return the exit code."""
-    plan = plan_run(point.config, os.environ)
+    plan = plan_point(point.config, options.output)
     return _tell(_measure(plan, options.output), plan, as_json=options.as_json)
 
 
 def run_contrast(point: Point, options: RunOptions) -> int:
     """Measure a point with shared weights, then in separate processes; return the worse code."""
-    plan = plan_run(point.config, os.environ)
+    plan = plan_point(point.config, options.output)
     separate = replace(
         point.config,
         weight_sharing=False,
@@ -121,7 +138,7 @@ def resume_one(folder: Path, *, as_json: bool) -> int:
 
 def run_all(points: Sequence[Point], options: RunOptions) -> int:
     """Measure the points one after the other and print their results; return the worst code."""
-    _check_points(points, keep_going=options.keep_going)
+    _check_points(points, options)
     path = plan_summary_path(options.output, datetime.now(timezone.utc))
 
     def measure(point: Point) -> Measured:
@@ -141,7 +158,7 @@ def run_all(points: Sequence[Point], options: RunOptions) -> int:
     return find_worst(results)
 
 
-def _check_points(points: Sequence[Point], *, keep_going: bool) -> None:
+def _check_points(points: Sequence[Point], options: RunOptions) -> None:
     """Plan each distinct point once, so that a wrong one is refused before anything runs.
 
     Raises:
@@ -152,12 +169,12 @@ def _check_points(points: Sequence[Point], *, keep_going: bool) -> None:
     failed: list[tuple[Point, R50Error]] = []
     for point in sorted(distinct.values(), key=lambda item: item.number):
         try:
-            plan_run(point.config, os.environ)
+            plan_point(point.config, options.output)
         except R50Error as error:
             failed.append((point, error))
     if len(failed) == len(distinct) and len({error.message for _, error in failed}) == 1:
         raise failed[0][1]
-    if failed and not keep_going:
+    if failed and not options.keep_going:
         raise ConfigError([_describe_failure(point, error) for point, error in failed])
 
 

@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING
 import msgspec
 import platformdirs
 
+from resnet50_bench.atomic import check_folder
 from resnet50_bench.errors import HostError
 from resnet50_bench.model.manifest import GENERATOR_VERSION, PREPARATION_VERSION
 
@@ -32,6 +33,9 @@ if TYPE_CHECKING:
 CACHE_VARIABLE = "R50_CACHE_DIR"
 
 CACHE_ADVICE = f"name a writable folder with room in the environment variable {CACHE_VARIABLE}"
+
+MODEL_BYTES = 128 * 1024**2
+"""Room for one prepared graph, which in fp32 has 102 MB."""
 
 MODEL_FILE = "model.pb"
 MANIFEST_FILE = "manifest.json"
@@ -83,6 +87,18 @@ def plan_prepared_folder(
 def refuse_cache(folder: Path, cause: OSError) -> HostError:
     """Say that a folder of the cache cannot be written."""
     return HostError(f"cannot write to the model cache {folder}: {cause.strerror}", CACHE_ADVICE)
+
+
+def check_cache(cache_dir: Path) -> None:
+    """See whether a model could be kept, before one is prepared; write nothing.
+
+    Raises:
+        HostError: the cache folder cannot be written.
+    """
+    try:
+        check_folder(cache_dir, MODEL_BYTES)
+    except OSError as error:
+        raise refuse_cache(cache_dir, error) from error
 
 
 @contextmanager
