@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
+from pathlib import Path
 
 import pytest
 
@@ -58,7 +59,7 @@ def run_into(target, *arguments, r50, closed: bool = False) -> tuple[int, str]:
 
 @pytest.mark.parametrize("arguments", PRINTING, ids=" ".join)
 def test_a_full_terminal(r50, arguments):
-    with open("/dev/full", "wb") as full:
+    with Path("/dev/full").open("wb") as full:
         code, stderr = run_into(full, *arguments, r50=r50)
     assert code == 3
     first, *rest = stderr.splitlines()
@@ -84,7 +85,7 @@ def test_a_reader_that_went_away(r50, arguments):
 
 
 def test_standard_error_that_cannot_be_written_is_no_matter(r50):
-    with open("/dev/full", "wb") as full:
+    with Path("/dev/full").open("wb") as full:
         ended = subprocess.run(
             [*COMMAND, "run", *ONE, "--output", str(r50.output)],
             stdout=subprocess.PIPE, stderr=full, env=r50.environment(), cwd=r50.cwd,
@@ -97,7 +98,7 @@ def test_standard_error_that_cannot_be_written_is_no_matter(r50):
 
 @pytest.mark.parametrize("extra", [[], ["--json"]])
 def test_a_run_whose_result_cannot_be_printed_is_kept(r50, extra):
-    with open("/dev/full", "wb") as full:
+    with Path("/dev/full").open("wb") as full:
         code, stderr = run_into(full, "run", *ONE, "--output", r50.output, *extra, r50=r50)
     assert code == 3
     assert stderr.splitlines()[-2:] == [
@@ -108,7 +109,7 @@ def test_a_run_whose_result_cannot_be_printed_is_kept(r50, extra):
 
 
 def test_a_sweep_goes_on_when_it_cannot_print(r50):
-    with open("/dev/full", "wb") as full:
+    with Path("/dev/full").open("wb") as full:
         arguments = [*ONE, "--set", "SEED=1 2", "--continue", "--output", r50.output]
         code, _ = run_into(full, "run", *arguments, r50=r50)
     assert code == 3
