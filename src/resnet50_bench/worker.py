@@ -377,7 +377,8 @@ def _describe_failure(phase: str, error: Exception) -> Failed:
     while isinstance(cause, ImportError) and cause.__cause__ is not None:
         cause = cause.__cause__  # numpy's own message is a page on how to ask for help
     kind = type(cause).__name__
-    advice = IMPORT_ADVICE if isinstance(error, ImportError) else None
+    is_strange = isinstance(error, AttributeError) and str(error).startswith("module ")
+    advice = IMPORT_ADVICE if is_strange or isinstance(error, ImportError) else None
     return Failed(
         phase=phase,
         kind=kind,

@@ -129,8 +129,9 @@ def test_a_disk_that_is_full_before_the_run(r50, full_disk):
 
 def test_a_disk_that_is_full_when_the_run_begins(r50, full_disk):
     """Its folder can be made, and the record of its begin has no room."""
-    ended = r50("run", *ONE, "--output", r50.root / "disk",
-                command=full_disk("8k", "head -c 4096 /dev/zero > fill"))  # fmt: skip
+    long = ["--customer-env", f"LONG={'x' * 8000}"]  # in the record, which 4 KiB then cannot hold
+    command = full_disk("8k", "head -c 4096 /dev/zero > fill")
+    ended = r50("run", *ONE, *long, "--output", r50.root / "disk", command=command)
     assert (ended.code, ended.stdout) == (3, "")
     line = next(line for line in ended.stderr.splitlines() if line.startswith("error: "))
     assert line.endswith(f"/record.json cannot be written: {NO_ROOM}")
