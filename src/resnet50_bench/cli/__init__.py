@@ -109,7 +109,7 @@ def _run() -> int:
 
 def _end_quietly() -> int:
     """End as other tools do when the reader goes away, as in `r50 show RUN | head`."""
-    discard_output()
+    discard_output(2)
     return 128 + signal.SIGPIPE
 
 

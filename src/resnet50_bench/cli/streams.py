@@ -65,10 +65,15 @@ def guard_streams() -> None:
     sys.stderr = _wrap(_Talk(2, "w", closefd=False), sys.stderr)
 
 
-def discard_output() -> None:
-    """Send what is still buffered, and all that follows, nowhere."""
+def discard_output(*also: int) -> None:
+    """Send what is still buffered for standard output, and all that follows, nowhere.
+
+    Args:
+        also: file descriptors of other streams to treat so.
+    """
     null = os.open(os.devnull, os.O_WRONLY)
-    os.dup2(null, 1)
+    for fd in (1, *also):
+        os.dup2(null, fd)
     os.close(null)
 
 
