@@ -13,7 +13,8 @@
     │   ├── DownloadError     a file cannot be downloaded
     │   └── RecordError       a run's folder or record cannot be read
     ├── HostError             exit 3: the host or a tool on it failed
-    │   └── InstanceError     an instance failed before anything was measured
+    │   ├── InstanceError     an instance failed before anything was measured
+    │   └── OutputError       a file, or the terminal, cannot be written
     └── Interrupted           exit 128 + signal number: Ctrl-C, SIGTERM or SIGHUP
 
 An invalid *result* is not an exception: it is a verdict, and ends in exit code 1.
@@ -21,6 +22,7 @@ An invalid *result* is not an exception: it is a verdict, and ends in exit code 
 
 from __future__ import annotations
 
+import errno
 from enum import IntEnum
 from typing import TYPE_CHECKING
 
@@ -129,6 +131,47 @@ class HostError(R50Error):
 
 class InstanceError(HostError):
     """An instance failed before anything was measured."""
+
+
+NO_ROOM = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS})
+"""What the system says when it is the disk, not the request, that keeps a file from being written.
+"""
+
+_OUTPUT_REASONS = {errno.EBADF: "it is closed"}
+_OUTPUT_ADVICE = {
+    errno.ENOSPC: "make room on that disk, or have it written to another one",
+    errno.EDQUOT: "your quota of that disk is used up: make room, or use another one",
+    errno.EFBIG: "a file may not grow beyond what `ulimit -f` allows: raise that",
+    errno.EROFS: "that disk can only be read: have it written to another one",
+    errno.EACCES: "have it written to a place that you may write to",
+    errno.EPERM: "have it written to a place that you may write to",
+    errno.EBADF: "`>&-` closed it: `>/dev/null` is the way to discard output",
+}
+
+
+class OutputError(HostError):
+    """A file, a folder or standard output cannot be written.
+
+    Args:
+        what: a path, or the name of a stream.
+        cause: what the system said.
+        advice: the next step; None for the one that the cause suggests.
+    """
+
+    def __init__(self, what: object, cause: OSError, advice: str | None = None) -> None:
+        reason = _OUTPUT_REASONS.get(cause.errno or 0) or cause.strerror or str(cause)
+        super().__init__(
+            f"{what} cannot be written: {reason}", advice or _OUTPUT_ADVICE.get(cause.errno or 0)
+        )
+
+
+def refuse_output(flag: str, path: Path, cause: OSError) -> R50Error:
+    """Say that a file the user named cannot be written: the disk is full, or the name is wrong."""
+    if cause.errno in NO_ROOM:
+        return OutputError(f"{flag} {path}", cause)
+    return RequestError(
+        f"{flag} {path}: {cause.strerror}", "name a file in a folder you may write to"
+    )
 
 
 class Interrupted(R50Error):

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from resnet50_bench.data.crops import Crops
+    from resnet50_bench.errors import OutputError
     from resnet50_bench.job import Job, Predicted
     from resnet50_bench.plan import RunPlan
 
@@ -55,6 +56,11 @@ class EvaluationRun:
         crops = self.crops.path if self.crops is not None else None
         requests = plan_requests(self._evaluation, passes, self.remaining, shape, crops)
         return plan_evaluation_jobs(self.plan, requests)
+
+    @property
+    def problem(self) -> OutputError | None:
+        """Why the answers are no longer kept on the disk; None while they are."""
+        return self._journal.problem
 
     def add(self, answers: Predicted) -> None:
         """Keep what a worker answered."""

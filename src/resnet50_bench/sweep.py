@@ -12,9 +12,9 @@ from resnet50_bench.atomic import write_atomically
 from resnet50_bench.errors import (
     ConfigError,
     ExitCode,
-    HostError,
     Interrupted,
     MissingDataError,
+    OutputError,
     R50Error,
 )
 from resnet50_bench.parameters import Setting, make_config
@@ -194,16 +194,15 @@ def write_summary(path: Path, points: Sequence[Point], results: Sequence[PointRe
     """Write the summary of a sweep as JSON, atomically.
 
     Raises:
-        HostError: the file cannot be written.
+        OutputError: the file cannot be written.
     """
     rows = {"points": summarize_points(points, results)}
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         write_atomically(path, json.dumps(rows, indent=2).encode())
     except OSError as error:
-        raise HostError(
-            f"cannot write {path}: {error.strerror}",
-            "name a folder you may write to with --output DIR",
+        raise OutputError(
+            f"the summary {path}", error, "name a folder you may write to with --output DIR"
         ) from error
 
 

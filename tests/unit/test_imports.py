@@ -17,7 +17,7 @@ FRAMEWORKS = {"tensorflow", "google", "openvino", "onnxruntime", "torch", "neura
 
 # From the bottom up: a module imports from rows above its own (and its own), never below.
 LAYERS = (
-    ("config",),
+    ("config", "interrupt"),
     ("atomic", "errors", "stats", "measure", "interpreter", "predictions", "signals", "findings"),
     ("download",),
     ("conflicts", "allocators", "cpu_latency"),

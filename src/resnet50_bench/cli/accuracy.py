@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from resnet50_bench.errors import ExitCode, RequestError
+from resnet50_bench.errors import ExitCode, refuse_output
 
 if TYPE_CHECKING:
     from resnet50_bench.compare import Comparison
@@ -110,6 +110,4 @@ def _write_flips(comparison: Comparison, path: Path) -> None:
     try:
         write_atomically(path, render_flips(comparison).encode())
     except OSError as error:
-        raise RequestError(
-            f"--csv {path}: {error.strerror}", "name a file in a folder you may write to"
-        ) from error
+        raise refuse_output("--csv", path, error) from error

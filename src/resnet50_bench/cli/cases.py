@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 
 import click
 
+from resnet50_bench.errors import refuse_output
+
 if TYPE_CHECKING:
     from resnet50_bench.cases import CaseAnswer
     from resnet50_bench.config import Platform
@@ -100,4 +102,8 @@ def _print_list(platform: Platform, host: Host, answers: list[CaseAnswer]) -> No
 def _write_tests(path: Path, answers: list[CaseAnswer]) -> None:
     from resnet50_bench.report.ctest_file import render_tests
 
-    path.write_text(render_tests([answer.case for answer in answers], sys.executable))
+    tests = render_tests([answer.case for answer in answers], sys.executable)
+    try:
+        path.write_text(tests)
+    except OSError as error:
+        raise refuse_output("--ctest", path, error) from error

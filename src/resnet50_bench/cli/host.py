@@ -43,7 +43,7 @@ def capture(file: Path) -> None:
     """
     from resnet50_bench import __version__
     from resnet50_bench.atomic import write_atomically
-    from resnet50_bench.errors import HostError
+    from resnet50_bench.errors import NO_ROOM, HostError, OutputError
     from resnet50_bench.host import read_host
     from resnet50_bench.host_files import HostFile, encode_host_file
 
@@ -57,6 +57,8 @@ def capture(file: Path) -> None:
     try:
         write_atomically(file, content)
     except OSError as error:
+        if error.errno in NO_ROOM:
+            raise OutputError(file, error) from error
         raise HostError(
             f"cannot write {file}: {error.strerror}", "name a FILE in a folder you may write to"
         ) from error

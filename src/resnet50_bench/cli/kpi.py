@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from resnet50_bench.errors import RequestError
+from resnet50_bench.errors import RequestError, refuse_output
 
 if TYPE_CHECKING:
     from resnet50_bench.report.kpi_text import KpiRun
@@ -117,9 +117,7 @@ def _write(content: str | bytes, output: Path | None) -> None:
     try:
         write_atomically(output, data)
     except OSError as error:
-        raise RequestError(
-            f"--output {output}: {error.strerror}", "name a file in a folder you may write to"
-        ) from error
+        raise refuse_output("--output", output, error) from error
 
 
 def _show_unused(runs: Sequence[KpiRun]) -> None:

@@ -33,7 +33,13 @@ def model() -> None:
 def prepare(path: str | None, precision: str, calibration: str | None) -> None:
     """Fold and optimise a graph for inference, once; `r50 run` does it on demand."""
     from resnet50_bench.cli.terminal import TerminalObserver
-    from resnet50_bench.model import ModelSource, default_cache_dir, find_prepared, prepare
+    from resnet50_bench.model import (
+        ModelSource,
+        check_cache,
+        default_cache_dir,
+        find_prepared,
+        prepare,
+    )
     from resnet50_bench.plan import describe_model, plan_calibration
 
     config = make_config([Setting("PRECISION", precision, "--precision")])
@@ -42,6 +48,7 @@ def prepare(path: str | None, precision: str, calibration: str | None) -> None:
     request = plan_calibration(calibration, config.seed)
     found = find_prepared(source, config.precision, cache_dir, request)
     if found is None:
+        check_cache(cache_dir)
         with TerminalObserver() as observer:
             observer.stage(1, 1, "prepare the model: about half a minute")
             found = prepare(source, config.precision, cache_dir, observer.note, request)

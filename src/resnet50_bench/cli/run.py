@@ -145,7 +145,7 @@ def run(**values: Any) -> None:
         from resnet50_bench.cli.points import run_all, run_one, show_plans
 
         if options.dry_run:
-            show_plans(points, as_json=options.as_json)
+            show_plans(points, options.output, as_json=options.as_json)
             return
         if options.compare_unshared:
             sys.exit(_run_both(points, options))

@@ -18,7 +18,6 @@ from typing import TYPE_CHECKING
 
 from resnet50_bench.job import TRACE_BEGIN, Go, Job, Predicted
 from resnet50_bench.launch.instance import Worker, choose_log, ignore_answers, read_tail
-from resnet50_bench.launch.local import signals_held
 from resnet50_bench.launch.mpi_command import MpiPlan, plan_command, plan_rank
 from resnet50_bench.launch.mpi_losses import Death, find_death, find_lost_host, summarize_output
 from resnet50_bench.launch.mpi_process import close_pipes, end_process, start_process
@@ -34,6 +33,7 @@ from resnet50_bench.mpi_protocol import (
     parse_report,
     plan_lines,
 )
+from resnet50_bench.signals import signals_held
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
