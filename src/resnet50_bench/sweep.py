@@ -18,6 +18,7 @@ from resnet50_bench.errors import (
     R50Error,
 )
 from resnet50_bench.parameters import Setting, make_config
+from resnet50_bench.printable import join_lines
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -215,7 +216,7 @@ def render_points(points: Sequence[Point], results: Sequence[PointResult]) -> st
         f"{point.number:>4}  {point.describe():<{width}}  {_describe_end(ended.get(point.number))}"
         for point in points
     ]
-    return "\n".join(lines) + "\n"
+    return join_lines(lines)
 
 
 def _describe_end(result: PointResult | None) -> str:

@@ -18,7 +18,18 @@ FRAMEWORKS = {"tensorflow", "google", "openvino", "onnxruntime", "torch", "neura
 # From the bottom up: a module imports from rows above its own (and its own), never below.
 LAYERS = (
     ("config",),
-    ("atomic", "errors", "stats", "measure", "interpreter", "predictions", "signals", "findings"),
+    (
+        "atomic",
+        "errors",
+        "paths",
+        "printable",
+        "stats",
+        "measure",
+        "interpreter",
+        "predictions",
+        "signals",
+        "findings",
+    ),
     ("download",),
     ("conflicts", "allocators", "cpu_latency"),
     ("parameters", "values", "grammar"),
@@ -36,7 +47,7 @@ LAYERS = (
     ("evaluate",),
     ("worker",),
     ("mpi_worker",),
-    ("results", "launch"),
+    ("results", "record_checks", "launch"),
     ("evaluation", "kernel_logs"),
     ("kpi", "outcome", "plan", "cases", "case_files", "journal"),
     ("jobs", "launchers"),

@@ -21,6 +21,7 @@ from resnet50_bench.cli.dataset import dataset
 from resnet50_bench.cli.doctor import doctor
 from resnet50_bench.cli.host import host
 from resnet50_bench.cli.kpi import kpi
+from resnet50_bench.cli.lines import print_line, show_usage_error, show_what_is_not_encoded
 from resnet50_bench.cli.model import model
 from resnet50_bench.cli.plan import plan
 from resnet50_bench.cli.profile import profile
@@ -91,13 +92,14 @@ r50.add_command(ctest_case)
 
 def main() -> None:
     """Run the command line; every error ends in one clear message and the documented code."""
+    show_what_is_not_encoded()
     try:
         r50.main(standalone_mode=False)
     except (click.exceptions.Abort, KeyboardInterrupt):
-        click.echo("interrupted", err=True)
+        print_line("interrupted", err=True)
         sys.exit(128 + signal.SIGINT)
     except click.ClickException as error:
-        error.show()
+        show_usage_error(error)
         sys.exit(ExitCode.WRONG_REQUEST)
     except Exception as error:  # noqa: BLE001 - the one place where errors become messages
         if "--debug" in sys.argv[1:]:
@@ -110,9 +112,8 @@ def _explain(error: Exception) -> int:
     if isinstance(error, R50Error):
         _print_error(error)
         return error.exit_code
-    click.secho("internal error: ", fg="red", err=True, nl=False)
-    click.echo(f"{type(error).__name__}: {error}", err=True)
-    click.echo("  -> run it again as `r50 --debug ...` and report what it prints", err=True)
+    print_line(f"{type(error).__name__}: {error}", label="internal error: ", colour="red", err=True)
+    print_line("  -> run it again as `r50 --debug ...` and report what it prints", err=True)
     return ExitCode.FAILURE
 
 
@@ -120,7 +121,8 @@ def _print_error(error: R50Error) -> None:
     messages = error.problems if isinstance(error, ConfigError) else (error.message,)
     label = "" if isinstance(error, Interrupted) else "error: "
     for message in messages:
-        click.secho(label, fg="red", err=True, nl=False)
-        click.echo(message, err=True)
+        print_line(message, label=label, colour="red", err=True)
+    for line in error.output:
+        print_line(f"  | {line}", err=True)
     if error.advice is not None:
-        click.echo(f"  -> {error.advice}", err=True)
+        print_line(f"  -> {error.advice}", err=True)

@@ -10,8 +10,7 @@ import sys
 from contextlib import suppress
 from pathlib import Path
 
-import click
-
+from resnet50_bench.cli.lines import print_line
 from resnet50_bench.errors import RequestError
 
 OUTPUT_FILE = "nohup.out"
@@ -41,7 +40,7 @@ def start(folder: Path) -> None:
         )
     started = _read_start(process.pid)
     path.write_text(json.dumps({"session": process.pid, "started": started}))
-    click.echo(f"running in the background; output in {folder / OUTPUT_FILE}; "
+    print_line(f"running in the background; output in {folder / OUTPUT_FILE}; "
                "`./ctest.sh --stop` ends it")  # fmt: skip
 
 
@@ -59,7 +58,7 @@ def stop(folder: Path) -> None:
     for pid in members:
         with suppress(ProcessLookupError):
             os.kill(pid, signal.SIGTERM)
-    click.echo(f"ended {len(members)} processes")
+    print_line(f"ended {len(members)} processes")
 
 
 def _find_members(path: Path) -> list[int]:

@@ -7,6 +7,8 @@ from pathlib import Path
 
 import click
 
+from resnet50_bench.cli.lines import print_line
+
 _EPILOG = """\b
 Examples:
   r50 host show
@@ -60,7 +62,7 @@ def capture(file: Path) -> None:
         raise HostError(
             f"cannot write {file}: {error.strerror}", "name a FILE in a folder you may write to"
         ) from error
-    click.echo(f"wrote {file}")
+    print_line(f"wrote {file}")
 
 
 @host.command(
@@ -81,5 +83,5 @@ def show(file: str | None, *, as_json: bool) -> None:
     if as_json:
         print_json(msgspec.to_builtins(found))
         return
-    rows = [*list_host_rows(found), ("Nodes", "\n".join(render_nodes(found)))]
+    rows = [*list_host_rows(found), ("Nodes", render_nodes(found))]
     print_rows(make_console(), rows)

@@ -8,8 +8,7 @@ from dataclasses import asdict, replace
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any
 
-import click
-
+from resnet50_bench.cli.lines import print_line, print_text
 from resnet50_bench.cli.terminal import TerminalObserver, make_console, print_json
 from resnet50_bench.config import Mode, SharePer
 from resnet50_bench.errors import ConfigError, Interrupted, R50Error, RecordError
@@ -51,11 +50,10 @@ def show_plans(points: Sequence[Point], *, as_json: bool) -> None:
         return
     for point, plan in zip(points, plans):
         if len(points) > 1:
-            click.echo(_describe_number(point, points))
+            print_line(_describe_number(point, points))
         print_plan(make_console(), plan)
         for warning in plan.warnings():
-            click.secho("warning: ", fg="yellow", nl=False, err=True)
-            click.echo(warning, err=True)
+            print_line(warning, label="warning: ", colour="yellow", err=True)
 
 
 def run_one(point: Point, options: RunOptions) -> int:
@@ -93,7 +91,7 @@ def run_contrast(point: Point, options: RunOptions) -> int:
         print_json({"shared": records[0].run_id, "separate": records[1].run_id,
                     "figures": [asdict(row) | {"ratio": row.ratio} for row in rows]})  # fmt: skip
     else:
-        click.echo(f"\n{render_contrast(rows)}", nl=False)
+        print_text(f"\n{render_contrast(rows)}")
     return max(judge(record).exit_code for record in records)
 
 
@@ -128,7 +126,7 @@ def run_all(points: Sequence[Point], options: RunOptions) -> int:
     path = plan_summary_path(options.output, datetime.now(timezone.utc))
 
     def measure(point: Point) -> Measured:
-        click.echo(_describe_number(point, points), err=True)
+        print_line(_describe_number(point, points), err=True)
         plan = plan_run(point.config, os.environ)
         result = _measure(plan, options.output)
         if not options.as_json:
@@ -139,7 +137,7 @@ def run_all(points: Sequence[Point], options: RunOptions) -> int:
     def keep(results: Sequence[PointResult]) -> None:
         write_summary(path, points, results)
         if results[-1].problem is not None:
-            click.echo(f"failed: {results[-1].problem}", err=True)
+            print_line(f"failed: {results[-1].problem}", err=True)
 
     results = run_points(points, measure, keep, keep_going=options.keep_going)
     _print_end(points, results, path, as_json=options.as_json)
@@ -196,8 +194,9 @@ def _print_end(
         rows: dict[str, Any] = {"points": summarize_points(points, results)}
         print_json(rows)
         return
-    click.echo(f"\n{len(results)} of {len(points)} runs made; summary in {path}")
-    click.echo(render_points(points, results), nl=False)
+    print_line("")
+    print_line(f"{len(results)} of {len(points)} runs made; summary in {path}")
+    print_text(render_points(points, results))
 
 
 def _describe_number(point: Point, points: Sequence[Point]) -> str:

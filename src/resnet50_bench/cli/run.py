@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from resnet50_bench.cli.lines import print_line
 from resnet50_bench.cli.options import collect_flags, parameter_options, take_flags
 from resnet50_bench.config import Mode
 from resnet50_bench.errors import (
@@ -153,7 +154,7 @@ def run(**values: Any) -> None:
     except RequestError as error:
         if not options.skip_unrunnable or not _is_unrunnable(error, points):
             raise
-        click.echo(f"SKIPPED: {error.message}")
+        print_line(f"SKIPPED: {error.message}")
         sys.exit(ExitCode.SKIPPED)
 
 

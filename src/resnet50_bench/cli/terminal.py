@@ -1,7 +1,12 @@
-"""What the commands share on the terminal: a console, JSON, and the progress of a run."""
+"""What the commands share on the terminal: lines, a console, JSON, and the progress of a run.
+
+Everything printed goes through here or `cli.lines`, where the control characters of text from
+outside are shown (`printable`).
+"""
 
 from __future__ import annotations
 
+import itertools
 import json
 import shutil
 import sys
@@ -9,7 +14,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 from rich.console import Console
-from rich.text import Text
+from rich.text import Span, Text
+
+from resnet50_bench.printable import show_character, show_controls
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -18,16 +25,36 @@ _MIN_WIDTH = 100
 _BAR_CELLS = 20
 
 
-def make_console(*, stderr: bool = False) -> Console:
+class LineConsole(Console):
+    """Prints each text on a line of its own, with its control characters shown."""
+
+    def print(self, *texts: Any, **options: Any) -> None:
+        """Print texts; plain ones are no markup."""
+        super().print(*(_show_in(Text(t) if isinstance(t, str) else t) for t in texts), **options)
+
+
+def make_console(*, stderr: bool = False) -> LineConsole:
     """A console that colours a terminal only, and does not squeeze lines in a pipe."""
     stream = sys.stderr if stderr else sys.stdout
     width = None if stream.isatty() else max(_MIN_WIDTH, shutil.get_terminal_size().columns)
-    return Console(file=stream, width=width, highlight=False, soft_wrap=True)
+    return LineConsole(
+        file=stream, width=width, highlight=False, markup=False, emoji=False, soft_wrap=True
+    )
+
+
+def _show_in(text: Text) -> Text:
+    """Show the control characters of a text, its styles where they were."""
+    if text.plain.isprintable():
+        return text
+    shown = [show_character(character) for character in text.plain]
+    ends = [0, *itertools.accumulate(map(len, shown))]
+    spans = [Span(ends[span.start], ends[span.end], span.style) for span in text.spans]
+    return Text("".join(shown), style=text.style, spans=spans)
 
 
 def print_json(value: Any) -> None:
-    """Print indented JSON on stdout."""
-    click.echo(json.dumps(value, indent=2))
+    """Print indented JSON on stdout, in ASCII: other characters are escapes."""
+    click.echo(json.dumps(value, indent=2).replace("\x7f", "\\u007f"))
 
 
 class TerminalObserver:
@@ -71,7 +98,7 @@ class TerminalObserver:
         if share is not None:
             done = round(share * _BAR_CELLS)
             bar = "[" + "#" * done + "." * (_BAR_CELLS - done) + "] "
-        line = f"      {bar}{text}"[: self._console.width - 1]
+        line = f"      {bar}{show_controls(text)}"[: self._console.width - 1]
         sys.stderr.write(f"\r\x1b[2K{line}")
         sys.stderr.flush()
         self._drawn = True

@@ -125,7 +125,10 @@ def _conclude(last: ToolchainAnswer | None, exit_code: int, log: BinaryIO) -> To
             "preparing a model needs TensorFlow, which cannot be imported",
             _INSTALL_ADVICE,
         )
-    raise ModelError(f"the model toolchain {end} without an answer; its last output:\n{tail}")
+    raise ModelError(
+        f"the model toolchain {end} without an answer",
+        output=tuple(tail.splitlines()),
+    )
 
 
 def _read_tail(log: BinaryIO) -> str:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from rich.text import Text
 
 from resnet50_bench.host import format_cpu_list
+from resnet50_bench.printable import show_controls
 from resnet50_bench.report.text import print_rows
 
 if TYPE_CHECKING:
@@ -176,6 +177,7 @@ def _render_amounts(calls: int, time_ms: float, profile: Profile) -> tuple[str, 
 
 def _print_table(console: Console, heading: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
     """Print columns: the amounts to the right, names to the left."""
+    rows = [[show_controls(cell) for cell in row] for row in rows]
     widths = [max(map(len, column)) for column in zip(heading, *rows, strict=True)]
     for row in (heading, *rows):
         cells = [
