@@ -112,6 +112,8 @@ class _Download:
             except httpx.HTTPStatusError as error:
                 status = f"{error.response.status_code} {error.response.reason_phrase}"
                 raise self._failure(f"the server answered {status}") from error
+            except (httpx.InvalidURL, UnicodeError) as error:
+                raise self._failure(f"that is no URL: {error}") from error
             except httpx.HTTPError as error:
                 if attempt == _ATTEMPTS or isinstance(error, _UNREACHABLE):
                     reason = str(error) or type(error).__name__

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import errno
+import os
+import stat
 from contextlib import suppress
 from pathlib import Path
 
@@ -18,6 +21,27 @@ def is_file(path: Path) -> bool:
     with suppress(OSError, ValueError):
         return path.is_file()
     return False
+
+
+def is_there(path: Path) -> bool:
+    """Whether there is anything, as far as can be seen."""
+    with suppress(OSError, ValueError):
+        return path.exists()
+    return False
+
+
+def read_content(path: Path) -> bytes:
+    """Return what a file or a pipe holds.
+
+    Raises:
+        OSError: it cannot be read; or it is a device, and some of these never end.
+        ValueError: the path holds a NUL.
+    """
+    with path.open("rb") as file:
+        mode = os.fstat(file.fileno()).st_mode
+        if (stat.S_ISCHR(mode) and not file.isatty()) or stat.S_ISBLK(mode):
+            raise OSError(errno.ENODEV, "it is a device, not a file", str(path))
+        return file.read()
 
 
 def describe_problem(error: OSError | ValueError) -> str:

@@ -21,7 +21,7 @@ from resnet50_bench.errors import NotARecordError, RecordError
 from resnet50_bench.host import Host
 from resnet50_bench.job import EvidenceSeen, Failed, Phases, PlacementSeen, StreamSamples
 from resnet50_bench.model import Manifest
-from resnet50_bench.paths import describe_problem, is_folder
+from resnet50_bench.paths import describe_problem, is_folder, read_content
 from resnet50_bench.placement import Placement, Slot
 from resnet50_bench.record_checks import check_record
 
@@ -328,6 +328,6 @@ def _read_content(run: Path) -> tuple[Path, bytes]:
     """Return the file of a run, and what it holds."""
     try:
         path = run / RECORD_FILE if is_folder(run) else run
-        return path, path.read_bytes()
+        return path, read_content(path)
     except (OSError, ValueError) as error:
         raise RecordError(f"no run at {run}: {describe_problem(error)}", _ADVICE) from error

@@ -271,6 +271,8 @@ def _run_ctest(options: CtestOptions) -> int:
     if runs > 1:
         environment.setdefault(TIMEOUT_VARIABLE, str(TIMEOUT_S * runs))
     sys.stdout.flush()
-    return subprocess.run(
-        [program, *plan_arguments(options)], env=environment, check=False
-    ).returncode
+    command = [program, *plan_arguments(options)]
+    try:
+        return subprocess.run(command, env=environment, check=False).returncode
+    except OSError as error:
+        raise HostError(f"cannot start {program}: {error.strerror}") from error

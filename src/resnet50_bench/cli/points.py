@@ -13,6 +13,7 @@ from resnet50_bench.cli.terminal import TerminalObserver, make_console, print_js
 from resnet50_bench.config import Mode, SharePer
 from resnet50_bench.errors import ConfigError, Interrupted, R50Error, RecordError
 from resnet50_bench.plan import RunPlan, plan_run
+from resnet50_bench.printable import show_controls
 from resnet50_bench.report.kpi_text import list_kpis
 from resnet50_bench.report.plan_text import print_plan, summarize_plan
 from resnet50_bench.report.sharing_text import contrast, render_contrast
@@ -174,7 +175,9 @@ def _measure(plan: RunPlan, output: Path, resume: Path | None = None) -> RunResu
         for warning in plan.warnings():
             observer.note(f"warning: {warning}")
         try:
-            return execute(plan, observer, output, ["r50", *sys.argv[1:]], resume)
+            return execute(
+                plan, observer, output, ["r50", *map(show_controls, sys.argv[1:])], resume
+            )
         except Interrupted as interruption:
             if interruption.folder is not None:
                 observer.note(f"interrupted; the record is in {interruption.folder}")

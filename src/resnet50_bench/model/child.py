@@ -13,7 +13,7 @@ import msgspec
 
 from resnet50_bench.config import Precision
 from resnet50_bench.engines.tensorflow import ENGINE
-from resnet50_bench.errors import ModelError
+from resnet50_bench.errors import HostError, ModelError
 from resnet50_bench.interpreter import plan_arguments
 from resnet50_bench.model.protocol import MODULE, ToolchainAnswer, ToolchainRequest, encode
 
@@ -54,6 +54,7 @@ def run_toolchain(
 
     Raises:
         ModelError: the task failed, or the child did.
+        HostError: the child cannot be started.
     """
     answers_fd, child_fd = os.pipe()
     with os.fdopen(answers_fd, "rb") as answers, tempfile.TemporaryFile() as log:
@@ -67,6 +68,11 @@ def run_toolchain(
                 env=os.environ | ENGINE.environment(Precision.AVX_FP32, _count_threads()),
                 start_new_session=True,
             )
+        except OSError as error:
+            raise HostError(
+                f"the model toolchain cannot be started: {error.strerror}",
+                "allow this user more processes: `ulimit -u` tells how many",
+            ) from error
         finally:
             os.close(child_fd)
         try:
