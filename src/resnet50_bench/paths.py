@@ -7,6 +7,7 @@ import os
 import stat
 from contextlib import suppress
 from pathlib import Path
+from typing import BinaryIO
 
 
 def is_folder(path: Path) -> bool:
@@ -30,17 +31,24 @@ def is_there(path: Path) -> bool:
     return False
 
 
-def read_content(path: Path) -> bytes:
-    """Return what a file or a pipe holds.
+def open_file(path: Path) -> BinaryIO:
+    """Open a file or a pipe to be read.
 
     Raises:
         OSError: it cannot be read; or it is a device, and some of these never end.
         ValueError: the path holds a NUL.
     """
-    with path.open("rb") as file:
-        mode = os.fstat(file.fileno()).st_mode
-        if (stat.S_ISCHR(mode) and not file.isatty()) or stat.S_ISBLK(mode):
-            raise OSError(errno.ENODEV, "it is a device, not a file", str(path))
+    file = path.open("rb")
+    mode = os.fstat(file.fileno()).st_mode
+    if (stat.S_ISCHR(mode) and not file.isatty()) or stat.S_ISBLK(mode):
+        file.close()
+        raise OSError(errno.ENODEV, "it is a device, not a file", str(path))
+    return file
+
+
+def read_content(path: Path) -> bytes:
+    """Return what a file or a pipe holds; raises as `open_file` does."""
+    with open_file(path) as file:
         return file.read()
 
 

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import cache
 from random import Random
 
 import click
 from tests.fuzz.words import make_word, pick_path, pick_word
 
+from resnet50_bench.cases import list_every_case
 from resnet50_bench.cli import r50
 
 Leaf = tuple[tuple[str, ...], click.Command]
@@ -71,8 +73,21 @@ def _make_value(random: Random, parameter: click.Parameter) -> str:
     words = (getattr(parameter, "metavar", None) or "").split("|")
     if isinstance(kind, click.Path) or {"PATH", "FILE", "DIR"} & set(words):
         return pick_path(random)
+    return _make_text(random, words)
+
+
+def _make_text(random: Random, words: list[str]) -> str:
+    """A value whose form its metavar tells, as far as it does."""
     if len(words) > 1:
         return random.choice(words)
     if words == ["N"]:
         return str(random.choice((0, 1, 2, 3, 4, 8, 16, 32, 1000, random.getrandbits(34))))
-    return pick_word(random) if random.random() < 0.8 else make_word(random)
+    kind = random.random()
+    if kind < 0.3:
+        return random.choice(_list_cases())
+    return pick_word(random) if kind < 0.8 else make_word(random)
+
+
+@cache
+def _list_cases() -> tuple[str, ...]:
+    return tuple(case.name for case in list_every_case())

@@ -59,7 +59,7 @@ class _Guard:
         if not isinstance(path, (str, bytes, os.PathLike)):
             return  # a file descriptor: what it belongs to was opened before
         # A command may have made a link that leads out; what it is itself is what counts.
-        where = os.path.realpath(os.path.abspath(os.fsdecode(path)))
+        where = os.path.realpath(os.fsdecode(path))
         if where != os.devnull and not f"{where}/".startswith(f"{self.folder}/"):
             raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), path)
 
@@ -101,7 +101,6 @@ def guarded(folder: Path) -> Iterator[tuple[io.BytesIO, io.BytesIO]]:
     assert _guard is not None
     streams, handlers = (sys.stdout, sys.stderr), _read_handlers()
     outputs = io.BytesIO(), io.BytesIO()
-    environment = dict(os.environ)
     sys.stdout, sys.stderr = (
         io.TextIOWrapper(output, "utf-8", errors="backslashreplace", write_through=True)
         for output in outputs
@@ -120,9 +119,6 @@ def guarded(folder: Path) -> Iterator[tuple[io.BytesIO, io.BytesIO]]:
             stream.detach()
         for number, handler in handlers.items():
             signal.signal(number, handler)
-        if dict(os.environ) != environment:
-            os.environ.clear()
-            os.environ.update(environment)
 
 
 def _read_handlers() -> dict[int, signal.Handlers]:

@@ -93,7 +93,7 @@ def clear(folder: Path) -> None:
 def try_input(random: Random, leaf: Leaf, folder: Path) -> Finding | None:
     """Make an input, run it, and say what was wrong with how it ended; None when nothing was."""
     for name, make in _FILES.items():
-        if random.random() < 0.3:
+        if random.random() < 0.15:
             (folder / name).parent.mkdir(parents=True, exist_ok=True)
             if (folder / name).is_dir():
                 continue
@@ -127,7 +127,7 @@ def _run(arguments: list[str]) -> Finding | None:
     except SystemExit as end:
         if end.code not in _EXIT_CODES and end.code is not None:
             return Finding(f"exit code {end.code!r}", "", arguments)
-    except BaseException as error:
+    except BaseException as error:  # noqa: BLE001 - what is no error of ours is a finding
         return Finding(_name_cause(error), traceback.format_exc(), arguments)
     return None
 

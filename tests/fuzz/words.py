@@ -5,7 +5,7 @@ from __future__ import annotations
 from random import Random
 
 NASTY = (
-    "", " ", "-", "--", "-1", "0", "00", "1e999", "nan", "inf", "-inf", "0x10", "1_000", "²", "١",
+    "", " ", "-", "--", "-1", "0", "00", "1e999", "nan", "inf", "-inf", "0x10", "1_000", "²",
     "9" * 12, "9" * 13, "9" * 5000, "x" * 300, "/".join(["y" * 200] * 25), "a/b", "..", "../..", "/",
     "/dev/null", "/dev/full", "/proc/self/mem", "/nowhere/at/all", "~", "$HOME", "*", "a*", "[", "]",
     "(", "{}", "[]", "null", "None", "True", "\x1b[2J", "a\nb", "a\rb", "\x9b31m", "\u202eabc", "\ufeff",
