@@ -78,9 +78,13 @@ class ConfigError(RequestError):
 
     def __init__(self, problems: list[str], config: RunConfig | None = None) -> None:
         super().__init__("\n".join(problems))
-        self.message = "; ".join(problems)
         self.problems = tuple(problems)
         self.config = config
+
+
+def join_problems(error: R50Error) -> str:
+    """Return an error's message on one line."""
+    return "; ".join(error.problems) if isinstance(error, ConfigError) else error.message
 
 
 class MissingDataError(ConfigError):

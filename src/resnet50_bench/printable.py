@@ -28,10 +28,10 @@ def show_controls(text: str) -> str:
     """
     if text.isprintable():
         return text
-    return "".join(show_character(character) for character in text)
+    return "".join(_show_character(character) for character in text)
 
 
-def show_character(character: str) -> str:
+def _show_character(character: str) -> str:
     r"""Return the character, or its escape, such as `\n`, `\x1b` or `\u202e`."""
     if character.isprintable() or _is_space(character):
         return character

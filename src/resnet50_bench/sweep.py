@@ -16,6 +16,7 @@ from resnet50_bench.errors import (
     Interrupted,
     MissingDataError,
     R50Error,
+    join_problems,
 )
 from resnet50_bench.parameters import Setting, make_config
 from resnet50_bench.printable import join_lines
@@ -253,6 +254,6 @@ def _measure_point(point: Point, measure: Callable[[Point], Measured]) -> PointR
     except R50Error as error:
         advice = f" -> {error.advice}" if error.advice else ""
         return PointResult(
-            point=point, exit_code=error.exit_code, problem=f"{error.message}{advice}"
+            point=point, exit_code=error.exit_code, problem=f"{join_problems(error)}{advice}"
         )
     return PointResult(point=point, exit_code=measured.exit_code, measured=measured)

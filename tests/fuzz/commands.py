@@ -54,6 +54,8 @@ def _make_option(random: Random, option: click.Option) -> list[str]:
 
 
 def _make_argument(random: Random, argument: click.Argument) -> list[str]:
+    if argument.name in {"case", "name"} and random.random() < 0.6:
+        return [random.choice(_list_cases())]
     if argument.nargs == -1:
         return [_make_value(random, argument) for _ in range(random.randint(0, 3))]
     if not argument.required and random.random() < 0.5:
@@ -82,10 +84,7 @@ def _make_text(random: Random, words: list[str]) -> str:
         return random.choice(words)
     if words == ["N"]:
         return str(random.choice((0, 1, 2, 3, 4, 8, 16, 32, 1000, random.getrandbits(34))))
-    kind = random.random()
-    if kind < 0.3:
-        return random.choice(_list_cases())
-    return pick_word(random) if kind < 0.8 else make_word(random)
+    return pick_word(random) if random.random() < 0.8 else make_word(random)
 
 
 @cache

@@ -6,7 +6,7 @@ from random import Random
 
 NASTY = (
     "", " ", "-", "--", "-1", "0", "00", "1e999", "nan", "inf", "-inf", "0x10", "1_000", "²",
-    "9" * 12, "9" * 13, "9" * 5000, "x" * 300, "/".join(["y" * 200] * 25), "a/b", "..", "../..", "/",
+    "9" * 12, "9" * 13, "9" * 5000, "x" * 300, "/".join(["y" * 200] * 25), "a/b",
     "/dev/null", "/dev/full", "/proc/self/mem", "/nowhere/at/all", "~", "$HOME", "*", "a*", "[", "]",
     "(", "{}", "[]", "null", "None", "True", "\x1b[2J", "a\nb", "a\rb", "\x9b31m", "\u202eabc", "\ufeff",
     "\udcff", "\ud800", "é", "😀", "[bold]x[/bold]", "[/]", ":smile:", "=1+1", "A=1", "A=1 B=2",
@@ -17,7 +17,8 @@ NASTY = (
 )  # fmt: skip
 
 ARGUMENTS = tuple(word for word in NASTY if word != "\ud800")
-"""What bytes on a command line can become."""
+"""What bytes on a command line can become. None of them leads out of the sandbox: how long it takes
+to look through a whole machine says nothing."""
 
 PATHS = (
     "run", "run/record.json", "runs", "a.json", "b.json", "c.yaml", "d.txt", "old", "old/benchmark_0.log",

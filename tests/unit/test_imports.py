@@ -138,6 +138,23 @@ def test_frameworks_are_named_in_engines_and_preparation_only(framework: str) ->
     assert [name for name in users if not name.startswith(MAY_USE_FRAMEWORKS)] == []
 
 
+def test_lines_are_printed_in_one_place() -> None:
+    """There the control characters of text from outside are shown."""
+    printing = {"echo", "secho", "style", "print"}
+    users = {
+        name
+        for name, tree in sources().items()
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Call)
+        and isinstance(node.func, ast.Attribute)
+        and node.func.attr in printing
+        and ast.unparse(node.func.value) == "click"
+    }
+    assert users == {"cli.lines", "cli.terminal"}
+    styling = {name for name, tree in sources().items() if "rich.text" in imports(tree)}
+    assert styling == {"report.styled"}
+
+
 def test_nothing_below_the_command_line_prints_or_exits() -> None:
     allowed = {"worker", "mpi_worker", "amx_probe", "model.toolchain"}  # programs of their own
     for name, tree in sources().items():

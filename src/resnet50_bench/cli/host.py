@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from resnet50_bench.cli.lines import print_line
+from resnet50_bench.cli.lines import print_content, print_line
 
 _EPILOG = """\b
 Examples:
@@ -54,7 +54,7 @@ def capture(file: Path) -> None:
         HostFile(tool_version=__version__, captured=captured, host=read_host())
     )
     if str(file) == "-":
-        click.echo(content, nl=False)
+        print_content(content)
         return
     try:
         write_atomically(file, content)

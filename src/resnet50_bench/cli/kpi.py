@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from resnet50_bench.cli.lines import print_line
+from resnet50_bench.cli.lines import print_content, print_line
 from resnet50_bench.errors import RequestError
 
 if TYPE_CHECKING:
@@ -116,7 +116,7 @@ def _write(content: str | bytes, output: Path | None) -> None:
 
     data = content.encode() if isinstance(content, str) else content
     if output is None:
-        click.echo(data, nl=False)
+        print_content(data)
         return
     try:
         write_atomically(output, data)

@@ -31,6 +31,11 @@ def print_text(text: str) -> None:
     click.echo(text, nl=False)
 
 
+def print_content(content: bytes) -> None:
+    """Print what would be in a file: text that a `render_` function made, or a document."""
+    click.echo(content, nl=False)
+
+
 def show_usage_error(error: click.ClickException) -> None:
     """Show what click found wrong, as click does, but for control characters in what was typed."""
     shown = io.StringIO()

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from resnet50_bench.cli.lines import print_line, print_text
 from resnet50_bench.cli.terminal import TerminalObserver, make_console, print_json
 from resnet50_bench.config import Mode, SharePer
-from resnet50_bench.errors import ConfigError, Interrupted, R50Error, RecordError
+from resnet50_bench.errors import ConfigError, Interrupted, R50Error, RecordError, join_problems
 from resnet50_bench.plan import RunPlan, plan_run
 from resnet50_bench.printable import show_controls
 from resnet50_bench.report.kpi_text import list_kpis
@@ -167,7 +167,7 @@ def _check_points(points: Sequence[Point], *, keep_going: bool) -> None:
 
 def _describe_failure(point: Point, error: R50Error) -> str:
     advice = f" -> {error.advice}" if error.advice else ""
-    return f"{point.describe()}: {error.message}{advice} (--continue runs the others)"
+    return f"{point.describe()}: {join_problems(error)}{advice} (--continue runs the others)"
 
 
 def _measure(plan: RunPlan, output: Path, resume: Path | None = None) -> RunResult:

@@ -21,6 +21,7 @@ from resnet50_bench.errors import (
     PlacementError,
     PrecisionError,
     RequestError,
+    join_problems,
 )
 from resnet50_bench.parameters import (
     PARAMETERS,
@@ -154,7 +155,7 @@ def run(**values: Any) -> None:
     except RequestError as error:
         if not options.skip_unrunnable or not _is_unrunnable(error, points):
             raise
-        print_line(f"SKIPPED: {error.message}")
+        print_line(f"SKIPPED: {join_problems(error)}")
         sys.exit(ExitCode.SKIPPED)
 
 

@@ -6,7 +6,6 @@ outside are shown (`printable`).
 
 from __future__ import annotations
 
-import itertools
 import json
 import shutil
 import sys
@@ -14,9 +13,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 from rich.console import Console
-from rich.text import Span, Text
 
-from resnet50_bench.printable import show_character, show_controls
+from resnet50_bench.printable import show_controls
+from resnet50_bench.report.styled import Line
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -25,31 +24,13 @@ _MIN_WIDTH = 100
 _BAR_CELLS = 20
 
 
-class LineConsole(Console):
-    """Prints each text on a line of its own, with its control characters shown."""
-
-    def print(self, *texts: Any, **options: Any) -> None:
-        """Print texts; plain ones are no markup."""
-        super().print(*(_show_in(Text(t) if isinstance(t, str) else t) for t in texts), **options)
-
-
-def make_console(*, stderr: bool = False) -> LineConsole:
+def make_console(*, stderr: bool = False) -> Console:
     """A console that colours a terminal only, and does not squeeze lines in a pipe."""
     stream = sys.stderr if stderr else sys.stdout
     width = None if stream.isatty() else max(_MIN_WIDTH, shutil.get_terminal_size().columns)
-    return LineConsole(
+    return Console(
         file=stream, width=width, highlight=False, markup=False, emoji=False, soft_wrap=True
     )
-
-
-def _show_in(text: Text) -> Text:
-    """Show the control characters of a text, its styles where they were."""
-    if text.plain.isprintable():
-        return text
-    shown = [show_character(character) for character in text.plain]
-    ends = [0, *itertools.accumulate(map(len, shown))]
-    spans = [Span(ends[span.start], ends[span.end], span.style) for span in text.spans]
-    return Text("".join(shown), style=text.style, spans=spans)
 
 
 def print_json(value: Any) -> None:
@@ -83,12 +64,12 @@ class TerminalObserver:
     def stage(self, number: int, total: int, text: str) -> None:
         """Print a numbered stage."""
         self.clear()
-        self._console.print(Text(f"[{number}/{total}] ", style="bold cyan").append(text, "default"))
+        self._console.print(Line(f"[{number}/{total}] ", style="bold cyan").add(text, "default"))
 
     def note(self, text: str) -> None:
         """Print a line below the stage."""
         self.clear()
-        self._console.print(Text(f"      {text}"))
+        self._console.print(Line(f"      {text}"))
 
     def waiting(self, text: str, share: float | None) -> None:
         """Write the waiting line over the last one."""

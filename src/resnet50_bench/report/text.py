@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from rich.text import Text
-
 from resnet50_bench.allocators import name_allocator
 from resnet50_bench.config import DataType, Mode
 from resnet50_bench.findings import Finding
@@ -15,6 +13,7 @@ from resnet50_bench.plan import describe_model
 from resnet50_bench.report.accuracy_text import describe_accuracy, describe_evaluated
 from resnet50_bench.report.placement_map import render_placement
 from resnet50_bench.report.sharing_text import describe_shared_memory
+from resnet50_bench.report.styled import Line
 from resnet50_bench.verdict import (
     LOST_INSTANCES_LINE,
     Verdict,
@@ -45,9 +44,9 @@ def print_result(console: Console, record: Record, folder: Path, *, verbose: boo
     print_rows(console, [*_describe_result(record, verbose=verbose), ("Record", str(folder))])
     verdict = judge(record)
     for item in _lost_with_output(record):
-        console.print(Text(f"last output of instance {item.slot.instance}:", style="bold"))
+        console.print(Line(f"last output of instance {item.slot.instance}:", style="bold"))
         for line in (item.log_tail or "").splitlines()[-_SHOWN_TAIL_LINES:]:
-            console.print(Text(f"  {line.expandtabs()}", style="dim"))
+            console.print(Line(f"  {line.expandtabs()}", style="dim"))
     _print_verdict(console, verdict, record)
 
 
@@ -56,9 +55,9 @@ def print_rows(console: Console, rows: Sequence[Row]) -> None:
     width = max(len(name) for name, _ in rows) + 2
     for name, text in rows:
         first, *rest = [text] if isinstance(text, str) else text or [""]
-        console.print(Text(name.ljust(width), style="bold").append(first, "not bold"))
+        console.print(Line(name.ljust(width), style="bold").add(first, "not bold"))
         for line in rest:
-            console.print(Text(" " * width + line))
+            console.print(Line(" " * width + line))
 
 
 def _describe_result(record: Record, *, verbose: bool) -> Iterator[Row]:
@@ -268,19 +267,19 @@ def _print_verdict(console: Console, verdict: Verdict, record: Record) -> None:
         _print_finding(console, "warning: ", "yellow", warning)
     if verdict.valid:
         mark = " (EMULATED)" if record.emulated else ""
-        console.print(Text(f"VALID{mark}", style="bold green"))
+        console.print(Line(f"VALID{mark}", style="bold green"))
         return
     if has_lost_instances(record):
-        console.print(Text(LOST_INSTANCES_LINE, style="bold red"))
-    console.print(Text("INVALID", style="bold white on red"))
+        console.print(Line(LOST_INSTANCES_LINE, style="bold red"))
+    console.print(Line("INVALID", style="bold white on red"))
     for failure in verdict.failures:
         _print_finding(console, "failed: ", "red", failure)
 
 
 def _print_finding(console: Console, label: str, style: str, finding: Finding) -> None:
-    console.print(Text(label, style=style).append(finding.message, style="default"))
+    console.print(Line(label, style=style).add(finding.message, style="default"))
     if finding.advice is not None:
-        console.print(Text(f"  -> {finding.advice}"))
+        console.print(Line(f"  -> {finding.advice}"))
 
 
 def _count(number: int, noun: str) -> str:
