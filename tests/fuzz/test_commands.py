@@ -19,13 +19,14 @@ INPUTS = 150
 
 
 @pytest.fixture(scope="module")
-def folder() -> Iterator[Path]:
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    tmp_path_factory.getbasetemp()  # so that it is not made in the sandbox
     with make_sandbox() as inside:
         lay_out(inside)
         yield inside
 
 
-@pytest.mark.parametrize("leaf", list_commands(), ids=lambda leaf: " ".join(leaf[0]))
+@pytest.mark.parametrize("leaf", list(list_commands()), ids=lambda leaf: " ".join(leaf[0]))
 def test_no_input_ends_in_an_internal_error(leaf: Leaf, folder: Path) -> None:
     clear(folder)
 
