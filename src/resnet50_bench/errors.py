@@ -12,6 +12,7 @@
     │   ├── DatasetError      the images are missing or unusable
     │   ├── DownloadError     a file cannot be downloaded
     │   └── RecordError       a run's folder or record cannot be read
+    │       └── NotARecordError   what was given is no record, nor a damaged one
     ├── HostError             exit 3: the host or a tool on it failed
     │   ├── InstanceError     an instance failed before anything was measured
     │   └── OutputError       a file, or the terminal, cannot be written
@@ -49,14 +50,18 @@ class R50Error(Exception):
     Args:
         message: what is wrong and where, in one sentence.
         advice: the next step, naming the flag or file; None when there is none.
+        output: what another program said of it, to be shown below, line by line.
     """
 
     exit_code: int = ExitCode.FAILURE
 
-    def __init__(self, message: str, advice: str | None = None) -> None:
+    def __init__(
+        self, message: str, advice: str | None = None, output: tuple[str, ...] = ()
+    ) -> None:
         super().__init__(message)
         self.message = message
         self.advice = advice
+        self.output = output
 
 
 class RequestError(R50Error):
@@ -77,6 +82,11 @@ class ConfigError(RequestError):
         super().__init__("\n".join(problems))
         self.problems = tuple(problems)
         self.config = config
+
+
+def join_problems(error: R50Error) -> str:
+    """Return an error's message on one line."""
+    return "; ".join(error.problems) if isinstance(error, ConfigError) else error.message
 
 
 class MissingDataError(ConfigError):
@@ -123,6 +133,10 @@ class DownloadError(RequestError):
 
 class RecordError(RequestError):
     """A run's folder or record cannot be read."""
+
+
+class NotARecordError(RecordError):
+    """What was given is another kind of file or folder; among others it is passed over."""
 
 
 class HostError(R50Error):

@@ -12,7 +12,7 @@ from resnet50_bench.evaluation import EvaluationPlan, count_batches, plan_reques
 from resnet50_bench.jobs import plan_evaluation_jobs
 from resnet50_bench.journal import JOURNAL_FILE, Journal, Origin, open_journal
 from resnet50_bench.plan import limit_instances
-from resnet50_bench.predictions import unpack_rows
+from resnet50_bench.predictions import LABELED_CLASSES, unpack_rows
 from resnet50_bench.results import Evaluation
 
 if TYPE_CHECKING:
@@ -23,8 +23,6 @@ if TYPE_CHECKING:
     from resnet50_bench.errors import OutputError
     from resnet50_bench.job import Job, Predicted
     from resnet50_bench.plan import RunPlan
-
-LABELED_CLASSES = 1000
 
 
 class EvaluationRun:

@@ -14,6 +14,7 @@ import msgspec
 from resnet50_bench.errors import HostSpecError
 from resnet50_bench.host import Host, format_cpu_list, read_host
 from resnet50_bench.host_specs import SYNTAX, describe_host, is_spec
+from resnet50_bench.paths import describe_problem, read_content
 
 HOST_FILE_VERSION = 1
 
@@ -50,10 +51,11 @@ def read_host_file(path: Path) -> HostFile:
         HostSpecError: it cannot be read, is something else, or of another version.
     """
     try:
-        content = path.read_bytes()
-    except OSError as error:
+        content = read_content(path)
+    except (OSError, ValueError) as error:
         raise HostSpecError(
-            f"{path}: {error.strerror}", f"name a file of `r50 host capture`, or write {SYNTAX}"
+            f"{path}: {describe_problem(error)}",
+            f"name a file of `r50 host capture`, or write {SYNTAX}",
         ) from error
     try:
         version = msgspec.json.decode(content, type=_Version).host_file_version

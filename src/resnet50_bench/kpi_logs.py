@@ -13,6 +13,7 @@ from pathlib import Path
 
 from resnet50_bench.errors import RecordError
 from resnet50_bench.kpi_lines import Log, LogKind, UnusedLine, use_line
+from resnet50_bench.paths import open_file
 
 MAX_KEPT_LINES = 100
 """Unused lines kept of each log for people to see; all of them are counted."""
@@ -44,7 +45,7 @@ def read_log(path: Path) -> Log:
         RecordError: it cannot be read.
     """
     try:
-        with path.open("rb") as file:
+        with open_file(path) as file:
             return parse_log(file, path)
     except OSError as error:
         raise RecordError(f"cannot read the log {path}: {error.strerror}") from error

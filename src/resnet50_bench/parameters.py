@@ -39,6 +39,7 @@ from resnet50_bench.values import (
     parse_text,
     parse_whole,
     parse_word,
+    require_plain,
 )
 
 
@@ -481,7 +482,7 @@ def make_config(settings: Iterable[Setting], *, complete: bool = True) -> RunCon
         text = setting.value.strip()
         try:
             if text:
-                values[parameter.field] = parameter.parse(text)
+                values[parameter.field] = parameter.parse(require_plain(text))
         except ValueError as error:
             problems.append(f"{setting.origin}: {setting.value!r} must be {error}")
         origins[parameter.field] = setting.origin

@@ -16,8 +16,10 @@ from resnet50_bench.errors import (
     MissingDataError,
     OutputError,
     R50Error,
+    join_problems,
 )
 from resnet50_bench.parameters import Setting, make_config
+from resnet50_bench.printable import join_lines
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -214,7 +216,7 @@ def render_points(points: Sequence[Point], results: Sequence[PointResult]) -> st
         f"{point.number:>4}  {point.describe():<{width}}  {_describe_end(ended.get(point.number))}"
         for point in points
     ]
-    return "\n".join(lines) + "\n"
+    return join_lines(lines)
 
 
 def _describe_end(result: PointResult | None) -> str:
@@ -251,6 +253,6 @@ def _measure_point(point: Point, measure: Callable[[Point], Measured]) -> PointR
     except R50Error as error:
         advice = f" -> {error.advice}" if error.advice else ""
         return PointResult(
-            point=point, exit_code=error.exit_code, problem=f"{error.message}{advice}"
+            point=point, exit_code=error.exit_code, problem=f"{join_problems(error)}{advice}"
         )
     return PointResult(point=point, exit_code=measured.exit_code, measured=measured)

@@ -18,7 +18,18 @@ FRAMEWORKS = {"tensorflow", "google", "openvino", "onnxruntime", "torch", "neura
 # From the bottom up: a module imports from rows above its own (and its own), never below.
 LAYERS = (
     ("config", "interrupt"),
-    ("atomic", "errors", "stats", "measure", "interpreter", "predictions", "signals", "findings"),
+    (
+        "atomic",
+        "errors",
+        "paths",
+        "printable",
+        "stats",
+        "measure",
+        "interpreter",
+        "predictions",
+        "signals",
+        "findings",
+    ),
     ("download",),
     ("conflicts", "allocators", "cpu_latency"),
     ("parameters", "values", "grammar"),
@@ -39,7 +50,7 @@ LAYERS = (
     ("evaluate",),
     ("worker",),
     ("mpi_worker",),
-    ("results", "launch"),
+    ("results", "record_checks", "launch"),
     ("evaluation", "kernel_logs"),
     ("kpi", "outcome", "plan", "cases", "case_files", "journal"),
     ("jobs", "launchers"),
@@ -128,6 +139,23 @@ def test_frameworks_are_named_in_engines_and_preparation_only(framework: str) ->
         if any(item.split(".")[0] == framework for item in imports(tree))
     ]
     assert [name for name in users if not name.startswith(MAY_USE_FRAMEWORKS)] == []
+
+
+def test_lines_are_printed_in_one_place() -> None:
+    """There the control characters of text from outside are shown."""
+    printing = {"echo", "secho", "style", "print"}
+    users = {
+        name
+        for name, tree in sources().items()
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Call)
+        and isinstance(node.func, ast.Attribute)
+        and node.func.attr in printing
+        and ast.unparse(node.func.value) == "click"
+    }
+    assert users == {"cli.lines", "cli.terminal"}
+    styling = {name for name, tree in sources().items() if "rich.text" in imports(tree)}
+    assert styling == {"report.styled"}
 
 
 def test_nothing_below_the_command_line_prints_or_exits() -> None:

@@ -439,3 +439,11 @@ class TestMpi:
     def test_it_is_allowed_otherwise(self):
         config = make(MPI="True", NUM_MPI="4", HOSTFILE="hosts", CORES_PER_INSTANCE="2")
         assert (config.mpi, config.num_mpi, config.hostfile) == (True, 4, "hosts")
+
+
+@pytest.mark.parametrize("text", ["a\0b", "photos\udcff", "\ud800"])
+def test_what_a_record_cannot_hold_is_refused(text):
+    for name in ("DATASET", "MODEL", "CUSTOMER_ENV"):
+        with pytest.raises(ConfigError) as caught:
+            make(**{name: f"A={text}" if name == "CUSTOMER_ENV" else text})
+        assert "must be text in UTF-8 without NUL characters" in caught.value.message

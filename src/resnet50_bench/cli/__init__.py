@@ -19,6 +19,7 @@ from resnet50_bench.cli.dataset import dataset
 from resnet50_bench.cli.doctor import doctor
 from resnet50_bench.cli.host import host
 from resnet50_bench.cli.kpi import kpi
+from resnet50_bench.cli.lines import print_line, show_usage_error, show_what_is_not_encoded
 from resnet50_bench.cli.model import model
 from resnet50_bench.cli.plan import plan
 from resnet50_bench.cli.profile import profile
@@ -78,6 +79,7 @@ r50.add_command(ctest_case)
 def main() -> None:
     """Run the command line; every error ends in one clear message and the documented code."""
     guard_streams()
+    show_what_is_not_encoded()
     raise_on_interrupt()
     try:
         code = _run()
@@ -91,10 +93,10 @@ def _run() -> int:
     try:
         r50.main(standalone_mode=False)
     except (click.exceptions.Abort, KeyboardInterrupt):
-        click.echo("interrupted", err=True)
+        print_line("interrupted", err=True)
         return 128 + signal.SIGINT
     except click.ClickException as error:
-        error.show()
+        show_usage_error(error)
         return ExitCode.WRONG_REQUEST
     except SystemExit as end:
         return end.code if isinstance(end.code, int) else ExitCode.VALID
@@ -122,7 +124,6 @@ def _explain(error: Exception) -> int:
     if isinstance(error, R50Error):
         print_error(error)
         return error.exit_code
-    click.secho("internal error: ", fg="red", err=True, nl=False)
-    click.echo(f"{type(error).__name__}: {error}", err=True)
-    click.echo("  -> run it again as `r50 --debug ...` and report what it prints", err=True)
+    print_line(f"{type(error).__name__}: {error}", label="internal error: ", colour="red", err=True)
+    print_line("  -> run it again as `r50 --debug ...` and report what it prints", err=True)
     return ExitCode.FAILURE

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from resnet50_bench.cli.lines import print_line, print_text
 from resnet50_bench.errors import ExitCode, refuse_output
 
 if TYPE_CHECKING:
@@ -97,9 +98,9 @@ def compare_runs(first: Path, second: Path, **options: Any) -> None:
         summary = summarize_comparison(comparison, differences, names)
         print_json({**summary, "max_drop_points": wanted.max_drop, "passed": not failed})
     else:
-        click.echo(render_comparison(comparison, differences, names, wanted.flips), nl=False)
+        print_text(render_comparison(comparison, differences, names, wanted.flips))
         if wanted.max_drop is not None:
-            click.echo(describe_gate(comparison, wanted.max_drop))
+            print_line(describe_gate(comparison, wanted.max_drop))
     sys.exit(ExitCode.INVALID_RESULT if failed else ExitCode.VALID)
 
 

@@ -8,8 +8,7 @@ from dataclasses import asdict, replace
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any
 
-import click
-
+from resnet50_bench.cli.lines import print_line, print_text
 from resnet50_bench.cli.streams import discard_output, print_error
 from resnet50_bench.cli.terminal import TerminalObserver, make_console, print_json
 from resnet50_bench.config import Mode, SharePer
@@ -20,9 +19,11 @@ from resnet50_bench.errors import (
     OutputError,
     R50Error,
     RecordError,
+    join_problems,
 )
 from resnet50_bench.model import check_cache
 from resnet50_bench.plan import RunPlan, plan_run
+from resnet50_bench.printable import show_controls
 from resnet50_bench.report.kpi_text import list_kpis
 from resnet50_bench.report.plan_text import print_plan, summarize_plan
 from resnet50_bench.report.sharing_text import contrast, render_contrast
@@ -76,11 +77,10 @@ def show_plans(points: Sequence[Point], output: Path, *, as_json: bool) -> None:
         return
     for point, plan in zip(points, plans):
         if len(points) > 1:
-            click.echo(_describe_number(point, points))
+            print_line(_describe_number(point, points))
         print_plan(make_console(), plan)
         for warning in plan.warnings():
-            click.secho("warning: ", fg="yellow", nl=False, err=True)
-            click.echo(warning, err=True)
+            print_line(warning, label="warning: ", colour="yellow", err=True)
 
 
 def run_one(point: Point, options: RunOptions) -> int:
@@ -112,7 +112,7 @@ def run_contrast(point: Point, options: RunOptions) -> int:
         print_json({"shared": records[0].run_id, "separate": records[1].run_id,
                     "figures": [asdict(row) | {"ratio": row.ratio} for row in rows]})  # fmt: skip
     else:
-        click.echo(f"\n{render_contrast(rows)}", nl=False)
+        print_text(f"\n{render_contrast(rows)}")
     return max(codes)
 
 
@@ -142,7 +142,7 @@ def run_all(points: Sequence[Point], options: RunOptions) -> int:
     path = plan_summary_path(options.output, datetime.now(timezone.utc))
 
     def measure(point: Point) -> Measured:
-        click.echo(_describe_number(point, points), err=True)
+        print_line(_describe_number(point, points), err=True)
         plan = plan_run(point.config, os.environ)
         result = _measure(plan, options.output)
         code = _tell(result, plan, as_json=None if options.as_json else False)
@@ -151,7 +151,7 @@ def run_all(points: Sequence[Point], options: RunOptions) -> int:
     def keep(results: Sequence[PointResult]) -> None:
         write_summary(path, points, results)
         if results[-1].problem is not None:
-            click.echo(f"failed: {results[-1].problem}", err=True)
+            print_line(f"failed: {results[-1].problem}", err=True)
 
     results = run_points(points, measure, keep, keep_going=options.keep_going)
     _print_end(points, results, path, as_json=options.as_json)
@@ -180,7 +180,7 @@ def _check_points(points: Sequence[Point], options: RunOptions) -> None:
 
 def _describe_failure(point: Point, error: R50Error) -> str:
     advice = f" -> {error.advice}" if error.advice else ""
-    return f"{point.describe()}: {error.message}{advice} (--continue runs the others)"
+    return f"{point.describe()}: {join_problems(error)}{advice} (--continue runs the others)"
 
 
 def _measure(plan: RunPlan, output: Path, resume: Path | None = None) -> RunResult:
@@ -188,7 +188,9 @@ def _measure(plan: RunPlan, output: Path, resume: Path | None = None) -> RunResu
         for warning in plan.warnings():
             observer.note(f"warning: {warning}")
         try:
-            return execute(plan, observer, output, ["r50", *sys.argv[1:]], resume)
+            return execute(
+                plan, observer, output, ["r50", *map(show_controls, sys.argv[1:])], resume
+            )
         except Interrupted as interruption:
             if interruption.folder is not None:
                 observer.note(f"interrupted; the record is in {interruption.folder}")
@@ -231,8 +233,9 @@ def _print_end(
         rows: dict[str, Any] = {"points": summarize_points(points, results)}
         print_json(rows)
         return
-    click.echo(f"\n{len(results)} of {len(points)} runs made; summary in {path}")
-    click.echo(render_points(points, results), nl=False)
+    print_line("")
+    print_line(f"{len(results)} of {len(points)} runs made; summary in {path}")
+    print_text(render_points(points, results))
 
 
 def _describe_number(point: Point, points: Sequence[Point]) -> str:

@@ -42,11 +42,12 @@ def profile(run: Path, *, instance: int | None, top: int, everything: bool, as_j
     """
     from resnet50_bench.cli.terminal import make_console, print_json
     from resnet50_bench.kernel_logs import find_kernel_logs
+    from resnet50_bench.paths import is_folder
     from resnet50_bench.report.profile_text import print_profile, summarize_profile
     from resnet50_bench.results import read_record
 
     record = read_record(run)
-    folder = run if run.is_dir() else run.parent
+    folder = run if is_folder(run) else run.parent
     logs = find_kernel_logs(folder, record, instance, everything=everything)
     found = _read(logs, record)
     if as_json:

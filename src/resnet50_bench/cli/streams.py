@@ -11,8 +11,7 @@ import os
 import sys
 from typing import TYPE_CHECKING
 
-import click
-
+from resnet50_bench.cli.lines import print_line
 from resnet50_bench.errors import ConfigError, Interrupted, OutputError, R50Error
 
 if TYPE_CHECKING:
@@ -82,10 +81,11 @@ def print_error(error: R50Error) -> None:
     messages = error.problems if isinstance(error, ConfigError) else (error.message,)
     label = "" if isinstance(error, Interrupted) else "error: "
     for message in messages:
-        click.secho(label, fg="red", err=True, nl=False)
-        click.echo(message, err=True)
+        print_line(message, label=label, colour="red", err=True)
+    for line in error.output:
+        print_line(f"  | {line}", err=True)
     if error.advice is not None:
-        click.echo(f"  -> {error.advice}", err=True)
+        print_line(f"  -> {error.advice}", err=True)
 
 
 def _occupy(fd: int) -> None:

@@ -146,10 +146,11 @@ def _conclude(last: ToolchainAnswer | None, exit_code: int, log: BinaryIO) -> To
             _INSTALL_ADVICE,
         )
     error = find_error(tail)
-    why = f" ({error})" if error is not None else ""
+    why = f": {error}" if error is not None else ""
     raise ModelError(
-        f"the model toolchain {end} without an answer{why}; its last output:\n{tail}",
+        f"the model toolchain {end} without an answer{why}",
         advise_import(error),
+        output=tuple(tail.splitlines()),
     )
 
 

@@ -18,6 +18,7 @@ from resnet50_bench.config import Mode, RunConfig
 from resnet50_bench.kpi import Kpis, Latency, compute_pace, run_kpis, survivors_kpis
 from resnet50_bench.kpi_lines import UnusedLine
 from resnet50_bench.parameters import PARAMETERS, Parameter
+from resnet50_bench.printable import join_lines
 from resnet50_bench.verdict import LOST_INSTANCES_LINE, has_lost_instances, judge, prove
 from resnet50_bench.verdict_accuracy import is_subset
 
@@ -121,7 +122,7 @@ def render_run(run: KpiRun, *, parameters: bool = True) -> str:
     """Return the KPI text of what a run has to say, with or without its parameters."""
     lines = [f"## {name}: {value}" for name, value in run.parameters] if parameters else []
     lines += [line.render() for line in run.kpis]
-    return "\n".join([*lines, *list_remarks(run)]) + "\n"
+    return join_lines([*lines, *list_remarks(run)])
 
 
 def list_remarks(run: KpiRun) -> list[str]:
