@@ -8,7 +8,7 @@ import click
 import pytest
 from rich.console import Console
 
-from resnet50_bench.cli import _print_error
+from resnet50_bench.cli.streams import print_error
 from resnet50_bench.cli.lines import print_line, print_text, show_usage_error
 from resnet50_bench.cli.terminal import TerminalObserver, make_console
 from resnet50_bench.errors import ConfigError, ModelError, RequestError
@@ -23,9 +23,9 @@ def test_a_line_on_stdout_and_one_with_a_label_on_stderr(capsys):
 
 
 def test_an_error_its_output_and_its_advice(capsys):
-    _print_error(RequestError("no file a\nb", "give\x1b[1m another"))
-    _print_error(ModelError("it ended", output=("one\x07", "two")))
-    _print_error(ConfigError(["first\n", "second"]))
+    print_error(RequestError("no file a\nb", "give\x1b[1m another"))
+    print_error(ModelError("it ended", output=("one\x07", "two")))
+    print_error(ConfigError(["first\n", "second"]))
     assert capsys.readouterr().err.splitlines() == [
         "error: no file a\\nb",
         "  -> give\\x1b[1m another",
