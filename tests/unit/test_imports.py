@@ -17,16 +17,30 @@ FRAMEWORKS = {"tensorflow", "google", "openvino", "onnxruntime", "torch", "neura
 
 # From the bottom up: a module imports from rows above its own (and its own), never below.
 LAYERS = (
-    ("config",),
-    ("atomic", "errors", "stats", "measure", "interpreter", "predictions", "signals", "findings"),
+    ("config", "interrupt"),
+    (
+        "atomic",
+        "errors",
+        "paths",
+        "printable",
+        "stats",
+        "measure",
+        "interpreter",
+        "predictions",
+        "signals",
+        "findings",
+    ),
     ("download",),
     ("conflicts", "allocators", "cpu_latency"),
     ("parameters", "values", "grammar"),
     ("engines.base",),
     ("kernel_files",),
     ("cgroups",),
-    ("amx_probe", "host", "memory_policy", "data"),
-    ("isa", "engines", "placement", "host_specs"),
+    ("amx_probe",),
+    ("cpuid",),
+    ("core_kinds",),
+    ("host", "memory_policy", "data"),
+    ("isa", "engines", "placement", "supply", "host_specs"),
     ("layout",),
     ("host_files",),
     ("model",),
@@ -36,7 +50,7 @@ LAYERS = (
     ("evaluate",),
     ("worker",),
     ("mpi_worker",),
-    ("results", "launch"),
+    ("results", "record_checks", "launch"),
     ("evaluation", "kernel_logs"),
     ("kpi", "outcome", "plan", "cases", "case_files", "journal"),
     ("jobs", "launchers"),
@@ -127,6 +141,23 @@ def test_frameworks_are_named_in_engines_and_preparation_only(framework: str) ->
     assert [name for name in users if not name.startswith(MAY_USE_FRAMEWORKS)] == []
 
 
+def test_lines_are_printed_in_one_place() -> None:
+    """There the control characters of text from outside are shown."""
+    printing = {"echo", "secho", "style", "print"}
+    users = {
+        name
+        for name, tree in sources().items()
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Call)
+        and isinstance(node.func, ast.Attribute)
+        and node.func.attr in printing
+        and ast.unparse(node.func.value) == "click"
+    }
+    assert users == {"cli.lines", "cli.terminal"}
+    styling = {name for name, tree in sources().items() if "rich.text" in imports(tree)}
+    assert styling == {"report.styled"}
+
+
 def test_nothing_below_the_command_line_prints_or_exits() -> None:
     allowed = {"worker", "mpi_worker", "amx_probe", "model.toolchain"}  # programs of their own
     for name, tree in sources().items():
@@ -154,7 +185,7 @@ def test_files_and_functions_stay_within_their_budgets() -> None:
     for path in ROOT.rglob("*.py"):
         lines = path.read_text().splitlines()
         is_table = path.name == "parameters.py"
-        assert len(lines) <= (500 if is_table else 400), path
+        assert len(lines) <= (600 if is_table else 450), path
         for node in ast.walk(ast.parse("\n".join(lines))):
             if isinstance(node, ast.FunctionDef):
                 body = node.body[1:] if ast.get_docstring(node) else node.body

@@ -1,6 +1,6 @@
 """The model: its generation, download, structure check and preparation, each done once."""
 
-from resnet50_bench.model.cache import CACHE_VARIABLE, default_cache_dir
+from resnet50_bench.model.cache import CACHE_VARIABLE, check_cache, default_cache_dir
 from resnet50_bench.model.calibration import CalibrationIdentity, CalibrationRequest
 from resnet50_bench.model.download import PUBLISHED_URL, fetch
 from resnet50_bench.model.graph.structure import Structure
@@ -37,6 +37,7 @@ __all__ = [
     "PreparedGraph",
     "PreparedModel",
     "Structure",
+    "check_cache",
     "default_cache_dir",
     "fetch",
     "find_prepared",
