@@ -6,7 +6,7 @@ STAMP := $(VENV)/installed
 
 NUMA := $(VENV)/numa
 
-.PHONY: bench test test-numa lint setup clean help
+.PHONY: bench test fuzz test-numa lint setup clean help
 
 help:  ## list these commands
 	@sed -n "s/^\([a-z-]*\):.*## /  make \1	/p" Makefile
@@ -17,6 +17,12 @@ bench: setup  ## prepare the model and run the main job
 
 test: setup lint  ## lint, types and every test
 	$(BIN)/python -m pytest
+
+INPUTS ?= 100000
+SEED ?= 0
+
+fuzz: setup  ## random command lines on random files: make fuzz INPUTS=1000000
+	$(BIN)/python -m tests.fuzz --inputs $(INPUTS) --seed $(SEED)
 
 test-numa: setup $(NUMA)/vmlinuz  ## check placement inside a guest with two sockets (needs QEMU)
 	R50_TEST_NUMA=1 R50_NUMA_KERNEL=$$(ls $(NUMA)/vmlinuz) $(BIN)/python -m pytest -m numa tests/numa

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from tests.records import make_manifest, make_record
+from tests.records import MS, make_instance, make_manifest, make_record
 
 from resnet50_bench.config import DataType, Mode, Precision, RunConfig
 from resnet50_bench.instance.predictions import Prediction, pack_row
@@ -70,6 +70,7 @@ def make_accuracy_record(
         "run_id": f"20260102T030405Z-accuracy-{precision.value}",
         "model": make_manifest(precision=precision),
         "evaluation": evaluation,
+        "instances": [make_instance(number, prepare_ns=(MS,) * 40) for number in (0, 1)],
         "dataset": Dataset(path="val.tar", description="tar val.tar", images=10, skipped=()),
     }
     return make_record(config, **(fields | changes))

@@ -66,6 +66,20 @@ class CaseType(str, Enum):
     PKM = "pkm"
 
 
+class CoreKind(str, Enum):
+    """A kind of core of a hybrid CPU, the fastest first; ANY is a choice, and no core is of it."""
+
+    P = "p"
+    E = "e"
+    LP = "lp"
+    ANY = "any"
+
+    @property
+    def label(self) -> str:
+        """What people call it, e.g. `P`."""
+        return {CoreKind.LP: "LP-E"}.get(self, self.value.upper())
+
+
 class Platform(str, Enum):
     """The platforms test cases are designed for, by the workload's names; AVX2 is any other."""
 
@@ -111,6 +125,7 @@ class RunConfig:
     seed: int = 0
     smt: bool = False
     span_sockets: bool = False
+    core_kind: CoreKind | None = None
     emulated: bool = False
     weight_sharing: bool = False
     share_per: SharePer = SharePer.SOCKET

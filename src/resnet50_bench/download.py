@@ -106,6 +106,7 @@ class _Download:
         """Bring `.part` to its full length; one that has it is left to the inspection."""
         if self._wanted.size_bytes and self._received_bytes() == self._wanted.size_bytes:
             return
+        self._require_url()
         for attempt in range(1, _ATTEMPTS + 1):
             try:
                 self._receive_once()
@@ -120,6 +121,12 @@ class _Download:
                 raise self._failure(f"cannot write {self.part}: {error.strerror}") from error
             else:
                 return
+
+    def _require_url(self) -> None:
+        try:
+            httpx.URL(self._wanted.url)
+        except (httpx.InvalidURL, UnicodeError) as error:
+            raise self._failure(f"that is no URL: {error}") from error
 
     def forget_unless_resumable(self) -> None:
         """Remove what nobody will go on with: an empty part, and the state without a part."""

@@ -12,8 +12,10 @@
     │   ├── DatasetError      the images are missing or unusable
     │   ├── DownloadError     a file cannot be downloaded
     │   └── RecordError       a run's folder or record cannot be read
+    │       └── NotARecordError   what was given is no record, nor a damaged one
     ├── HostError             exit 3: the host or a tool on it failed
-    │   └── InstanceError     an instance failed before anything was measured
+    │   ├── InstanceError     an instance failed before anything was measured
+    │   └── OutputError       a file, or the terminal, cannot be written
     └── Interrupted           exit 128 + signal number: Ctrl-C, SIGTERM or SIGHUP
 
 An invalid *result* is not an exception: it is a verdict, and ends in exit code 1.
@@ -21,6 +23,7 @@ An invalid *result* is not an exception: it is a verdict, and ends in exit code 
 
 from __future__ import annotations
 
+import errno
 from enum import IntEnum
 from typing import TYPE_CHECKING
 
@@ -47,14 +50,18 @@ class R50Error(Exception):
     Args:
         message: what is wrong and where, in one sentence.
         advice: the next step, naming the flag or file; None when there is none.
+        output: what another program said of it, to be shown below, line by line.
     """
 
     exit_code: int = ExitCode.FAILURE
 
-    def __init__(self, message: str, advice: str | None = None) -> None:
+    def __init__(
+        self, message: str, advice: str | None = None, output: tuple[str, ...] = ()
+    ) -> None:
         super().__init__(message)
         self.message = message
         self.advice = advice
+        self.output = output
 
 
 class RequestError(R50Error):
@@ -75,6 +82,11 @@ class ConfigError(RequestError):
         super().__init__("\n".join(problems))
         self.problems = tuple(problems)
         self.config = config
+
+
+def join_problems(error: R50Error) -> str:
+    """Return an error's message on one line."""
+    return "; ".join(error.problems) if isinstance(error, ConfigError) else error.message
 
 
 class MissingDataError(ConfigError):
@@ -123,12 +135,57 @@ class RecordError(RequestError):
     """A run's folder or record cannot be read."""
 
 
+class NotARecordError(RecordError):
+    """What was given is another kind of file or folder; among others it is passed over."""
+
+
 class HostError(R50Error):
     """The host or a tool on it failed."""
 
 
 class InstanceError(HostError):
     """An instance failed before anything was measured."""
+
+
+NO_ROOM = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS})
+"""What the system says when it is the disk, not the request, that keeps a file from being written.
+"""
+
+_OUTPUT_REASONS = {errno.EBADF: "it is closed"}
+_OUTPUT_ADVICE = {
+    errno.ENOSPC: "make room on that disk, or have it written to another one",
+    errno.EDQUOT: "your quota of that disk is used up: make room, or use another one",
+    errno.EFBIG: "a file may not grow beyond what `ulimit -f` allows: raise that",
+    errno.EROFS: "that disk can only be read: have it written to another one",
+    errno.EACCES: "have it written to a place that you may write to",
+    errno.EPERM: "have it written to a place that you may write to",
+    errno.EBADF: "`>&-` closed it: `>/dev/null` is the way to discard output",
+}
+
+
+class OutputError(HostError):
+    """A file, a folder or standard output cannot be written.
+
+    Args:
+        what: a path, or the name of a stream.
+        cause: what the system said.
+        advice: the next step; None for the one that the cause suggests.
+    """
+
+    def __init__(self, what: object, cause: OSError, advice: str | None = None) -> None:
+        reason = _OUTPUT_REASONS.get(cause.errno or 0) or cause.strerror or str(cause)
+        super().__init__(
+            f"{what} cannot be written: {reason}", advice or _OUTPUT_ADVICE.get(cause.errno or 0)
+        )
+
+
+def refuse_output(flag: str, path: Path, cause: OSError) -> R50Error:
+    """Say that a file the user named cannot be written: the disk is full, or the name is wrong."""
+    if cause.errno in NO_ROOM:
+        return OutputError(f"{flag} {path}", cause)
+    return RequestError(
+        f"{flag} {path}: {cause.strerror}", "name a file in a folder you may write to"
+    )
 
 
 class Interrupted(R50Error):

@@ -1,4 +1,4 @@
-"""The signals that end a run, turned into an exception."""
+"""The signals that end a run, turned into an exception; and Ctrl-C outside of a run."""
 
 from __future__ import annotations
 
@@ -7,11 +7,16 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from resnet50_bench.errors import Interrupted
+from resnet50_bench.interrupt import leave
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
+    from types import FrameType
 
 ENDING_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+_IMPORTS = "<frozen importlib"
+"""How the file names of the interpreter's own import code begin."""
 
 
 @contextmanager
@@ -36,3 +41,53 @@ def signals_raise() -> Iterator[None]:
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
+
+
+@contextmanager
+def signals_held() -> Iterator[None]:
+    """Keep back what may raise: between a fork and the note of it, that would lose the child.
+
+    A child started meanwhile has them held back too, until it takes them itself.
+    """
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, ENDING_SIGNALS)
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+def raise_on_interrupt() -> None:
+    """Have a Ctrl-C raise KeyboardInterrupt, and a second one not wait for the tidying up."""
+    _set_handler(_raise)
+
+
+def ignore_interrupts() -> None:
+    """Have a Ctrl-C do nothing any more: all is done but the end of the interpreter."""
+    _set_handler(_ignore)
+
+
+def _set_handler(handler: Callable[[int, FrameType | None], None]) -> None:
+    if signal.getsignal(signal.SIGINT) is not signal.SIG_IGN:  # nohup asked for that
+        signal.signal(signal.SIGINT, handler)
+
+
+def _raise(number: int, frame: FrameType | None) -> None:
+    """Importing is nothing to tidy up, and not all of it lets an exception through: callbacks of
+    the interpreter and of extension modules print it and go on.
+    """
+    if _is_importing(frame):
+        leave(number, frame)
+    signal.signal(signal.SIGINT, leave)
+    raise KeyboardInterrupt
+
+
+def _ignore(_number: int, _frame: FrameType | None) -> None:
+    """A function in place of SIG_IGN, as above."""
+
+
+def _is_importing(frame: FrameType | None) -> bool:
+    while frame is not None:
+        if frame.f_code.co_filename.startswith(_IMPORTS):
+            return True
+        frame = frame.f_back
+    return False

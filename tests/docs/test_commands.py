@@ -119,5 +119,5 @@ def parse(words: list[str]) -> None:
 
 
 def test_a_wrong_command_is_found() -> None:
-    with pytest.raises(click.UsageError, match="(?i)no such option"):
+    with pytest.raises(click.UsageError, match=r"(?i)no such option"):
         parse(["dataset", "fetch", "--wrong"])

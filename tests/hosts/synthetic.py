@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from dataclasses import dataclass
 from enum import Enum
 from typing import TYPE_CHECKING
 
+from resnet50_bench.config import CoreKind
 from resnet50_bench.host.machine import Core, Host, Node, format_cpu_list
 
 if TYPE_CHECKING:
@@ -29,14 +31,20 @@ class Machine:
     Attributes:
         packages: how many sockets.
         nodes: the cores of each memory node of a socket.
-        smt: hardware threads per core.
+        smt: hardware threads per core; of the P cores, on a hybrid CPU.
+        efficient, low_power: how many cores of a socket, its last, are E and LP-E cores of one
+            thread each. CPUs are then numbered with the threads of a core side by side.
+        kinds_by: what tells the kinds of core: `counters` or `capacity`; "" for nothing.
         numbering: how these are numbered.
+        hole: from which CPU number on, how many numbers are left out.
         package_ids: the kernel's ids of the sockets; () for 0, 1, ...
         offline: CPUs that are switched off.
         memory_only_nodes: nodes without CPUs, after all others.
         empty_nodes: ids of nodes without memory.
         node_bytes: the memory of every other node.
         has_nodes: whether the kernel shows memory nodes at all.
+        unlisted_nodes: ids of nodes that the kernel does not show.
+        emulated_nodes: by how many nodes, in a row, the CPUs of a node are listed (numa=fake).
         sibling_files: which of the files that list siblings exist.
         nul: what follows the newline of list files.
     """
@@ -44,13 +52,19 @@ class Machine:
     packages: int = 1
     nodes: tuple[int, ...] = (2,)
     smt: int = 1
+    efficient: int = 0
+    low_power: int = 0
+    kinds_by: str = "counters"
     numbering: Numbering = Numbering.SIBLINGS_LAST
+    hole: tuple[int, int] = (0, 0)
     package_ids: tuple[int, ...] = ()
     offline: frozenset[int] = frozenset()
     memory_only_nodes: int = 0
     empty_nodes: frozenset[int] = frozenset()
     node_bytes: int = 64 * GIB
     has_nodes: bool = True
+    unlisted_nodes: frozenset[int] = frozenset()
+    emulated_nodes: int = 1
     sibling_files: tuple[str, ...] = ("core_cpus_list", "thread_siblings_list")
     nul: str = ""
 
@@ -59,14 +73,48 @@ class Machine:
         return sum(self.nodes)
 
     @property
-    def cpus(self) -> int:
-        return self.packages * self.cores_per_package * self.smt
+    def performance(self) -> int:
+        """The P cores of a socket; all its cores where the CPU is not hybrid."""
+        return self.cores_per_package - self.efficient - self.low_power
+
+    @property
+    def is_hybrid(self) -> bool:
+        return self.performance < self.cores_per_package
+
+    @property
+    def numbers(self) -> tuple[int, ...]:
+        """All CPU numbers, offline or not."""
+        every = (
+            cpu
+            for package in range(self.packages)
+            for core in range(self.cores_per_package)
+            for cpu in self.threads(package, core)
+        )
+        return tuple(sorted(every))
 
     def package_id(self, package: int) -> int:
         return self.package_ids[package] if self.package_ids else package
 
+    def kind(self, core: int) -> CoreKind | None:
+        """Of a core, by its place in its socket."""
+        if not (self.is_hybrid and self.kinds_by):
+            return None
+        if core < self.performance:
+            return CoreKind.P
+        return CoreKind.E if core < self.performance + self.efficient else CoreKind.LP
+
     def threads(self, package: int, core: int) -> tuple[int, ...]:
         """The CPU numbers of a core."""
+        first, count = self.hole
+        return tuple(cpu + count * (cpu >= first) for cpu in self._count_threads(package, core))
+
+    def _count_threads(self, package: int, core: int) -> tuple[int, ...]:
+        """The same, without a hole."""
+        if self.is_hybrid:
+            before = package * (self.cores_per_package + self.performance * (self.smt - 1))
+            extra = min(core, self.performance) * (self.smt - 1)
+            threads = self.smt if core < self.performance else 1
+            return tuple(before + core + extra + thread for thread in range(threads))
         total = self.packages * self.cores_per_package
         linear = package * self.cores_per_package + core
         if self.numbering is Numbering.SIBLINGS_ADJACENT:
@@ -75,12 +123,13 @@ class Machine:
             linear = core * self.packages + package
         return tuple(thread * total + linear for thread in range(self.smt))
 
-    def node(self, package: int, core: int) -> int:
-        """The id of the memory node of a core."""
+    def node(self, package: int, core: int) -> int | None:
+        """The id of the memory node of a core, the first where several list it."""
         if not self.has_nodes:
             return 0
         within = next(i for i in range(len(self.nodes)) if core < sum(self.nodes[: i + 1]))
-        return package * len(self.nodes) + within
+        node = (package * len(self.nodes) + within) * self.emulated_nodes
+        return None if node in self.unlisted_nodes else node
 
     def cores(self) -> tuple[Core, ...]:
         """The cores with a CPU online, in the order of `Host.cores`."""
@@ -89,20 +138,26 @@ class Machine:
             for core in range(self.cores_per_package):
                 cpus = tuple(c for c in self.threads(package, core) if c not in self.offline)
                 if cpus:
-                    cores.append(Core(cpus, self.package_id(package), self.node(package, core)))
-        return tuple(sorted(cores, key=lambda core: (core.socket, core.node, core.cpus)))
+                    place = self.package_id(package), self.node(package, core)
+                    cores.append(Core(cpus, *place, self.kind(core)))
+        return tuple(sorted(cores, key=lambda c: (c.socket, c.node is None, c.node or 0, c.cpus)))
 
     def memory_nodes(self) -> tuple[Node, ...]:
         """The nodes, as `Host.nodes` has them."""
-        cores = self.cores()
-        ids = range(self.packages * len(self.nodes) + self.memory_only_nodes)
+        cpus_of: dict[int | None, list[int]] = defaultdict(list)
+        for core in self.cores():
+            cpus_of[core.node] += core.cpus
+        with_cpus = self.packages * len(self.nodes) * self.emulated_nodes
         return tuple(
             Node(
                 node,
-                tuple(sorted(cpu for core in cores if core.node == node for cpu in core.cpus)),
+                tuple(sorted(cpus_of[node - node % self.emulated_nodes]))
+                if node < with_cpus
+                else (),
                 0 if node in self.empty_nodes else self.node_bytes,
             )
-            for node in ids
+            for node in range(with_cpus + self.memory_only_nodes)
+            if node not in self.unlisted_nodes
         )
 
     def host(self, *, quota_cpus: float | None = None, available_bytes: int = 64 * GIB) -> Host:
@@ -113,7 +168,7 @@ class Machine:
             hostname="synthetic",
             kernel="6.1.0",
             cpu_model="Synthetic CPU",
-            cpu_flags=("avx2", "fma"),
+            cpu_flags=("avx", "avx2", "fma"),
             cores=cores,
             nodes=self.memory_nodes(),
             total_sockets=self.packages,
@@ -198,17 +253,17 @@ CGROUPS = {
 
 def write_files(root: Path, files: dict[str, str]) -> None:
     """Write each text below `root`, making folders as needed."""
+    for folder in dict.fromkeys((root / name).parent for name in files):
+        folder.mkdir(parents=True, exist_ok=True)
     for name, text in files.items():
-        path = root / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(text)
+        (root / name).write_text(text)
 
 
 def write_host(root: Path, machine: Machine) -> Path:
     """Write the snapshot folder of the machine and return it."""
-    online = tuple(cpu for cpu in range(machine.cpus) if cpu not in machine.offline)
+    online = tuple(cpu for cpu in machine.numbers if cpu not in machine.offline)
     files = {
-        "proc/cpuinfo": "processor\t: 0\nmodel name\t: Synthetic CPU\nflags\t\t: fma avx2\n\n",
+        "proc/cpuinfo": "processor\t: 0\nmodel name\t: Synthetic CPU\nflags\t\t: fma avx avx2\n\n",
         "proc/meminfo": f"MemTotal: {64 << 20} kB\nMemFree: {8 << 20} kB\nMemAvailable: {32 << 20} kB\n",
         "sys/devices/system/cpu/online": f"{format_cpu_list(online)}\n{machine.nul}",
     }
@@ -218,6 +273,8 @@ def write_host(root: Path, machine: Machine) -> Path:
     if machine.has_nodes:
         for node in machine.memory_nodes():
             files.update(_node_files(machine, node))
+    if machine.is_hybrid:
+        files.update(_kind_files(machine))
     write_files(root, files)
     return root
 
@@ -241,6 +298,28 @@ def _core_files(machine: Machine, package: int, core: int) -> dict[str, str]:
             text = format_cpu_list(online) if name.endswith("_list") else _mask_words(mask)
             files[f"{folder}/topology/{name}"] = f"{text}\n{machine.nul}"
     return files
+
+
+_CAPACITIES = {CoreKind.P: 1024, CoreKind.E: 578, CoreKind.LP: 240}
+_COUNTERS = {CoreKind.P: "cpu_core", CoreKind.E: "cpu_atom", CoreKind.LP: "cpu_lowpower"}
+
+
+def _kind_files(machine: Machine) -> dict[str, str]:
+    """What tells the kinds of core; favoured cores of one kind have a little more capacity."""
+    kinds = {cpu: core.kind for core in machine.cores() for cpu in core.cpus if core.kind}
+    if machine.kinds_by == "capacity":
+        return {
+            f"sys/devices/system/cpu/cpu{cpu}/cpu_capacity": f"{_CAPACITIES[kind] - cpu % 3}\n"
+            for cpu, kind in kinds.items()
+        }
+    return {
+        f"sys/devices/{name}/cpus": format_cpu_list(
+            tuple(cpu for cpu in kinds if kinds[cpu] is kind)
+        )
+        + "\n"
+        for kind, name in _COUNTERS.items()
+        if kind in kinds.values()
+    }
 
 
 def _mask_words(mask: int) -> str:

@@ -42,6 +42,15 @@ class TestList:
         assert "  Test  #1: test_" in ended.stdout
         assert "  Test #10: test_" in ended.stdout
 
+    def test_a_ctest_file_that_cannot_be_written(self, r50):
+        for place in (r50.root / "nowhere" / "x.cmake", r50.root / ("x" * 300)):
+            ended = r50("cases", "--platform", "SPR", "--ctest", place)
+            assert ended.code == 2
+            assert ended.stderr.startswith(f"error: --ctest {place}: ")
+        folder = r50("cases", "--platform", "SPR", "--ctest", r50.root)
+        assert folder.code == 2
+        assert "is a directory" in folder.stderr
+
     def test_genoa_says_what_it_takes(self, r50):
         ended = r50("cases", "--platform", "GENOA")
         first = ended.stdout.splitlines()[0]

@@ -8,6 +8,7 @@ import subprocess
 import sys
 
 import pytest
+from tests.graphs import encode_model
 
 from .conftest import COMMAND, GIVE_UP_SECONDS, MEASURE, QUICK
 
@@ -89,13 +90,13 @@ def test_a_file_in_place_of_the_output_folder(r50):
     assert below.code == 3
     assert below.stderr.splitlines() == [
         f"error: cannot write results to {r50.output}/runs: Not a directory",
-        "  -> name a folder you may write to with --output DIR",
+        "  -> name a folder you may write to, with room, with --output DIR",
     ]
     assert r50.output.read_text() == ""
 
 
 def test_a_refused_model_leaves_no_run_folder(r50):
-    (graph := r50.root / "graph.pb").write_bytes(b"any")
+    (graph := r50.root / "graph.pb").write_bytes(encode_model())
     (broken := r50.root / "broken").mkdir()
     (broken / "tensorflow.py").write_text("raise ImportError('a broken installation')")
     env = {"XDG_CACHE_HOME": str(r50.root / "cache"), "PYTHONPATH": str(broken)}

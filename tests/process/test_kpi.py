@@ -115,6 +115,61 @@ def test_xlsx(r50, runs):
     assert [row[column].value for row in sheet.iter_rows(min_row=2)] == [128, 128, 100.5]
 
 
+def test_a_sweeps_folder_with_its_summary_and_a_damaged_record(r50, runs):
+    (runs / "20260102T030405.000000Z-sweep.json").write_text('{"points": []}')
+    (runs / "notes.txt").write_text("an odd line\n")
+    ended = r50("kpi", "--primary", *sorted(runs.iterdir()))
+    assert ended.code == 1  # the old log is unverified
+    assert ended.stdout.count("# verdict: VALID") == 2
+    assert ended.stderr.splitlines() == [
+        f"skipped: {runs}/20260102T030405.000000Z-sweep.json is not the record of a run",
+        f"skipped: {runs}/notes.txt is no record, and no log with a KPI",
+    ]
+    path = runs / "a" / "record.json"
+    path.write_text(path.read_text().replace('"end_ns":[', '"end_ns":[7,', 1))
+    ended = r50("kpi", "--primary", runs)
+    assert ended.code == 2
+    assert ended.stdout.count("# verdict: VALID") == 1
+    assert (
+        "contradicts itself: instances[0].end_ns has 41 times, and start_ns has 40" in ended.stdout
+    )
+    alone = r50("kpi", runs / "notes.txt")
+    assert (alone.code, alone.stderr) == (1, "")
+
+
+def test_a_record_cannot_forge_a_kpi_or_clear_the_screen(r50):
+    folder = save(r50.root / "a")
+    path = folder / "record.json"
+    forged = json.dumps("EPYC\x1b[2J\n*Throughput (images/s): 9999")
+    path.write_text(path.read_text().replace('"Synthetic CPU"', forged))
+    for words in (("kpi",), ("show",), ("kpi", "--format", "csv")):
+        ended = r50(*words, folder)
+        assert ended.code == 0
+        assert "EPYC\\x1b[2J\\n*Throughput (images/s): 9999" in ended.stdout
+        assert "\x1b" not in ended.stdout
+        assert not any(
+            line.startswith("*Throughput (images/s): 9999") for line in ended.stdout.splitlines()
+        )
+
+
+def test_a_terminal_that_lacks_a_character_gets_its_escape(r50):
+    folder = save(r50.root / "a")
+    path = folder / "record.json"
+    path.write_text(path.read_text().replace('"Synthetic CPU"', json.dumps("AMD \u2122")))
+    ended = r50("show", folder, env={"PYTHONIOENCODING": "ascii"})
+    assert ended.code == 0
+    assert "AMD \\u2122" in ended.stdout
+
+
+def test_a_path_that_is_too_long(r50):
+    for words in (("kpi",), ("show",), ("profile",), ("dataset", "info"), ("dataset", "verify"),
+                  ("model", "verify"), ("host", "show"), ("cases", "--ctest")):  # fmt: skip
+        ended = r50(*words, "x" * 300)
+        assert ended.code == 2, words
+        assert "File name too long" in ended.stderr, words
+        assert "internal error" not in ended.stderr, words
+
+
 def test_xlsx_needs_a_file(r50, runs):
     ended = r50("kpi", "--format", "xlsx", runs)
     assert (ended.code, ended.stdout) == (2, "")

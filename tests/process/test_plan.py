@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import json
 import os
+import subprocess
 from contextlib import contextmanager
 from pathlib import Path
 
 import msgspec
 import pytest
+from tests.hosts.synthetic import Machine, write_host
 
+from resnet50_bench.config import CoreKind
 from resnet50_bench.host.machine import Host, read_host
 from resnet50_bench.placement.slots import Placement
 
@@ -56,6 +59,8 @@ def test_gated_is_one_instance_per_socket(r50):
         (["--host", "2x8", "--cores-per-instance", "9"], "--cores-per-instance 9 does not fit"),
         (["--host", "2x8", "--instances", "0"], "--instances: '0' must be a whole number, 1"),
         (["--host", "2x9 snc2"], "9 cores per socket cannot be divided into 2 equal memory"),
+        (["--core-kind", "e", "--host", "2x8"], "--core-kind e: this host's cores are of one kind"),
+        (["--core-kind", "x"], "--core-kind: 'x' must be one of p, e, lp, any"),
         (["--host", "nowhere.json"], "nowhere.json: No such file or directory"),
         (["--engine", "null"], "No such option '--engine'"),
     ],
@@ -144,6 +149,32 @@ def test_a_cpuset_of_cgroup_v1_is_honoured_and_shown(r50, two_cores):
         ]
         plan = r50("plan", command=command).stdout
     assert f"instance 0 ({last}), not allowed (" in plan
+
+
+def test_a_hybrid_cpu_is_planned_shown_and_recorded(r50, two_cores):
+    """In a mount namespace whose /sys says that one core is an E core, where that can be made."""
+    cpus = sorted(os.sched_getaffinity(0))[:2]
+    if cpus != [0, 1]:
+        pytest.skip("CPUs 0 and 1 are not both allowed")
+    root = write_host(r50.root / "host", Machine(nodes=(2,), efficient=1))
+    inside = ["unshare", "--mount", "sh", "-c", f'mount --bind {root}/sys /sys && exec "$@"', "sh"]
+    if subprocess.run([*inside, "true"], capture_output=True, check=False).returncode:
+        pytest.skip("this process may make no mount namespace")
+    command = [*inside, "taskset", "-c", "0,1", *COMMAND]
+    plan = r50("plan", command=command).stdout
+    assert "2 cores: 1 P with 1 hardware thread each, 1 E with 1 hardware thread each" in plan
+    assert "P cores  cpus 0  instance 0 (0)" in plan
+    assert "E cores  cpus 1  idle (1)" in plan
+    ended = r50("run", *QUICK, "--core-kind", "e", "--output", r50.output, command=command)
+    assert ended.code == 0, ended.stderr
+    record = r50.record()
+    assert record.config.core_kind is CoreKind.E
+    assert [(core.cpus, core.kind) for core in record.host.cores] == [
+        ((0,), CoreKind.P), ((1,), CoreKind.E),
+    ]  # fmt: skip
+    (slot,) = record.placement.slots
+    assert (slot.cpus, slot.core_kind) == ((1,), CoreKind.E)
+    assert record.instances[0].seen.cpus == (1,)
 
 
 @contextmanager

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import sys
 from contextlib import suppress
 
 import pytest
@@ -113,3 +114,38 @@ def test_workers_die_with_a_killed_r50(r50, start, stage):
     assert "\nINVALID\n" in shown.stdout
     line = "failed: the run never came to its end: r50 itself was killed"
     assert line in shown.stdout.splitlines()
+
+
+HOOK = """import os, signal, sys
+
+class Interrupter:
+    def find_spec(self, name, path=None, target=None):
+        if name == {module!r}:
+            os.kill(os.getpid(), signal.SIGINT)
+
+sys.meta_path.insert(0, Interrupter())
+"""
+
+
+@pytest.mark.parametrize(
+    "module",
+    ["click", "resnet50_bench.cli", "resnet50_bench.cli.run.points", "msgspec", "rich.console"],
+)
+def test_ctrl_c_while_a_module_is_imported(r50, module):
+    (hooks := r50.root / "hooks").mkdir()
+    (hooks / "sitecustomize.py").write_text(HOOK.format(module=module))
+    command = [sys.executable, "-m", "resnet50_bench"]
+    env = {"PYTHONPATH": str(hooks)}
+    ended = r50("run", *QUICK, "--output", r50.output, command=command, env=env)
+    assert (ended.code, ended.stdout, ended.stderr) == (130, "", "interrupted\n")
+    assert not r50.output.exists()
+
+
+def test_a_signal_to_an_instance_is_the_cause_of_its_end(r50, start):
+    """It is no exception in it, so there is no traceback in its log."""
+    process = start(STARTING)
+    os.kill(r50.find_worker(0), signal.SIGINT)
+    ended = r50.end(process)
+    assert ended.code == 3
+    assert "instance 0 was lost while loading: signal: SIGINT (Interrupt)" in ended.stdout
+    assert "Traceback" not in ended.stdout

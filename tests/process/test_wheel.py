@@ -42,12 +42,21 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_the_wheel_measures_without_a_checkout(wheel: Path, tmp_path: Path) -> None:
     home = tmp_path / "empty"
     venv.create(home, with_pip=True)
-    pip = [home / "bin" / "python", "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
+    pip = [
+        home / "bin" / "python",
+        "-m",
+        "pip",
+        "install",
+        "--quiet",
+        "--disable-pip-version-check",
+    ]
     # The locked versions, so that a release of today cannot fail the test of yesterday's code.
     constraints = tmp_path / "constraints.txt"
     constraints.write_text(list_versions())
     run([*pip, "--constraint", constraints, f"{wheel}[tensorflow]"], tmp_path)
-    where = run([home / "bin/python", "-c", "import resnet50_bench as it; print(it.__file__)"], home)
+    where = run(
+        [home / "bin/python", "-c", "import resnet50_bench as it; print(it.__file__)"], home
+    )
     assert Path(where.stdout.strip()).is_relative_to(home)
     run([home / "bin" / "r50", *COMMAND], tmp_path)
     (folder,) = (tmp_path / "runs").iterdir()

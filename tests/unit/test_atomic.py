@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from resnet50_bench.atomic import write_atomically
+from resnet50_bench.atomic import check_folder, write_atomically
 
 
 def test_readable_by_others(tmp_path):
@@ -44,3 +44,24 @@ def test_the_new_file_is_whole_before_it_takes_the_old_ones_place(tmp_path, monk
     write_atomically(path, b"new")
     assert seen == [(tmp_path, b"new", b"old")]
     assert path.read_bytes() == b"new"
+
+
+def test_the_failure_names_the_file(tmp_path):
+    (tmp_path / "x").mkdir()
+    with pytest.raises(OSError, match="Is a directory") as caught:
+        write_atomically(tmp_path / "x", b"new")
+    assert caught.value.filename == str(tmp_path / "x")
+
+
+def test_a_folder_is_looked_at_and_not_made(tmp_path):
+    check_folder(tmp_path / "not" / "there")
+    assert list(tmp_path.iterdir()) == []
+    (tmp_path / "file").touch()
+    with pytest.raises(NotADirectoryError) as caught:
+        check_folder(tmp_path / "file" / "below")
+    assert caught.value.filename == str(tmp_path / "file")
+
+
+def test_a_folder_without_room_for_the_file(tmp_path):
+    with pytest.raises(OSError, match="No space left on device"):
+        check_folder(tmp_path, needed_bytes=1 << 62)

@@ -58,15 +58,31 @@ def test_a_package_has_a_page_whose_names_exist(package: str) -> None:
         assert hasattr(owner, last), name
 
 
+def list_calls(name: str) -> set[str]:
+    """What the source of a module calls, as written there."""
+    path = ROOT / Path(*name.split("."))
+    file = path / "__init__.py" if path.is_dir() else path.with_suffix(".py")
+    tree = ast.parse(file.read_text())
+    return {ast.unparse(node.func) for node in ast.walk(tree) if isinstance(node, ast.Call)}
+
+
 def test_nothing_below_the_command_line_prints_or_exits() -> None:
     for name in list_modules():
-        if name.startswith("cli") or name in PROGRAMS:
-            continue
-        path = ROOT / Path(*name.split("."))
-        file = path / "__init__.py" if path.is_dir() else path.with_suffix(".py")
-        tree = ast.parse(file.read_text())
-        calls = {ast.unparse(node.func) for node in ast.walk(tree) if isinstance(node, ast.Call)}
-        assert not calls & {"print", "sys.exit", "exit"}, name
+        if not name.startswith("cli") and name not in PROGRAMS:
+            assert not list_calls(name) & {"print", "sys.exit", "exit"}, name
+
+
+def test_lines_are_printed_in_one_place() -> None:
+    """There the control characters of text from outside are shown."""
+    printing = {"click.echo", "click.secho", "click.style", "click.print"}
+    users = {name for name in list_modules() if list_calls(name) & printing}
+    assert users == {"cli.lines", "cli.terminal"}
+    styling = {
+        path.relative_to(ROOT).as_posix()
+        for path in ROOT.rglob("*.py")
+        if "from rich.text import" in path.read_text()
+    }
+    assert styling == {"report/styled.py"}
 
 
 def test_the_parents_modules_import_no_framework() -> None:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from resnet50_bench.errors import ConfigError, RequestError
 from resnet50_bench.parameters.table import Setting
+from resnet50_bench.paths import read_content
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -99,7 +100,7 @@ def _read_documents(path: Path, flag: str) -> list[dict[str, Any]]:
 
     try:
         # YAML takes a bare `*name` for an alias; the framework's users write patterns so.
-        text = _BARE_PATTERN.sub(r'"\1":', path.read_text())
+        text = _BARE_PATTERN.sub(r'"\1":', read_content(path).decode())
         documents = _load(yaml.BaseLoader(text))
     except OSError as error:
         raise RequestError(f"{flag} {path}: {error.strerror}") from error

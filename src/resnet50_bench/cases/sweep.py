@@ -12,12 +12,14 @@ from resnet50_bench.atomic import write_atomically
 from resnet50_bench.errors import (
     ConfigError,
     ExitCode,
-    HostError,
     Interrupted,
     MissingDataError,
+    OutputError,
     R50Error,
+    join_problems,
 )
 from resnet50_bench.parameters.table import Setting, make_config
+from resnet50_bench.printable import join_lines
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -194,16 +196,15 @@ def write_summary(path: Path, points: Sequence[Point], results: Sequence[PointRe
     """Write the summary of a sweep as JSON, atomically.
 
     Raises:
-        HostError: the file cannot be written.
+        OutputError: the file cannot be written.
     """
     rows = {"points": summarize_points(points, results)}
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         write_atomically(path, json.dumps(rows, indent=2).encode())
     except OSError as error:
-        raise HostError(
-            f"cannot write {path}: {error.strerror}",
-            "name a folder you may write to with --output DIR",
+        raise OutputError(
+            f"the summary {path}", error, "name a folder you may write to with --output DIR"
         ) from error
 
 
@@ -215,7 +216,7 @@ def render_points(points: Sequence[Point], results: Sequence[PointResult]) -> st
         f"{point.number:>4}  {point.describe():<{width}}  {_describe_end(ended.get(point.number))}"
         for point in points
     ]
-    return "\n".join(lines) + "\n"
+    return join_lines(lines)
 
 
 def _describe_end(result: PointResult | None) -> str:
@@ -252,6 +253,6 @@ def _measure_point(point: Point, measure: Callable[[Point], Measured]) -> PointR
     except R50Error as error:
         advice = f" -> {error.advice}" if error.advice else ""
         return PointResult(
-            point=point, exit_code=error.exit_code, problem=f"{error.message}{advice}"
+            point=point, exit_code=error.exit_code, problem=f"{join_problems(error)}{advice}"
         )
     return PointResult(point=point, exit_code=measured.exit_code, measured=measured)

@@ -12,11 +12,9 @@ Public names:
 
 from __future__ import annotations
 
-import os
 import signal
 import sys
 import traceback
-from typing import Any
 
 import click
 
@@ -28,12 +26,20 @@ from resnet50_bench.cli.dataset.command import dataset
 from resnet50_bench.cli.doctor import doctor
 from resnet50_bench.cli.host import host
 from resnet50_bench.cli.kpi import kpi
+from resnet50_bench.cli.lines import print_line, show_usage_error, show_what_is_not_encoded
 from resnet50_bench.cli.model import model
 from resnet50_bench.cli.plan import plan
 from resnet50_bench.cli.profile import profile
 from resnet50_bench.cli.run.command import run
 from resnet50_bench.cli.show import show
-from resnet50_bench.errors import ConfigError, ExitCode, Interrupted, R50Error
+from resnet50_bench.cli.streams import ReaderGone, discard_output, guard_streams, print_error
+from resnet50_bench.errors import (
+    NO_ROOM,
+    ExitCode,
+    OutputError,
+    R50Error,
+)
+from resnet50_bench.signals import ignore_interrupts, raise_on_interrupt
 
 _EPILOG = """\b
 Examples:
@@ -53,26 +59,7 @@ Exit codes: 0 valid result, 1 invalid result, 2 wrong request, 3 an instance or 
 host failed, 128+N ended by signal N (130 is Ctrl-C)."""
 
 
-class _Commands(click.Group):
-    """Ends as other tools do when the reader of its output goes away, as in `r50 show RUN | head`.
-
-    click and rich make exit code 1 of it, which here means an invalid result.
-    """
-
-    def invoke(self, ctx: click.Context) -> Any:
-        """Run the command that was asked for."""
-        try:
-            return super().invoke(ctx)
-        except (BrokenPipeError, SystemExit) as end:
-            if not any(isinstance(error, BrokenPipeError) for error in (end, end.__context__)):
-                raise
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-            sys.exit(128 + signal.SIGPIPE)
-
-
-@click.group(
-    cls=_Commands, epilog=_EPILOG, context_settings={"help_option_names": ["-h", "--help"]}
-)
+@click.group(epilog=_EPILOG, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, prog_name="r50")
 @click.option("--debug", is_flag=True, help="Show the traceback of an error.")
 def r50(debug: bool) -> None:
@@ -98,36 +85,52 @@ r50.add_command(ctest_case)
 
 def main() -> None:
     """Run the command line; every error ends in one clear message and the documented code."""
+    guard_streams()
+    show_what_is_not_encoded()
+    raise_on_interrupt()
+    try:
+        code = _run()
+    except ReaderGone:  # while an error was told
+        code = _end_quietly()
+    ignore_interrupts()
+    sys.exit(code)
+
+
+def _run() -> int:
     try:
         r50.main(standalone_mode=False)
     except (click.exceptions.Abort, KeyboardInterrupt):
-        click.echo("interrupted", err=True)
-        sys.exit(128 + signal.SIGINT)
+        print_line("interrupted", err=True)
+        return 128 + signal.SIGINT
     except click.ClickException as error:
-        error.show()
-        sys.exit(ExitCode.WRONG_REQUEST)
+        show_usage_error(error)
+        return ExitCode.WRONG_REQUEST
+    except SystemExit as end:
+        return end.code if isinstance(end.code, int) else ExitCode.VALID
+    except ReaderGone:
+        return _end_quietly()
     except Exception as error:  # noqa: BLE001 - the one place where errors become messages
         if "--debug" in sys.argv[1:]:
             traceback.print_exc()
-        sys.exit(_explain(error))
+        return _explain(error)
+    return ExitCode.VALID
+
+
+def _end_quietly() -> int:
+    """End as other tools do when the reader goes away, as in `r50 show RUN | head`."""
+    discard_output(2)
+    return 128 + signal.SIGPIPE
 
 
 def _explain(error: Exception) -> int:
     """Print what went wrong and what to do; return the exit code."""
+    if isinstance(error, OutputError):
+        discard_output()
+    if isinstance(error, OSError) and error.errno in NO_ROOM:
+        error = OutputError(error.filename or "a file", error)
     if isinstance(error, R50Error):
-        _print_error(error)
+        print_error(error)
         return error.exit_code
-    click.secho("internal error: ", fg="red", err=True, nl=False)
-    click.echo(f"{type(error).__name__}: {error}", err=True)
-    click.echo("  -> run it again as `r50 --debug ...` and report what it prints", err=True)
+    print_line(f"{type(error).__name__}: {error}", label="internal error: ", colour="red", err=True)
+    print_line("  -> run it again as `r50 --debug ...` and report what it prints", err=True)
     return ExitCode.FAILURE
-
-
-def _print_error(error: R50Error) -> None:
-    messages = error.problems if isinstance(error, ConfigError) else (error.message,)
-    label = "" if isinstance(error, Interrupted) else "error: "
-    for message in messages:
-        click.secho(label, fg="red", err=True, nl=False)
-        click.echo(message, err=True)
-    if error.advice is not None:
-        click.echo(f"  -> {error.advice}", err=True)

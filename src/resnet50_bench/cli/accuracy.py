@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from resnet50_bench.errors import ExitCode, RequestError
+from resnet50_bench.cli.lines import print_line, print_text
+from resnet50_bench.errors import ExitCode, refuse_output
 
 if TYPE_CHECKING:
     from resnet50_bench.verdict.compare import Comparison
@@ -97,9 +98,9 @@ def compare_runs(first: Path, second: Path, **options: Any) -> None:
         summary = summarize_comparison(comparison, differences, names)
         print_json({**summary, "max_drop_points": wanted.max_drop, "passed": not failed})
     else:
-        click.echo(render_comparison(comparison, differences, names, wanted.flips), nl=False)
+        print_text(render_comparison(comparison, differences, names, wanted.flips))
         if wanted.max_drop is not None:
-            click.echo(describe_gate(comparison, wanted.max_drop))
+            print_line(describe_gate(comparison, wanted.max_drop))
     sys.exit(ExitCode.INVALID_RESULT if failed else ExitCode.VALID)
 
 
@@ -110,6 +111,4 @@ def _write_flips(comparison: Comparison, path: Path) -> None:
     try:
         write_atomically(path, render_flips(comparison).encode())
     except OSError as error:
-        raise RequestError(
-            f"--csv {path}: {error.strerror}", "name a file in a folder you may write to"
-        ) from error
+        raise refuse_output("--csv", path, error) from error

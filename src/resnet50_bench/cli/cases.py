@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
+
+from resnet50_bench.cli.lines import print_line
+from resnet50_bench.errors import refuse_output
 
 if TYPE_CHECKING:
     from resnet50_bench.cases.catalog import CaseAnswer
@@ -64,9 +68,9 @@ def _require_platform(host: Host) -> Platform:
 
 
 def _print_json(platform: Platform, answers: list[CaseAnswer]) -> None:
-    import json
-
     import msgspec
+
+    from resnet50_bench.cli.terminal import print_json
 
     rows = [
         {
@@ -78,7 +82,7 @@ def _print_json(platform: Platform, answers: list[CaseAnswer]) -> None:
         }
         for number, answer in enumerate(answers, 1)
     ]
-    click.echo(json.dumps({"platform": platform.value, "cases": rows}, indent=2))
+    print_json({"platform": platform.value, "cases": rows})
 
 
 def _print_list(platform: Platform, host: Host, answers: list[CaseAnswer]) -> None:
@@ -87,17 +91,22 @@ def _print_list(platform: Platform, host: Host, answers: list[CaseAnswer]) -> No
     meaning = describe_platform(platform)
     place = "this machine" if platform is detect_platform(host) else "not this machine"
     precisions = ", ".join(item.value for item in meaning.precisions)
-    click.echo(f"Platform {platform.value} ({place}); default precision "
+    print_line(f"Platform {platform.value} ({place}); default precision "
                f"{meaning.default_precision.value}, of {precisions}")  # fmt: skip
     for number, answer in enumerate(answers, 1):
-        click.echo(f"  Test {f'#{number}':>3}: {answer.case.name}")
+        print_line(f"  Test {f'#{number}':>3}: {answer.case.name}")
         state = "runnable" if answer.runnable else "not runnable here"
-        click.echo(f"             {state}: {answer.reason}")
+        print_line(f"             {state}: {answer.reason}")
     runnable = sum(answer.runnable for answer in answers)
-    click.echo(f"{len(answers)} test cases, {runnable} runnable on this machine")
+    print_line(f"{len(answers)} test cases, {runnable} runnable on this machine")
 
 
 def _write_tests(path: Path, answers: list[CaseAnswer]) -> None:
+    from resnet50_bench.atomic import write_atomically
     from resnet50_bench.report.ctest_file import render_tests
 
-    path.write_text(render_tests([answer.case for answer in answers], sys.executable))
+    text = render_tests([answer.case for answer in answers], sys.executable)
+    try:
+        write_atomically(path, os.fsencode(text))
+    except OSError as error:
+        raise refuse_output("--ctest", path, error) from error

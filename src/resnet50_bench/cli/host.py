@@ -7,6 +7,8 @@ from pathlib import Path
 
 import click
 
+from resnet50_bench.cli.lines import print_content, print_line
+
 _EPILOG = """\b
 Examples:
   r50 host show
@@ -43,7 +45,7 @@ def capture(file: Path) -> None:
     """
     from resnet50_bench import __version__
     from resnet50_bench.atomic import write_atomically
-    from resnet50_bench.errors import HostError
+    from resnet50_bench.errors import NO_ROOM, HostError, OutputError
     from resnet50_bench.host.files import HostFile, encode_host_file
     from resnet50_bench.host.machine import read_host
 
@@ -52,15 +54,17 @@ def capture(file: Path) -> None:
         HostFile(tool_version=__version__, captured=captured, host=read_host())
     )
     if str(file) == "-":
-        click.echo(content, nl=False)
+        print_content(content)
         return
     try:
         write_atomically(file, content)
     except OSError as error:
+        if error.errno in NO_ROOM:
+            raise OutputError(file, error) from error
         raise HostError(
             f"cannot write {file}: {error.strerror}", "name a FILE in a folder you may write to"
         ) from error
-    click.echo(f"wrote {file}")
+    print_line(f"wrote {file}")
 
 
 @host.command(
@@ -81,5 +85,5 @@ def show(file: str | None, *, as_json: bool) -> None:
     if as_json:
         print_json(msgspec.to_builtins(found))
         return
-    rows = [*list_host_rows(found), ("Nodes", "\n".join(render_nodes(found)))]
+    rows = [*list_host_rows(found), ("Nodes", render_nodes(found))]
     print_rows(make_console(), rows)

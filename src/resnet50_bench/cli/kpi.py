@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from resnet50_bench.errors import RequestError
+from resnet50_bench.cli.lines import print_content, print_line
+from resnet50_bench.errors import RequestError, refuse_output
 
 if TYPE_CHECKING:
     from resnet50_bench.report.kpi.text import KpiRun
@@ -25,7 +26,7 @@ Examples:
 \b
 Exit code: the worst of the runs listed. 0: every one is VALID. 1: one is INVALID, or
 comes from a log, which nothing can verify. 2: a record cannot be read. 3: a run lost
-an instance."""
+an instance. What is no run at all is skipped with a line on stderr, and does not count."""
 
 
 @click.command(epilog=_EPILOG)
@@ -61,7 +62,10 @@ def kpi(logs: tuple[Path, ...], **options: Any) -> None:
     wanted = _Wanted(**options)
     if wanted.form == "xlsx" and wanted.output is None:
         raise RequestError("--format xlsx is no text to print", "add --output FILE.xlsx")
-    runs = read_runs(logs or (Path(),))
+    listing = read_runs(logs or (Path(),))
+    runs = listing.runs
+    for reason in listing.skipped:
+        print_line(f"skipped: {reason}", err=True)
     _write(_render(runs, wanted), wanted.output)
     if wanted.verbose:
         _show_unused(runs)
@@ -112,14 +116,12 @@ def _write(content: str | bytes, output: Path | None) -> None:
 
     data = content.encode() if isinstance(content, str) else content
     if output is None:
-        click.echo(data, nl=False)
+        print_content(data)
         return
     try:
         write_atomically(output, data)
     except OSError as error:
-        raise RequestError(
-            f"--output {output}: {error.strerror}", "name a file in a folder you may write to"
-        ) from error
+        raise refuse_output("--output", output, error) from error
 
 
 def _show_unused(runs: Sequence[KpiRun]) -> None:
@@ -127,9 +129,9 @@ def _show_unused(runs: Sequence[KpiRun]) -> None:
     for run in runs:
         if not run.unused_count:
             continue
-        click.echo(f"{run.name}: lines of the log not used: {run.unused_count}", err=True)
+        print_line(f"{run.name}: lines of the log not used: {run.unused_count}", err=True)
         for line in run.unused:
-            click.echo(f"  {line.path}:{line.number}: {line.text}", err=True)
+            print_line(f"  {line.path}:{line.number}: {line.text}", err=True)
         left_out = run.unused_count - len(run.unused)
         if left_out:
-            click.echo(f"  and {left_out} more", err=True)
+            print_line(f"  and {left_out} more", err=True)

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import click
 
+from resnet50_bench.cli.lines import print_line
 from resnet50_bench.config import Precision
 from resnet50_bench.errors import ExitCode
 from resnet50_bench.parameters.table import Setting, make_config
@@ -33,7 +34,13 @@ def model() -> None:
 def prepare(path: str | None, precision: str, calibration: str | None) -> None:
     """Fold and optimise a graph for inference, once; `r50 run` does it on demand."""
     from resnet50_bench.cli.terminal import TerminalObserver
-    from resnet50_bench.model import ModelSource, default_cache_dir, find_prepared, prepare
+    from resnet50_bench.model import (
+        ModelSource,
+        check_cache,
+        default_cache_dir,
+        find_prepared,
+        prepare,
+    )
     from resnet50_bench.planning.plan import describe_model, plan_calibration
 
     config = make_config([Setting("PRECISION", precision, "--precision")])
@@ -42,10 +49,12 @@ def prepare(path: str | None, precision: str, calibration: str | None) -> None:
     request = plan_calibration(calibration, config.seed)
     found = find_prepared(source, config.precision, cache_dir, request)
     if found is None:
+        check_cache(cache_dir)
         with TerminalObserver() as observer:
             observer.stage(1, 1, "prepare the model: about half a minute")
             found = prepare(source, config.precision, cache_dir, observer.note, request)
-    click.echo(f"{describe_model(found.manifest)}\n{found.path}")
+    print_line(describe_model(found.manifest))
+    print_line(f"{found.path}")
 
 
 @model.command(epilog="\b\nExamples:\n  r50 model info\n  r50 model info --json")
@@ -66,11 +75,11 @@ def info(*, as_json: bool) -> None:
                     for item in found])  # fmt: skip
         return
     if not found:
-        click.echo(f"no prepared models in {cache_dir}; `r50 model prepare` makes one")
+        print_line(f"no prepared models in {cache_dir}; `r50 model prepare` makes one")
     for item in found:
-        click.echo(describe_model(item.manifest))
+        print_line(describe_model(item.manifest))
         for name, text in describe_manifest(item):
-            click.echo(f"  {name:<14}{text}")
+            print_line(f"  {name:<14}{text}")
 
 
 @model.command(epilog="\b\nExample:\n  r50 model verify resnet50_v1.pb")
@@ -80,15 +89,14 @@ def verify(path: Path) -> None:
     from resnet50_bench.model import verify
 
     found = verify(path)
-    click.echo(f"{path}: {found.identity.size_bytes:,} bytes, sha256 {found.identity.sha256}")
+    print_line(f"{path}: {found.identity.size_bytes:,} bytes, sha256 {found.identity.sha256}")
     if not found.problems:
-        click.echo(f"ResNet-50 v1.5: {found.structure.convolutions} convolutions, "
+        print_line(f"ResNet-50 v1.5: {found.structure.convolutions} convolutions, "
                    f"{found.structure.parameters:,} parameters, "
                    f"{found.structure.classes} classes")  # fmt: skip
         return
     for problem in found.problems:
-        click.secho("problem: ", fg="red", nl=False)
-        click.echo(problem)
+        print_line(problem, label="problem: ", colour="red")
     sys.exit(ExitCode.WRONG_REQUEST)
 
 
@@ -104,4 +112,5 @@ def fetch() -> None:
         observer.stage(1, 1, f"fetch {PUBLISHED_URL}")
         show = partial(StepProgress(observer), Step.DOWNLOAD)
         path = fetch(default_cache_dir(os.environ), show)
-    click.echo(f"{path}\nuse it with: r50 run --model {path}")
+    print_line(f"{path}")
+    print_line(f"use it with: r50 run --model {path}")

@@ -18,6 +18,7 @@ _NAMES = {
     "INSTANCES",
     "SMT",
     "SPAN_SOCKETS",
+    "CORE_KIND",
     "WEIGHT_SHARING",
     "SHARE_PER",
     "FORCE",
@@ -33,6 +34,7 @@ Examples:
   r50 plan --mode latency
   r50 plan --host "2x56x2 snc4" --cores-per-instance 14
   r50 plan --host 2x128x2 --instances 64 --cores-per-instance 4 --smt
+  r50 plan --host 1x8x2+16 --core-kind any --cores-per-instance 4
   r50 plan --host big.json --json        a file of `r50 host capture`"""
 
 
@@ -42,7 +44,8 @@ Examples:
     "host_text",
     metavar="FILE|SPEC",
     help="Plan for another machine: a file of `r50 host capture`, or SOCKETSxCORES[xTHREADS] "
-    "(cores per socket, threads per core), then sncN or npsN for N memory nodes per socket.  "
+    "(cores per socket, threads per core), then +E for so many E cores of a hybrid CPU, or sncN or "
+    "npsN for N memory nodes per socket.  "
     "[default: this machine]",
 )
 @parameter_options(_PLACING)

@@ -41,12 +41,13 @@ def profile(run: Path, *, instance: int | None, top: int, everything: bool, as_j
     per instance that was traced to prove its precision.
     """
     from resnet50_bench.cli.terminal import make_console, print_json
+    from resnet50_bench.paths import is_folder
     from resnet50_bench.report.terminal.profile import print_profile, summarize_profile
     from resnet50_bench.results.kernel_logs import find_kernel_logs
     from resnet50_bench.results.record import read_record
 
     record = read_record(run)
-    folder = run if run.is_dir() else run.parent
+    folder = run if is_folder(run) else run.parent
     logs = find_kernel_logs(folder, record, instance, everything=everything)
     found = _read(logs, record)
     if as_json:

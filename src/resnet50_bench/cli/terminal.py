@@ -1,4 +1,8 @@
-"""What the commands share on the terminal: a console, JSON, and the progress of a run."""
+"""What the commands share on the terminal: lines, a console, JSON, and the progress of a run.
+
+Everything printed goes through here or `cli.lines`, where the control characters of text from
+outside are shown (`printable`).
+"""
 
 from __future__ import annotations
 
@@ -9,7 +13,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 from rich.console import Console
-from rich.text import Text
+
+from resnet50_bench.printable import show_controls
+from resnet50_bench.report.styled import Line
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -22,12 +28,14 @@ def make_console(*, stderr: bool = False) -> Console:
     """A console that colours a terminal only, and does not squeeze lines in a pipe."""
     stream = sys.stderr if stderr else sys.stdout
     width = None if stream.isatty() else max(_MIN_WIDTH, shutil.get_terminal_size().columns)
-    return Console(file=stream, width=width, highlight=False, soft_wrap=True)
+    return Console(
+        file=stream, width=width, highlight=False, markup=False, emoji=False, soft_wrap=True
+    )
 
 
 def print_json(value: Any) -> None:
-    """Print indented JSON on stdout."""
-    click.echo(json.dumps(value, indent=2))
+    """Print indented JSON on stdout, in ASCII: other characters are escapes."""
+    click.echo(json.dumps(value, indent=2).replace("\x7f", "\\u007f"))
 
 
 class TerminalObserver:
@@ -56,12 +64,12 @@ class TerminalObserver:
     def stage(self, number: int, total: int, text: str) -> None:
         """Print a numbered stage."""
         self.clear()
-        self._console.print(Text(f"[{number}/{total}] ", style="bold cyan").append(text, "default"))
+        self._console.print(Line(f"[{number}/{total}] ", style="bold cyan").add(text, "default"))
 
     def note(self, text: str) -> None:
         """Print a line below the stage."""
         self.clear()
-        self._console.print(Text(f"      {text}"))
+        self._console.print(Line(f"      {text}"))
 
     def waiting(self, text: str, share: float | None) -> None:
         """Write the waiting line over the last one."""
@@ -71,7 +79,7 @@ class TerminalObserver:
         if share is not None:
             done = round(share * _BAR_CELLS)
             bar = "[" + "#" * done + "." * (_BAR_CELLS - done) + "] "
-        line = f"      {bar}{text}"[: self._console.width - 1]
+        line = f"      {bar}{show_controls(text)}"[: self._console.width - 1]
         sys.stderr.write(f"\r\x1b[2K{line}")
         sys.stderr.flush()
         self._drawn = True

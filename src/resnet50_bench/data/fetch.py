@@ -19,6 +19,7 @@ from resnet50_bench.data.verify.facts import Step
 from resnet50_bench.data.verify.inquiry import Inquiry, published_hashes
 from resnet50_bench.download import Wanted, download_file, plan_part
 from resnet50_bench.errors import DatasetError
+from resnet50_bench.paths import is_there
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -61,7 +62,7 @@ def fetch_archive(
 
     """
     path = folder / published.file_name
-    if path.exists():  # also where nothing can be written
+    if is_there(path):  # also where nothing can be written
         _require_published(path, published, memory, on_progress)
         return Fetched(path, was_there=True)
     with _hold_part(path):

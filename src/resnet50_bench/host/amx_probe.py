@@ -7,6 +7,7 @@ the throwaway process, so it imports the standard library alone.
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import errno
 import json
@@ -94,20 +95,24 @@ def probe_amx() -> AmxProbe:
         )
     except (OSError, subprocess.TimeoutExpired) as error:
         return AmxProbe(permitted=False, tile_operation=None, reason=f"the probe failed: {error}")
-    return plan_answer(child.returncode, child.stdout.decode(errors="replace"))
+    output, errors = (text.decode(errors="replace") for text in (child.stdout, child.stderr))
+    return plan_answer(child.returncode, output, errors)
 
 
-def plan_answer(returncode: int, output: str) -> AmxProbe:
+def plan_answer(returncode: int, output: str, errors: str = "") -> AmxProbe:
     """Return what the child's exit code and its lines of JSON say.
 
     Args:
         returncode: as `subprocess` gives it: negative for a signal.
         output: one JSON object a line; what the child did not reach is missing.
+        errors: what it wrote to stderr.
     """
     answers: dict[str, object] = {}
     for line in output.splitlines():
-        answers.update(json.loads(line))
-    refusal = answers.get(_PERMISSION, "the child ended before it asked")
+        with contextlib.suppress(ValueError, TypeError):  # a warning of the interpreter's, say
+            answers.update(json.loads(line))
+    why = _find_error(errors)
+    refusal = answers.get(_PERMISSION, f"the child ended before it asked{why}")
     permission = (
         "the kernel granted the tile registers"
         if refusal is None
@@ -119,6 +124,14 @@ def plan_answer(returncode: int, output: str) -> AmxProbe:
         tile_operation=tile_operation,
         reason=f"{permission}; {operation}",
     )
+
+
+def _find_error(errors: str) -> str:
+    from resnet50_bench.interpreter import find_error  # not there in the throwaway process
+
+    lines = errors.strip().splitlines()
+    found = find_error(errors) or (lines[0] if lines else None)
+    return f": {found}" if found is not None else ""
 
 
 def _plan_operation(returncode: int, answers: dict[str, object]) -> tuple[bool | None, str]:

@@ -6,13 +6,15 @@ kernel's own files: these would be thousands on a large machine, and do not tell
 
 from __future__ import annotations
 
+from collections import Counter
 from pathlib import Path
 
 import msgspec
 
 from resnet50_bench.errors import HostSpecError
-from resnet50_bench.host.machine import Host, read_host
+from resnet50_bench.host.machine import Host, format_cpu_list, read_host
 from resnet50_bench.host.specs import SYNTAX, describe_host, is_spec
+from resnet50_bench.paths import describe_problem, read_content
 
 HOST_FILE_VERSION = 1
 
@@ -49,10 +51,11 @@ def read_host_file(path: Path) -> HostFile:
         HostSpecError: it cannot be read, is something else, or of another version.
     """
     try:
-        content = path.read_bytes()
-    except OSError as error:
+        content = read_content(path)
+    except (OSError, ValueError) as error:
         raise HostSpecError(
-            f"{path}: {error.strerror}", f"name a file of `r50 host capture`, or write {SYNTAX}"
+            f"{path}: {describe_problem(error)}",
+            f"name a file of `r50 host capture`, or write {SYNTAX}",
         ) from error
     try:
         version = msgspec.json.decode(content, type=_Version).host_file_version
@@ -66,9 +69,29 @@ def read_host_file(path: Path) -> HostFile:
         raise HostSpecError(
             f"{path} is not a host file: {error}", "write one with `r50 host capture FILE`"
         ) from error
-    if not file.host.cores or not all(core.cpus for core in file.host.cores):
-        raise HostSpecError(f"{path} names no usable core", "capture the host again")
+    contradiction = _find_contradiction(file.host)
+    if contradiction is not None:
+        raise HostSpecError(f"{path} {contradiction}", "capture the host again")
     return file
+
+
+def _find_contradiction(host: Host) -> str | None:
+    """What no reader would have written, but somebody who edited the file."""
+    if not host.cores or not all(core.cpus for core in host.cores):
+        return "names no usable core"
+    cpus = Counter(cpu for core in host.cores for cpu in core.cpus)
+    twice = tuple(cpu for cpu, count in cpus.items() if count > 1)
+    if twice:
+        return f"has CPUs {format_cpu_list(twice)} in more than one core"
+    nodes = [node.id for node in host.nodes]
+    if len(set(nodes)) < len(nodes):
+        return "has a memory node twice"
+    unknown = {core.node for core in host.cores} - {*nodes, None}
+    if unknown:
+        return f"has cores of memory nodes that it does not list: {sorted(filter(None, unknown))}"
+    if min(cpus) < 0:
+        return f"has a CPU {min(cpus)}"
+    return None
 
 
 def open_host(text: str | None) -> Host:

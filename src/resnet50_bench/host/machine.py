@@ -12,7 +12,9 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
+from resnet50_bench.config import CoreKind
 from resnet50_bench.errors import HostError
 from resnet50_bench.host.cgroups import (
     read_allowed_cpus,
@@ -20,6 +22,7 @@ from resnet50_bench.host.cgroups import (
     read_memory_limit,
     read_quota,
 )
+from resnet50_bench.host.core_kinds import read_core_kinds
 from resnet50_bench.host.kernel_files import (
     LIVE_ROOT,
     list_numbered,
@@ -33,8 +36,16 @@ from resnet50_bench.host.kernel_files import (
     search,
 )
 
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
 _CPU = "sys/devices/system/cpu"
 _NODE = "sys/devices/system/node"
+_PACKAGE = "physical_package_id"
+_MEND_TOPOLOGY = (
+    "no placement on such a topology could be believed: mend the virtual machine's description of "
+    "its CPUs, or update the kernel or the firmware"
+)
 _HUGE_PAGES = "sys/kernel/mm/transparent_hugepage/enabled"
 
 
@@ -45,12 +56,15 @@ class Core:
     Attributes:
         cpus: its online, allowed hardware threads, lowest first; at least one.
         socket: the physical package id, as the kernel numbers it.
-        node: the memory node the core belongs to.
+        node: the memory node the core belongs to, the lowest where several list its CPUs; None
+            where none does.
+        kind: of core, on a hybrid CPU; None where all are of one kind, or nothing tells.
     """
 
     cpus: tuple[int, ...]
     socket: int
-    node: int
+    node: int | None
+    kind: CoreKind | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +73,7 @@ class Node:
 
     Attributes:
         id: the kernel's number.
-        cpus: its online CPUs, allowed or not.
+        cpus: its online CPUs, allowed or not; with emulated nodes (numa=fake) a CPU is in several.
         memory_bytes: its memory; None when the kernel does not say.
     """
 
@@ -127,6 +141,11 @@ class Host:
         """How many physical cores are usable."""
         return len(self.cores)
 
+    @property
+    def core_kinds(self) -> tuple[CoreKind, ...]:
+        """The kinds of the usable cores, the fastest first; () where they are of one, or untold."""
+        return tuple(kind for kind in CoreKind if any(core.kind is kind for core in self.cores))
+
     def cores_per_socket(self, socket: int) -> int:
         """How many physical cores of this socket are usable; 0 for an unknown socket."""
         return sum(core.socket == socket for core in self.cores)
@@ -157,6 +176,7 @@ def read_host(root: Path = LIVE_ROOT, allowed: frozenset[int] | None = None) -> 
     total_bytes, available_bytes = _read_memory(root)
     nodes = _read_nodes(root, online) or (Node(0, online, total_bytes),)
     cores = _read_cores(root, online, nodes)
+    kinds = read_core_kinds(root, usable)
     cpuinfo = read_text(root / "proc/cpuinfo") or ""
     flags = frozenset((search(cpuinfo, r"^(?:flags|Features)\s*: (.+)") or "").split())
     load = search(read_text(root / "proc/loadavg"), r"^(\d+\.\d+)")
@@ -165,7 +185,7 @@ def read_host(root: Path = LIVE_ROOT, allowed: frozenset[int] | None = None) -> 
         kernel=read_text(root / "proc/sys/kernel/osrelease") or "unknown",
         cpu_model=_cpu_model(cpuinfo),
         cpu_flags=tuple(sorted(flags)),
-        cores=_restrict_cores(cores, usable),
+        cores=_restrict_cores(cores, usable, kinds),
         nodes=nodes,
         total_sockets=len({core.socket for core in cores}),
         total_cores=len(cores),
@@ -244,37 +264,78 @@ def _read_allowed_nodes(root: Path, nodes: tuple[Node, ...]) -> tuple[int, ...] 
 
 
 def _read_cores(root: Path, online: tuple[int, ...], nodes: tuple[Node, ...]) -> list[Core]:
-    """Every online core; a CPU that no node lists counts to the first node."""
-    node_of = {cpu: node.id for node in nodes for cpu in node.cpus}
+    """Every online core.
+
+    Raises:
+        HostError: the files contradict each other.
+    """
+    node_of = {cpu: node.id for node in reversed(nodes) for cpu in node.cpus}
+    everyone = frozenset(online)
     unseen = set(online)
     cores = []
     for cpu in online:
         if cpu not in unseen:
             continue
-        folder = root / _CPU / f"cpu{cpu}/topology"
-        threads = tuple(sorted({cpu, *_read_siblings(folder)} & unseen))
+        threads = _read_siblings(root, cpu, everyone)
         unseen.difference_update(threads)
-        # The kernel writes -1 where the firmware does not name the package.
-        socket = max(read_int(folder / "physical_package_id") or 0, 0)
-        cores.append(Core(threads, socket, node_of.get(cpu, nodes[0].id)))
+        cores.append(Core(threads, _read_socket(root, threads), node_of.get(cpu)))
     return cores
 
 
-def _read_siblings(topology: Path) -> tuple[int, ...]:
-    """The hardware threads of a core; kernels before 5.3 know only the `thread_siblings` names."""
+def _topology(root: Path, cpu: int) -> Path:
+    return root / _CPU / f"cpu{cpu}/topology"
+
+
+def _read_socket(root: Path, threads: tuple[int, ...]) -> int:
+    # The kernel writes -1 where the firmware does not name the package.
+    sockets = {max(read_int(_topology(root, cpu) / _PACKAGE) or 0, 0) for cpu in threads}
+    if len(sockets) > 1:
+        raise HostError(
+            f"{root / _CPU} has CPUs {format_cpu_list(threads)} as one core, and that core on "
+            f"sockets {format_cpu_list(tuple(sockets))}",
+            _MEND_TOPOLOGY,
+        )
+    return sockets.pop()
+
+
+def _read_siblings(root: Path, cpu: int, online: frozenset[int]) -> tuple[int, ...]:
+    """The online hardware threads of a CPU's core, on which all of them must agree."""
+    threads = _list_siblings(root, cpu, online) or (cpu,)
+    for other in threads:
+        theirs = _list_siblings(root, other, online)
+        if cpu not in threads or (theirs and theirs != threads):
+            raise HostError(
+                f"{root / _CPU}: CPU {cpu} has CPUs {format_cpu_list(threads)} as its core, and "
+                f"CPU {other} has {format_cpu_list(theirs)}",
+                _MEND_TOPOLOGY,
+            )
+    return threads
+
+
+def _list_siblings(root: Path, cpu: int, online: frozenset[int]) -> tuple[int, ...]:
+    """() where nothing tells; kernels before 5.3 know only the `thread_siblings` names."""
+    folder = _topology(root, cpu)
     names = ("core_cpus", "thread_siblings")
-    lists = [read_cpus(topology / f"{name}_list") for name in names]
-    lists += [read_cpus(topology / name, parse_cpu_mask) for name in names]
-    return next(filter(None, lists), ())
+    files = [(folder / f"{name}_list", parse_cpu_list) for name in names]
+    files += [(folder / name, parse_cpu_mask) for name in names]
+    found = next(filter(None, (read_cpus(path, parse) for path, parse in files)), ())
+    return tuple(sorted(set(found).intersection(online)))
 
 
-def _restrict_cores(cores: list[Core], usable: frozenset[int]) -> tuple[Core, ...]:
-    kept = (
-        Core(tuple(cpu for cpu in core.cpus if cpu in usable), core.socket, core.node)
-        for core in cores
-        if usable.intersection(core.cpus)
-    )
-    return tuple(sorted(kept, key=lambda core: (core.socket, core.node, core.cpus)))
+def _restrict_cores(
+    cores: list[Core], usable: frozenset[int], kinds: Mapping[int, CoreKind]
+) -> tuple[Core, ...]:
+    kept = []
+    for core in cores:
+        cpus = tuple(cpu for cpu in core.cpus if cpu in usable)
+        if cpus:
+            kept.append(Core(cpus, core.socket, core.node, kinds.get(cpus[0])))
+    return tuple(sorted(kept, key=_order))
+
+
+def _order(core: Core) -> tuple[int, bool, int, tuple[int, ...]]:
+    """By socket, node and CPU; cores of no node come last."""
+    return core.socket, core.node is None, core.node or 0, core.cpus
 
 
 def _cpu_model(cpuinfo: str) -> str:

@@ -8,6 +8,7 @@ import sys
 import time
 from typing import TYPE_CHECKING, Protocol
 
+from resnet50_bench.errors import OutputError
 from resnet50_bench.instance.job import Entered, decode_go, encode
 
 if TYPE_CHECKING:
@@ -15,8 +16,15 @@ if TYPE_CHECKING:
 
 
 def write_mark(text: str) -> None:
-    """Write a line to stdout, past the buffers, as oneDNN's trace is."""
-    os.write(sys.stdout.fileno(), f"{text}\n".encode())
+    """Write a line to stdout, past the buffers, as oneDNN's trace is.
+
+    Raises:
+        OutputError: the log cannot be written.
+    """
+    try:
+        os.write(sys.stdout.fileno(), f"{text}\n".encode())
+    except OSError as error:
+        raise OutputError("the log of oneDNN", error) from error
 
 
 class Channel(Protocol):

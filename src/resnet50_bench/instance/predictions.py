@@ -14,6 +14,9 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+LABELED_CLASSES = 1000
+"""Of ImageNet; a model may have outputs before them, as the background class."""
+
 TOP = 5
 ROW = struct.Struct(f"<I{TOP}H{TOP}f")
 

@@ -19,7 +19,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
-from resnet50_bench.errors import R50Error, RequestError
+from resnet50_bench.errors import OutputError, R50Error, RequestError
 from resnet50_bench.host.allocators import read_malloc_library
 from resnet50_bench.host.cpu_latency import CpuLatencyLimit
 from resnet50_bench.host.memory_policy import (
@@ -54,6 +54,7 @@ from resnet50_bench.instance.job import (
     decode_job,
 )
 from resnet50_bench.instance.measure import Samples, StopRule, measure
+from resnet50_bench.interpreter import IMPORT_ADVICE
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -122,7 +123,7 @@ def _work(channel: Channel, job: Job) -> None:
     def finish(measured: _Measured) -> Finished:
         channel.phase = "reporting"
         if job.kernel_log:
-            write_mark(MEASURE_END)
+            _mark_region(MEASURE_END)
         return _report(measured, loaded, policy_error, limit)
 
     if job.evaluation is not None:
@@ -256,8 +257,14 @@ def _wait_for_go(channel: Channel, job: Job) -> int:
     """Return when the moment of the word has come, and that moment."""
     start_ns = channel.wait_for_go()
     if job.kernel_log:
-        write_mark(MEASURE_BEGIN)
+        _mark_region(MEASURE_BEGIN)
     return start_ns
+
+
+def _mark_region(text: str) -> None:
+    """Without its mark a log cannot be profiled; that is no reason to lose what was measured."""
+    with contextlib.suppress(OutputError):
+        write_mark(text)
 
 
 def _trace(channel: Channel, job: Job) -> None:
@@ -366,12 +373,17 @@ def _read_placement(policy_error: str | None) -> PlacementSeen:
 
 
 def _describe_failure(phase: str, error: Exception) -> Failed:
-    kind = type(error).__name__
+    cause: BaseException = error
+    while isinstance(cause, ImportError) and cause.__cause__ is not None:
+        cause = cause.__cause__  # numpy's own message is a page on how to ask for help
+    kind = type(cause).__name__
+    is_strange = isinstance(error, AttributeError) and str(error).startswith("module ")
+    advice = IMPORT_ADVICE if is_strange or isinstance(error, ImportError) else None
     return Failed(
         phase=phase,
         kind=kind,
-        message=(str(error).strip().splitlines() or [kind])[0],
-        advice=error.advice if isinstance(error, R50Error) else None,
+        message=(str(cause).strip().splitlines() or [kind])[0],
+        advice=error.advice if isinstance(error, R50Error) else advice,
         out_of_memory=kind in _OUT_OF_MEMORY,
         traceback=traceback.format_exc(),
         wrong_request=isinstance(error, RequestError),

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from resnet50_bench.errors import HostError
+from resnet50_bench.errors import NO_ROOM, HostError, OutputError
 from resnet50_bench.instance.job import (
     INSTANCE_LOG,
     KERNEL_LOG,
@@ -24,17 +24,16 @@ from resnet50_bench.instance.job import (
     encode,
     name_log,
 )
-from resnet50_bench.interpreter import plan_arguments
+from resnet50_bench.interpreter import advise_start, describe_refusal, plan_arguments
 from resnet50_bench.launch.worker import Worker, choose_log, ignore_answers
+from resnet50_bench.signals import signals_held
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
 WORKER_ARGUMENTS = plan_arguments("resnet50_bench.instance.worker")
 
-HELD_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-"""Blocked while a worker is started, and so in the worker too, until it unblocks them."""
-
+_FEWER = "use fewer instances (--instances or a larger --cores-per-instance)"
 _READ_BYTES = 1 << 20
 _REAP_SECONDS = 10.0
 
@@ -131,16 +130,6 @@ class LocalLauncher:
                     worker.stream.close()
 
 
-@contextmanager
-def signals_held() -> Iterator[None]:
-    """Keep back what may raise: between a fork and the note of it, that would lose the child."""
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, HELD_SIGNALS)
-    try:
-        yield
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
-
-
 def _start(
     job: Job,
     environment: Mapping[str, str],
@@ -168,9 +157,11 @@ def _start(
             )
     except OSError as error:
         ours.close()
+        if error.errno in NO_ROOM:
+            raise OutputError(error.filename or log_path, error) from error
         raise HostError(
-            f"instance {job.slot.instance} cannot be started: {error.strerror or error}",
-            "use fewer instances (--instances or a larger --cores-per-instance)",
+            f"instance {job.slot.instance} cannot be started: {describe_refusal(error)}",
+            advise_start(error, _FEWER),
         ) from error
     finally:
         theirs.close()

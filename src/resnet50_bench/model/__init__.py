@@ -13,7 +13,7 @@ Public names:
     `fetch`: the published weights.
 """
 
-from resnet50_bench.model.cache import CACHE_VARIABLE, default_cache_dir
+from resnet50_bench.model.cache import CACHE_VARIABLE, check_cache, default_cache_dir
 from resnet50_bench.model.calibration import CalibrationIdentity, CalibrationRequest
 from resnet50_bench.model.download import PUBLISHED_URL, fetch
 from resnet50_bench.model.graph.structure import Structure
@@ -50,6 +50,7 @@ __all__ = [
     "PreparedGraph",
     "PreparedModel",
     "Structure",
+    "check_cache",
     "default_cache_dir",
     "fetch",
     "find_prepared",

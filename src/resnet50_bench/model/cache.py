@@ -20,7 +20,8 @@ from typing import TYPE_CHECKING
 import msgspec
 import platformdirs
 
-from resnet50_bench.errors import ModelError
+from resnet50_bench.atomic import check_folder
+from resnet50_bench.errors import HostError
 from resnet50_bench.model.manifest import GENERATOR_VERSION, PREPARATION_VERSION
 
 if TYPE_CHECKING:
@@ -30,6 +31,11 @@ if TYPE_CHECKING:
     from resnet50_bench.model.manifest import ModelSource
 
 CACHE_VARIABLE = "R50_CACHE_DIR"
+
+CACHE_ADVICE = f"name a writable folder with room in the environment variable {CACHE_VARIABLE}"
+
+MODEL_BYTES = 128 * 1024**2
+"""Room for one prepared graph, which in fp32 has 102 MB."""
 
 MODEL_FILE = "model.pb"
 MANIFEST_FILE = "manifest.json"
@@ -78,6 +84,23 @@ def plan_prepared_folder(
     return cache_dir / "prepared" / f"{form}-{key}"
 
 
+def refuse_cache(folder: Path, cause: OSError) -> HostError:
+    """Say that a folder of the cache cannot be written."""
+    return HostError(f"cannot write to the model cache {folder}: {cause.strerror}", CACHE_ADVICE)
+
+
+def check_cache(cache_dir: Path) -> None:
+    """See whether a model could be kept, before one is prepared; write nothing.
+
+    Raises:
+        HostError: the cache folder cannot be written.
+    """
+    try:
+        check_folder(cache_dir, MODEL_BYTES)
+    except OSError as error:
+        raise refuse_cache(cache_dir, error) from error
+
+
 @contextmanager
 def lock_path(path: Path) -> Iterator[None]:
     """Hold the lock of a file or folder; a second process waits until the first is done.
@@ -85,17 +108,14 @@ def lock_path(path: Path) -> Iterator[None]:
     The kernel releases the lock when its holder ends, however it ends.
 
     Raises:
-        ModelError: the cache folder cannot be written.
+        HostError: the cache folder cannot be written.
     """
     lock = path.with_name(path.name + ".lock")
     try:
         lock.parent.mkdir(parents=True, exist_ok=True)
         file = lock.open("w")
     except OSError as error:
-        raise ModelError(
-            f"cannot write to the model cache {lock.parent}: {error.strerror}",
-            f"name a writable folder in the environment variable {CACHE_VARIABLE}",
-        ) from error
+        raise refuse_cache(lock.parent, error) from error
     with file:
         fcntl.flock(file, fcntl.LOCK_EX)
         yield
@@ -106,13 +126,18 @@ def fill_folder(folder: Path) -> Iterator[Path]:
     """Yield an empty folder that replaces `folder` at the end, or vanishes on an error.
 
     The caller holds the folder's lock, so that what an ended process left is nobody's.
+
+    Raises:
+        HostError: the cache folder cannot be written.
     """
     partial = folder.with_name(folder.name + ".partial")
     shutil.rmtree(partial, ignore_errors=True)
-    partial.mkdir(parents=True)
     try:
+        partial.mkdir(parents=True)
         yield partial
         shutil.rmtree(folder, ignore_errors=True)
         partial.rename(folder)
+    except OSError as error:
+        raise refuse_cache(folder.parent, error) from error
     finally:
         shutil.rmtree(partial, ignore_errors=True)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-import tempfile
 from importlib import metadata
 from typing import TYPE_CHECKING, BinaryIO
 
@@ -13,9 +12,16 @@ import msgspec
 
 from resnet50_bench.config import Precision
 from resnet50_bench.engines.tensorflow import ENGINE
-from resnet50_bench.errors import ModelError
-from resnet50_bench.interpreter import plan_arguments
+from resnet50_bench.errors import HostError, ModelError
+from resnet50_bench.interpreter import (
+    advise_import,
+    advise_start,
+    describe_refusal,
+    find_error,
+    plan_arguments,
+)
 from resnet50_bench.model.protocol import MODULE, ToolchainAnswer, ToolchainRequest, encode
+from resnet50_bench.signals import signals_held
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -54,21 +60,13 @@ def run_toolchain(
 
     Raises:
         ModelError: the task failed, or the child did.
+        HostError: the child cannot be started, or what it made cannot be written.
     """
     answers_fd, child_fd = os.pipe()
-    with os.fdopen(answers_fd, "rb") as answers, tempfile.TemporaryFile() as log:
-        try:
-            child = subprocess.Popen(
-                [*command, str(child_fd)],
-                stdin=subprocess.PIPE,
-                stdout=log,
-                stderr=log,
-                pass_fds=(child_fd,),
-                env=os.environ | ENGINE.environment(Precision.AVX_FP32, _count_threads()),
-                start_new_session=True,
-            )
-        finally:
-            os.close(child_fd)
+    # In memory: no disk has to have room for it.
+    with os.fdopen(answers_fd, "rb") as answers, os.fdopen(os.memfd_create("log"), "w+b") as log:
+        with signals_held():
+            child = _start([*command, str(child_fd)], child_fd, log)
         try:
             _send(child, encode(request))
             last = _forward(answers, on_progress)
@@ -77,6 +75,27 @@ def run_toolchain(
             child.kill()
             child.wait()
         return _conclude(last, exit_code, log)
+
+
+def _start(command: Sequence[str], child_fd: int, log: BinaryIO) -> subprocess.Popen[bytes]:
+    """Start the child, and close its end of the pipe here."""
+    try:
+        return subprocess.Popen(
+            command,
+            stdin=subprocess.PIPE,
+            stdout=log,
+            stderr=log,
+            pass_fds=(child_fd,),
+            env=os.environ | ENGINE.environment(Precision.AVX_FP32, _count_threads()),
+            start_new_session=True,
+        )
+    except OSError as error:
+        raise HostError(
+            f"the model toolchain cannot be started: {describe_refusal(error)}",
+            advise_start(error),
+        ) from error
+    finally:
+        os.close(child_fd)
 
 
 def _read_version(distribution: str) -> str | None:
@@ -111,7 +130,8 @@ def _forward(answers: BinaryIO, on_progress: Callable[[str], None]) -> Toolchain
 
 def _conclude(last: ToolchainAnswer | None, exit_code: int, log: BinaryIO) -> ToolchainAnswer:
     if last is not None and last.failure is not None:
-        raise ModelError(last.failure.message, last.failure.advice)
+        kind = HostError if last.failure.of_host else ModelError
+        raise kind(last.failure.message, last.failure.advice)
     if last is not None and last.finished and exit_code == 0:
         return last
     end = (
@@ -125,7 +145,13 @@ def _conclude(last: ToolchainAnswer | None, exit_code: int, log: BinaryIO) -> To
             "preparing a model needs TensorFlow, which cannot be imported",
             _INSTALL_ADVICE,
         )
-    raise ModelError(f"the model toolchain {end} without an answer; its last output:\n{tail}")
+    error = find_error(tail)
+    why = f": {error}" if error is not None else ""
+    raise ModelError(
+        f"the model toolchain {end} without an answer{why}",
+        advise_import(error),
+        output=tuple(tail.splitlines()),
+    )
 
 
 def _read_tail(log: BinaryIO) -> str:

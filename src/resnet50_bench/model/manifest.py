@@ -13,6 +13,7 @@ from resnet50_bench.errors import ModelError
 from resnet50_bench.model.calibration import CalibrationIdentity
 from resnet50_bench.model.graph.architecture import BASE_WIDTH
 from resnet50_bench.model.graph.structure import Structure
+from resnet50_bench.paths import open_file
 
 SCHEMA_VERSION = 1
 
@@ -177,7 +178,7 @@ def read_identity(path: Path) -> FileIdentity:
     digest = hashlib.sha256()
     size_bytes = 0
     try:
-        with path.open("rb") as file:
+        with open_file(path) as file:
             while block := file.read(1 << 20):
                 digest.update(block)
                 size_bytes += len(block)

@@ -25,6 +25,7 @@ from resnet50_bench.model.calibration import (
     select_calibration,
 )
 from resnet50_bench.model.child import read_tensorflow_version, run_toolchain
+from resnet50_bench.model.graph_file import check_graph_file
 from resnet50_bench.model.manifest import (
     GENERATED,
     GENERATOR_VERSION,
@@ -165,6 +166,7 @@ def verify(path: Path) -> Inspection:
         ModelError: the file cannot be read or is no TensorFlow graph, or TensorFlow is not
             installed.
     """
+    check_graph_file(path)
     identity = read_identity(path)
     read_tensorflow_version()
     answer = run_toolchain(ToolchainRequest(source=ModelSource.file(path)), lambda _: None)
@@ -206,6 +208,7 @@ def _source_path(source: ModelSource, cache_dir: Path) -> Path:
 def _find_source(source: ModelSource, cache_dir: Path) -> FileIdentity | None:
     """Return the identity of a user's file, or of a generated graph that is there and intact."""
     if source.path is not None:
+        check_graph_file(Path(source.path))
         return read_identity(Path(source.path))
     folder = plan_source_folder(source, cache_dir)
     try:

@@ -37,10 +37,11 @@ class ToolchainRequest:
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """Why the task failed: a `ModelError`'s message and advice."""
+    """Why the task failed: an error's message and advice, and whether it is the host's."""
 
     message: str
     advice: str | None = None
+    of_host: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,7 +19,8 @@ import numpy as np
 import resnet50_bench
 from resnet50_bench.engines.base import LoadRequest
 from resnet50_bench.engines.tensorflow import ENGINE, INPUT_NAME, OUTPUT_NAME
-from resnet50_bench.errors import ModelError
+from resnet50_bench.errors import HostError, ModelError, OutputError
+from resnet50_bench.model.cache import CACHE_ADVICE
 from resnet50_bench.model.graph.architecture import plan_network
 from resnet50_bench.model.graph.convert import read_arithmetic
 from resnet50_bench.model.graph.convolutions import find_convolutions
@@ -35,6 +36,7 @@ from resnet50_bench.model.quantization.ranges import (
     read_held_out_images,
 )
 from resnet50_bench.model.recipes import Recipe, find_recipe
+from resnet50_bench.signals import ENDING_SIGNALS
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -52,12 +54,13 @@ _PR_SET_PDEATHSIG = 1
 def main() -> None:
     """Do the task on stdin; each answer is one line on the file descriptor of the argument."""
     _end_with_parent()
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, ENDING_SIGNALS)
     with os.fdopen(int(sys.argv[1]), "wb", buffering=0) as answers:
         try:
             request = msgspec.json.decode(sys.stdin.buffer.read(), type=ToolchainRequest)
             answers.write(encode(answer_request(request, _Reporter(answers))))
-        except ModelError as error:
-            failure = Failure(error.message, error.advice)
+        except (ModelError, HostError) as error:
+            failure = Failure(error.message, error.advice, isinstance(error, HostError))
             answers.write(encode(ToolchainAnswer(failure=failure)))
 
 
@@ -124,7 +127,10 @@ def read_graph(path: Path) -> Any:
 
 def write_graph(graph: Any, path: Path) -> None:
     """Write a GraphDef; the same graph gives the same bytes."""
-    path.write_bytes(graph.SerializeToString(deterministic=True))
+    try:
+        path.write_bytes(graph.SerializeToString(deterministic=True))
+    except OSError as error:
+        raise OutputError(path, error, CACHE_ADVICE) from error
 
 
 def prepare_graph(

@@ -14,6 +14,7 @@ from typing import Any
 from resnet50_bench.config import (
     Allocator,
     CaseType,
+    CoreKind,
     DataType,
     Mode,
     Platform,
@@ -38,6 +39,7 @@ from resnet50_bench.parameters.values import (
     parse_text,
     parse_whole,
     parse_word,
+    require_plain,
 )
 
 
@@ -323,6 +325,14 @@ PARAMETERS: tuple[Parameter, ...] = (
         switch=True,
     ),
     Parameter(
+        "CORE_KIND",
+        "core_kind",
+        parse_word(CoreKind),
+        "On a hybrid CPU, the kind of core to use; with any, every instance keeps to one kind.",
+        default="the fastest kind there is",
+        choices=list_words(CoreKind),
+    ),
+    Parameter(
         "EMULATED",
         "emulated",
         parse_switch,
@@ -472,7 +482,7 @@ def make_config(settings: Iterable[Setting], *, complete: bool = True) -> RunCon
         text = setting.value.strip()
         try:
             if text:
-                values[parameter.field] = parameter.parse(text)
+                values[parameter.field] = parameter.parse(require_plain(text))
         except ValueError as error:
             problems.append(f"{setting.origin}: {setting.value!r} must be {error}")
         origins[parameter.field] = setting.origin

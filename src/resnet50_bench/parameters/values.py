@@ -13,6 +13,13 @@ from resnet50_bench.config import CaseType
 _E = TypeVar("_E", bound=Enum)
 
 
+def require_plain(text: str) -> str:
+    """Refuse what neither a record nor the environment of a process can hold."""
+    if "\0" in text or any("\ud800" <= character <= "\udfff" for character in text):
+        raise ValueError("text in UTF-8 without NUL characters")
+    return text
+
+
 def parse_whole(low: int, high: int | None = None) -> Callable[[str], int]:
     """A parser of whole numbers of at least `low` and at most `high`, of at most twelve digits."""
 

@@ -12,7 +12,16 @@ from typing import TYPE_CHECKING
 
 from resnet50_bench.config import CaseType, Mode, RunConfig, SharePer, plan_workload
 from resnet50_bench.errors import ConfigError
-from resnet50_bench.placement.slots import Placement, PlacementRequest, Slot, plan_placement
+from resnet50_bench.host.machine import format_cpu_list
+from resnet50_bench.placement.slots import (
+    IdleCores,
+    Placement,
+    PlacementRequest,
+    Slot,
+    explain_slots,
+    plan_placement,
+)
+from resnet50_bench.placement.supply import count_cores, label_kind
 
 if TYPE_CHECKING:
     from resnet50_bench.host.machine import Host
@@ -36,6 +45,7 @@ def plan_request(config: RunConfig) -> PlacementRequest:
         use_smt=config.smt,
         span_sockets=config.span_sockets,
         per_socket=config.num_mpi if config.mpi else None,
+        core_kind=config.core_kind,
     )
 
 
@@ -60,7 +70,7 @@ def plan_layout(config: RunConfig, host: Host, batches: int | None = None) -> Pl
     placement = plan_placement(host, request)
     if config.weight_sharing:
         _require_images_per_core(config, placement)
-        placement = share_weights(placement, config.share_per)
+        placement = share_weights(host, placement, config.share_per)
     if config.mode is Mode.ACCURACY:
         placement = _limit(config, host, placement, batches)
         placement = replace(placement, slots=tuple(map(_stream_each_cpu, placement.slots)))
@@ -72,7 +82,10 @@ def plan_fewer(config: RunConfig, host: Host, placement: Placement, instances: i
     if len(placement.slots) <= instances:
         return placement
     if config.weight_sharing:
-        return replace(placement, slots=placement.slots[:instances])
+        kept, free = placement.slots[:instances], placement.slots[instances:]
+        idle = tuple(_leave_idle(host, slot) for slot in free)
+        fewer = _replace_slots(host, placement, kept)
+        return replace(fewer, idle_cores=(*placement.idle_cores, *idle))
     request: PlacementRequest = replace(
         plan_request(config), cores_per_instance=placement.cores_per_instance, instances=instances
     )
@@ -82,20 +95,30 @@ def plan_fewer(config: RunConfig, host: Host, placement: Placement, instances: i
     return replace(fewer, slots=tuple(map(_stream_each_cpu, fewer.slots)))
 
 
-def share_weights(placement: Placement, per: SharePer) -> Placement:
+def share_weights(host: Host, placement: Placement, per: SharePer) -> Placement:
     """Join the slots of each socket, or memory node, into one instance of as many streams.
 
+    On a hybrid CPU none joins slots of different kinds of core.
+
     Args:
+        host: the machine.
         placement: a slot for each stream.
         per: what each instance spans.
     """
-    groups: dict[tuple[int, ...], list[Slot]] = defaultdict(list)
+    groups: dict[tuple[object, ...], list[Slot]] = defaultdict(list)
     for slot in placement.slots:
-        groups[slot.sockets if per is SharePer.SOCKET else slot.nodes].append(slot)
-    return replace(
-        placement,
-        slots=tuple(_join(instance, group) for instance, group in enumerate(groups.values())),
-    )
+        # Sockets that must share the memory of one node do not become one instance.
+        nodes = slot.nodes if per is SharePer.NODE else None
+        groups[slot.sockets, nodes, slot.core_kind].append(slot)
+    joined = tuple(_join(instance, group) for instance, group in enumerate(groups.values()))
+    return _replace_slots(host, placement, joined)
+
+
+def _replace_slots(host: Host, placement: Placement, slots: tuple[Slot, ...]) -> Placement:
+    """The placement with other slots, and the notes that name single instances made anew."""
+    old = explain_slots(host, placement.slots)
+    kept = [note for note in placement.notes if note not in old]
+    return replace(placement, slots=slots, notes=(*kept, *explain_slots(host, slots)))
 
 
 def describe_size(placement: Placement) -> str:
@@ -103,7 +126,9 @@ def describe_size(placement: Placement) -> str:
     instances, streams = len(placement.slots), sum(len(slot.streams) for slot in placement.slots)
     cores = placement.cores_per_instance
     if not streams:
-        return f"{_count(instances, 'instance')} x {_count(cores, 'core')}"
+        kinds = {slot.core_kind for slot in placement.slots}
+        label = label_kind(*kinds) if len(kinds) == 1 else ""
+        return f"{_count(instances, 'instance')} x {count_cores(cores, label)}"
     each = len(placement.slots[0].streams[0])
     return (
         f"{_count(instances, 'instance')} with {_count(streams, 'stream')} x "
@@ -124,7 +149,17 @@ def _join(instance: int, slots: list[Slot]) -> Slot:
         sockets=tuple(sorted({socket for slot in slots for socket in slot.sockets})),
         nodes=tuple(sorted({node for slot in slots for node in slot.nodes})),
         streams=tuple(slot.cpus for slot in slots),
+        core_kind=slots[0].core_kind,
     )
+
+
+def _leave_idle(host: Host, slot: Slot) -> IdleCores:
+    cpus = tuple(core.cpus[0] for core in host.cores if core.cpus[0] in slot.cpus)
+    where = "socket " + format_cpu_list(slot.sockets)
+    reason = (
+        f"{where}: {count_cores(slot.cores, label_kind(slot.core_kind))} idle: no batch is left"
+    )
+    return IdleCores(slot.cores, cpus, reason)
 
 
 def _stream_each_cpu(slot: Slot) -> Slot:

@@ -32,11 +32,17 @@ PROVEN_SHARE = 0.95
 
 _AMX_MARK = "_amx"
 
+_NO_AVX2_ADVICE = (
+    "use a CPU with AVX2 (Intel since Haswell, AMD since Excavator); in a virtual machine, one "
+    "whose CPU model passes it on (QEMU: -cpu host)"
+)
+
+_AVX2 = ("avx2",)
 _AVX512 = ("avx512f", "avx512bw", "avx512vl", "avx512dq")
-_AVX512_VNNI = (*_AVX512, "avx512_vnni")
-_AVX512_BF16 = (*_AVX512_VNNI, "avx512_bf16")
-_AVX2_VNNI = ("avx2", "avx_vnni")
-_AVX2_VNNI_2 = (*_AVX2_VNNI, "avx_vnni_int8", "avx_ne_convert")
+_AVX512_VNNI = ("avx512_vnni", *_AVX512)
+_AVX512_BF16 = ("avx512_bf16", *_AVX512_VNNI)
+_AVX2_VNNI = ("avx_vnni", *_AVX2)
+_AVX2_VNNI_2 = ("avx_ne_convert", "avx_vnni_int8", *_AVX2_VNNI)
 # oneDNN uses no AMX kernel at all unless every one of these is there.
 _AMX = ("amx_tile", "amx_int8", "amx_bf16", "avx512_fp16", "avx_vnni", *_AVX512_BF16)
 
@@ -59,7 +65,7 @@ class PrecisionMeaning:
         kernel_dtypes: what a kernel may say it computes in, see `engines.onednn`.
         kernel_isas: how the ISA name of a proving kernel begins. AMX kernels prove the `amx_`
             precisions and no other, whatever their name begins with.
-        required_flags: the /proc/cpuinfo flags it needs.
+        required_flags: the /proc/cpuinfo flags it needs, the one that makes the row first.
         environment: the variables to set before oneDNN or TensorFlow is loaded.
         source: where the row comes from, and why it is so.
     """
@@ -118,7 +124,7 @@ _TABLE = (
         isa="AVX2",
         kernel_dtypes=("f32",),
         kernel_isas=("avx2",),
-        required_flags=("avx2",),
+        required_flags=_AVX2,
         environment=_environment("AVX2"),
         source="oneDNN, CPU Dispatcher Control: AVX2; for CPUs without AVX-512 (SRF)",
     ),
@@ -199,9 +205,19 @@ _COUNTERPART = {
     Precision.AMX_BFLOAT16: Precision.AVX_BFLOAT16,
 }
 
+_AMX_CPUS = ("Sapphire Rapids", "Granite Rapids")
+_CPUS = {
+    Precision.AVX_INT8: ("Cascade Lake", "Alder Lake", "Zen 4"),
+    Precision.AVX_BFLOAT16: ("Cooper Lake", "Sapphire Rapids", "Sierra Forest", "Zen 4"),
+    Precision.AMX_INT8: _AMX_CPUS,
+    Precision.AMX_BFLOAT16: _AMX_CPUS,
+    Precision.AMX_BFLOAT32: _AMX_CPUS,
+}
+"""Of each maker, the first that run it: what it would take, where the CPU has AVX2 at least."""
+
 _EMULATORS: dict[Precision, tuple[tuple[str, ...], ...]] = {
-    Precision.AVX_INT8: (_AVX512, ("avx2",)),
-    Precision.AMX_INT8: (_AVX512, ("avx2",)),
+    Precision.AVX_INT8: (_AVX512, _AVX2),
+    Precision.AMX_INT8: (_AVX512, _AVX2),
     Precision.AVX_BFLOAT16: (_AVX512,),
     Precision.AMX_BFLOAT16: (_AVX512, _AVX2_VNNI_2),
 }
@@ -220,8 +236,8 @@ class Runnable:
         precision: the precision asked about.
         runnable: whether it runs as it means to.
         emulated_possible: whether it is not runnable, but slower instructions can stand in.
-        missing: the /proc/cpuinfo flags that are absent.
-        reason: one clause for people.
+        missing: the /proc/cpuinfo flags that are absent, the one that decides first.
+        reason: one clause for people, which names the one that decides.
         fix: the next step; None when nothing is wrong or nothing helps.
     """
 
@@ -296,9 +312,25 @@ def plan_runnable(
         runnable=False,
         emulated_possible=_is_emulatable(precision, cpu_flags),
         missing=missing,
-        reason=f"the CPU lacks {', '.join(missing)}" if missing else refusal,
+        reason=_explain_missing(meaning, missing, cpu_flags) if missing else refusal,
         fix=_plan_fix(precision, cpu_flags, amx),
     )
+
+
+def _explain_missing(
+    meaning: PrecisionMeaning, missing: tuple[str, ...], cpu_flags: Collection[str]
+) -> str:
+    """Name the one feature that decides, and what it would take."""
+    if "avx2" not in cpu_flags:
+        if "avx" in cpu_flags:
+            return "the CPU lacks avx2"
+        # Its packages for x86-64 are built with AVX, and end in an illegal instruction without.
+        return "the CPU lacks avx, without which TensorFlow does not start"
+    lacks, makes = f"the CPU lacks {missing[0]}", meaning.required_flags[0]
+    if makes not in missing:
+        return f"{lacks}, which every CPU with {makes} has: the hypervisor would have to show it"
+    *others, last = _CPUS[meaning.precision]
+    return f"{lacks} (it takes a CPU such as {', '.join(others)} or {last})"
 
 
 def require_runnable(
@@ -371,6 +403,8 @@ def _is_emulatable(precision: Precision, cpu_flags: Collection[str]) -> bool:
 
 def _plan_fix(precision: Precision, cpu_flags: Collection[str], amx: AmxProbe | None) -> str | None:
     """Allow AMX if only that is missing, run what does run, or emulate."""
+    if "avx2" not in cpu_flags:
+        return _NO_AVX2_ADVICE
     runnable = default_precisions_on(cpu_flags, amx)
     counterpart = _COUNTERPART.get(precision, precision)
     steps = []

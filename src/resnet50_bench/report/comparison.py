@@ -6,6 +6,7 @@ import csv
 import io
 from typing import TYPE_CHECKING, Any
 
+from resnet50_bench.printable import join_lines, make_cell, show_controls
 from resnet50_bench.verdict.compare import SIGNIFICANT, Answer, Change, Comparison, Difference, Flip
 
 if TYPE_CHECKING:
@@ -49,7 +50,7 @@ def render_comparison(
         left = len(comparison.flips) - len(shown)
         if left:
             lines.append(f"  and {left} more: --flips {len(comparison.flips)}, or --csv FILE")
-    return "\n".join([*lines, "", describe_meaning(comparison, names)]) + "\n"
+    return join_lines([*lines, "", describe_meaning(comparison, names)])
 
 
 def _describe_runs(
@@ -156,7 +157,9 @@ def render_flips(comparison: Comparison) -> str:
     fields = ["image", "label", "change", "first_class", "first_score"]
     writer = csv.DictWriter(text, [*fields, "second_class", "second_score"], lineterminator="\n")
     writer.writeheader()
-    writer.writerows(_summarize_flip(flip) for flip in comparison.flips)
+    writer.writerows(
+        _summarize_flip(flip) | {"image": make_cell(flip.name)} for flip in comparison.flips
+    )
     return text.getvalue()
 
 
@@ -182,10 +185,10 @@ def _summarize_flip(flip: Flip) -> dict[str, Any]:
 
 
 def _tabulate_flips(flips: Sequence[Flip], names: tuple[str, str]) -> Iterator[str]:
-    table = [("image", "label", *names, "")]
+    table = [("image", "label", *map(show_controls, names), "")]
     table += [
         (
-            flip.name,
+            show_controls(flip.name),
             str(flip.label),
             _describe_answer(flip.first),
             _describe_answer(flip.second),

@@ -35,12 +35,24 @@ def render_tests(cases: Sequence[Case], python: str) -> str:
 
 
 def _render_test(case: Case, python: str) -> str:
-    name = f"[=[{case.name}]=]"
-    command = f"[=[{python}]=] -m resnet50_bench ctest-case {name}"
+    name = _quote(case.name)
+    command = f"{_quote(python)} -m resnet50_bench ctest-case {name}"
     labels = [case.mode.value, case.precision.value, "sgx" if case.sgx else "plain"]
     labels += [case.case_type.value] if case.case_type else []
     return (
         f"add_test({name} {command})\n"
-        f"set_tests_properties({name} PROPERTIES LABELS [=[{';'.join(labels)}]=] RUN_SERIAL TRUE "
+        f"set_tests_properties({name} PROPERTIES LABELS {_quote(';'.join(labels))} RUN_SERIAL TRUE "
         f"SKIP_RETURN_CODE {int(ExitCode.SKIPPED)} TIMEOUT ${{r50_timeout}})\n"
     )
+
+
+def _quote(text: str) -> str:
+    """Return a bracket argument of CMake, in which nothing is special: also where text holds one.
+
+    A line feed right behind the opening bracket would be left out.
+    """
+    level = "="
+    while f"]{level}]" in text:
+        level += "="
+    first = "\n" if text.startswith("\n") else ""
+    return f"[{level}[{first}{text}]{level}]"

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from resnet50_bench.atomic import write_atomically
 from resnet50_bench.host.machine import format_cpu_list
+from resnet50_bench.printable import join_lines
 from resnet50_bench.report.kpi.text import list_kpis, list_parameters
 from resnet50_bench.verdict.judge import (
     LOST_INSTANCES_LINE,
@@ -48,7 +49,7 @@ def render_log(record: Record) -> str:
         lines.append(LOST_INSTANCES_LINE)
     lines.append(f"Verdict: {'VALID' if verdict.valid else 'INVALID'}")
     lines += [f"Failed check: {finding.message}" for finding in verdict.failures]
-    return "\n".join(lines) + "\n"
+    return join_lines(lines)
 
 
 def _render_instance(item: InstanceRecord, batch_size: int) -> list[str]:

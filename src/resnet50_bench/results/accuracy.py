@@ -5,14 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from resnet50_bench.instance.predictions import unpack_rows
+from resnet50_bench.instance.predictions import LABELED_CLASSES, unpack_rows
 from resnet50_bench.stats import wilson_interval
 
 if TYPE_CHECKING:
     from resnet50_bench.results.record import Evaluation
-
-LABELED_CLASSES = 1000
-"""Of ImageNet; a model may have outputs before them, as the background class."""
 
 
 @dataclass(frozen=True, slots=True)

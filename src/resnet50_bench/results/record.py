@@ -17,14 +17,18 @@ from resnet50_bench.atomic import write_atomically
 from resnet50_bench.config import RunConfig, Workload
 from resnet50_bench.data.feed import FeedReport
 from resnet50_bench.engines.base import KernelShare
-from resnet50_bench.errors import RecordError
+from resnet50_bench.errors import NotARecordError, RecordError
 from resnet50_bench.host.machine import Host
 from resnet50_bench.instance.job import EvidenceSeen, Failed, Phases, PlacementSeen, StreamSamples
 from resnet50_bench.model import Manifest
+from resnet50_bench.paths import describe_problem, is_folder, read_content
 from resnet50_bench.placement.slots import Placement, Slot
+from resnet50_bench.results.checks import check_record
 
 SCHEMA_VERSION = 1
 RECORD_FILE = "record.json"
+
+_ADVICE = f"give the folder that holds {RECORD_FILE}"
 
 ExitKind = Literal["ok", "signal", "exit code", "out of memory", "deadline", "exception", "stopped"]
 Status = Literal["running", "completed", "lost instances", "interrupted"]
@@ -294,26 +298,36 @@ def read_record(run: Path) -> Record:
     """Read the record of a run, given its folder or the file itself.
 
     Raises:
-        RecordError: there is none, it is damaged, or of another schema version.
+        RecordError: there is none, it is damaged, contradicts itself, or is of another schema
+            version.
+        NotARecordError: there is something else.
     """
-    path = run
-    try:
-        path = run / RECORD_FILE if run.is_dir() else run
-        content = path.read_bytes()
-    except OSError as error:
-        raise RecordError(
-            f"no run at {run}: {error.strerror}", f"give the folder that holds {RECORD_FILE}"
-        ) from error
+    path, content = _read_content(run)
     try:
         version = msgspec.json.decode(content, type=_Version).schema_version
+        if version is None and path.name != RECORD_FILE:
+            raise NotARecordError(f"{path} is not the record of a run", _ADVICE)
         if version != SCHEMA_VERSION:
             raise RecordError(
                 f"{path} has schema version {version}, this r50 reads {SCHEMA_VERSION}",
                 "read it with the r50 that wrote it",
             )
-        return msgspec.json.decode(content, type=Record)
+        record = msgspec.json.decode(content, type=Record)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise RecordError(
+        # What is called otherwise and is no JSON object, or none with a version, is something else.
+        is_record = path.name == RECORD_FILE or b'"schema_version"' in content
+        raise (RecordError if is_record else NotARecordError)(
             f"{path} is not the record of a run: {error}",
             f"give the folder of another run; a damaged {RECORD_FILE} cannot be repaired",
         ) from error
+    check_record(record, str(path))
+    return record
+
+
+def _read_content(run: Path) -> tuple[Path, bytes]:
+    """Return the file of a run, and what it holds."""
+    try:
+        path = run / RECORD_FILE if is_folder(run) else run
+        return path, read_content(path)
+    except (OSError, ValueError) as error:
+        raise RecordError(f"no run at {run}: {describe_problem(error)}", _ADVICE) from error

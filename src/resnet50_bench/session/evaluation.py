@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from resnet50_bench.data.crops.store import find_crops, plan_crops_folder
-from resnet50_bench.instance.predictions import unpack_rows
+from resnet50_bench.instance.predictions import LABELED_CLASSES, unpack_rows
 from resnet50_bench.planning.evaluation import EvaluationPlan, count_batches, plan_requests
 from resnet50_bench.planning.jobs import plan_evaluation_jobs
 from resnet50_bench.planning.plan import limit_instances
@@ -20,10 +20,9 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from resnet50_bench.data.crops.store import Crops
+    from resnet50_bench.errors import OutputError
     from resnet50_bench.instance.job import Job, Predicted
     from resnet50_bench.planning.plan import RunPlan
-
-LABELED_CLASSES = 1000
 
 
 class EvaluationRun:
@@ -55,6 +54,11 @@ class EvaluationRun:
         crops = self.crops.path if self.crops is not None else None
         requests = plan_requests(self._evaluation, passes, self.remaining, shape, crops)
         return plan_evaluation_jobs(self.plan, requests)
+
+    @property
+    def problem(self) -> OutputError | None:
+        """Why the answers are no longer kept on the disk; None while they are."""
+        return self._journal.problem
 
     def add(self, answers: Predicted) -> None:
         """Keep what a worker answered."""

@@ -14,14 +14,14 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from resnet50_bench.errors import RecordError
+from resnet50_bench.errors import OutputError, RecordError
 from resnet50_bench.instance.job import Predicted
 from resnet50_bench.instance.predictions import split_rows
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
+    from io import FileIO, RawIOBase
     from pathlib import Path
-    from typing import BinaryIO
 
 JOURNAL_FILE = "answers.jsonl"
 
@@ -61,9 +61,14 @@ class Progress:
 
 
 class Journal:
-    """An open journal; see `open_journal`."""
+    """An open journal; see `open_journal`.
 
-    def __init__(self, file: BinaryIO, before: Iterable[Predicted] = ()) -> None:
+    Attributes:
+        problem: why answers are no longer written; None while they are.
+    """
+
+    def __init__(self, file: RawIOBase, before: Iterable[Predicted] = ()) -> None:
+        self.problem: OutputError | None = None
         self._file = file
         self._rows: dict[int, bytes] = {}
         self._unreadable: dict[int, str] = {}
@@ -71,10 +76,16 @@ class Journal:
             self._take(answers)
 
     def add(self, answers: Predicted) -> None:
-        """Keep a worker's answers."""
-        self._file.write(msgspec.json.encode(answers) + b"\n")
-        self._file.flush()
+        """Keep a worker's answers; when the disk is full, in memory alone."""
         self._take(answers)
+        if self.problem is not None:
+            return
+        try:
+            _write_whole(self._file, msgspec.json.encode(answers) + b"\n")
+        except OSError as error:
+            self.problem = OutputError(
+                JOURNAL_FILE, error, "the run goes on; interrupted, it could not be resumed"
+            )
 
     def positions(self) -> frozenset[int]:
         """The images that were answered or found unreadable."""
@@ -93,15 +104,22 @@ class Journal:
         self._unreadable.update(answers.unreadable)
 
 
+def _write_whole(file: RawIOBase, data: bytes) -> None:
+    """Write without a buffer, which would try again what a full disk did not take."""
+    while data:
+        data = data[file.write(data) or 0 :]
+
+
 @contextmanager
 def open_journal(folder: Path, origin: Origin) -> Iterator[Journal]:
     """Begin a run's journal, or go on with the one that is there; no two processes may at once.
 
     Raises:
         RecordError: another process has it open, or it belongs to answers of another origin.
+        OutputError: it cannot be written.
     """
     path = folder / JOURNAL_FILE
-    with path.open("a+b") as file:
+    with _open(path) as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
@@ -109,12 +127,11 @@ def open_journal(folder: Path, origin: Origin) -> Iterator[Journal]:
                 f"{folder} is being written by another r50", "wait for it to end"
             ) from None
         file.seek(0)
-        content = file.read()
+        content = file.readall()
         whole = content[: content.rfind(b"\n") + 1]
         file.truncate(len(whole))
         if not whole:
-            file.write(msgspec.json.encode(origin) + b"\n")
-            file.flush()
+            _begin(file, path, origin)
             yield Journal(file)
             return
         first, *lines = whole.splitlines()
@@ -128,6 +145,20 @@ def open_journal(folder: Path, origin: Origin) -> Iterator[Journal]:
             ) from error
         _require_same(folder, before, origin)
         yield journal
+
+
+def _open(path: Path) -> FileIO:
+    try:
+        return path.open("a+b", buffering=0)
+    except OSError as error:
+        raise OutputError(path, error) from error
+
+
+def _begin(file: RawIOBase, path: Path, origin: Origin) -> None:
+    try:
+        _write_whole(file, msgspec.json.encode(origin) + b"\n")
+    except OSError as error:
+        raise OutputError(path, error) from error
 
 
 def _require_same(folder: Path, before: Origin, now: Origin) -> None:

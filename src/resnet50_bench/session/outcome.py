@@ -7,6 +7,7 @@ import signal
 from typing import TYPE_CHECKING
 
 from resnet50_bench.instance.job import TRACE_BEGIN
+from resnet50_bench.interpreter import find_error
 from resnet50_bench.results.record import ExitCause, InstanceRecord
 
 if TYPE_CHECKING:
@@ -107,8 +108,9 @@ def _find_cause_by_status(worker: Worker, status: int) -> ExitCause:
     if status < 0:
         return ExitCause("signal", _name_signal(-status))
     if status > 0 or worker.finished is None:
-        loss = f": {worker.loss}" if worker.loss is not None else ""
-        return ExitCause("exit code", f"{status}{loss}")
+        # One that could not answer for itself has left its error in its log.
+        loss = worker.loss or (find_error(worker.read_tail()) if worker.started is None else None)
+        return ExitCause("exit code", f"{status}: {loss}" if loss is not None else f"{status}")
     return ExitCause("ok")
 
 

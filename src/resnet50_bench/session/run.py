@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from resnet50_bench import __version__
 from resnet50_bench.config import CaseType
-from resnet50_bench.errors import Interrupted
+from resnet50_bench.errors import HostError, Interrupted, OutputError
 from resnet50_bench.host.cgroups import read_oom_kills
 from resnet50_bench.launch import (
     Deadlines,
@@ -27,7 +27,6 @@ from resnet50_bench.placement.layout import describe_size
 from resnet50_bench.planning.jobs import plan_jobs, plan_trace_jobs
 from resnet50_bench.planning.launchers import choose_launcher
 from resnet50_bench.planning.plan import RunPlan, describe_model
-from resnet50_bench.report.logs import write_logs
 from resnet50_bench.results.record import (
     Dataset,
     Evaluation,
@@ -36,11 +35,16 @@ from resnet50_bench.results.record import (
     Record,
     Status,
     Trial,
-    write_record,
 )
-from resnet50_bench.results.run_folder import make_run_folder, removed_on_failure
 from resnet50_bench.session.evaluation import EvaluationRun, forget_journal, open_evaluation
 from resnet50_bench.session.outcome import describe_instances, read_trace
+from resnet50_bench.session.run_folder import (
+    Kept,
+    begin_record,
+    keep_record,
+    make_run_folder,
+    removed_on_failure,
+)
 from resnet50_bench.session.trials import plan_trials
 from resnet50_bench.signals import signals_raise
 
@@ -78,10 +82,17 @@ class Observer(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class RunResult:
-    """A finished run: its folder and its record."""
+    """A finished run.
+
+    Attributes:
+        folder: that holds its record; the run's own even where no place took the record.
+        record: all of it.
+        problems: what could not be written.
+    """
 
     folder: Path
     record: Record
+    problems: tuple[OutputError, ...] = ()
 
 
 def execute(
@@ -103,7 +114,8 @@ def execute(
     Raises:
         ModelError: the model cannot be prepared.
         RecordError: the run to resume is one of something else.
-        HostError: the output folder cannot be written, or a process cannot be started.
+        HostError: the output folder cannot be written before the start, or a process cannot be
+            started.
         Interrupted: by SIGINT, SIGTERM or SIGHUP; every worker has ended and the record is written.
     """
     with signals_raise(), ExitStack() as stack:
@@ -115,18 +127,18 @@ def execute(
             if evaluation is not None:
                 plan = evaluation.plan
             record = _begin_record(plan, folder, command)
-            write_record(folder, record)
+            begin_record(folder, record)
             run = _Run(plan, observer, folder, record, evaluation)
         try:
             run.measure()
         except Interrupted as interruption:
-            run.conclude("interrupted")
-            interruption.folder = folder
+            kept = run.conclude("interrupted")
+            interruption.folder = kept.folder
             raise
         except BaseException:
-            run.conclude("lost instances")
+            run.conclude("completed" if run.is_measured else "lost instances")
             raise
-        return RunResult(folder, run.record)
+        return RunResult(run.kept.folder or folder, run.record, run.kept.problems)
 
 
 class _Run:
@@ -153,7 +165,14 @@ class _Run:
         self._expected_s: float | None = None
         self._stages = count_stages(plan)
         self._trials: tuple[Trial, ...] = ()
+        self._has_warned = False
+        self.kept = Kept(folder)
         self.record = record
+
+    @property
+    def is_measured(self) -> bool:
+        """Whether every instance has given its result; what comes after only adds to that."""
+        return bool(self._instances) and all(item.reported for item in self._instances)
 
     def measure(self) -> None:
         plan, observer = self._plan, self._observer
@@ -193,9 +212,12 @@ class _Run:
         self._expected_s = None
         environment = {**plan.worker_environment, **plan.engine.trace_environment}
         jobs = plan_trace_jobs(plan)
-        with self._launcher.start(jobs, environment, self._folder) as tracers:
-            wait_for_traces(tracers, self._ready_limit_ns(), self._show_waiting)
-            traces = [read_trace(tracer, plan.engine) for tracer in tracers]
+        try:
+            with self._launcher.start(jobs, environment, self._folder) as tracers:
+                wait_for_traces(tracers, self._ready_limit_ns(), self._show_waiting)
+                traces = [read_trace(tracer, plan.engine) for tracer in tracers]
+        except HostError as error:  # what was measured stays
+            traces = [((), error.message) for _ in self._instances]
         self._instances = tuple(
             replace(item, kernels=kernels, trace_failure=failure)
             for item, (kernels, failure) in zip(self._instances, traces)
@@ -221,10 +243,10 @@ class _Run:
             )
         return trials.collect()
 
-    def conclude(self, status: Status) -> None:
+    def conclude(self, status: Status) -> Kept:
         """Write the record and the logs, once."""
         if self.record.status != "running":
-            return
+            return self.kept
         oom_kills = self._count_oom_kills()
         launch = replace(self.record.launch, oom_kills=oom_kills)
         if self._cost is not None:
@@ -241,11 +263,11 @@ class _Run:
             evaluation=self._evaluation.describe() if self._evaluation is not None else None,
             trials=self._trials,
         )
-        write_record(self._folder, record)
-        if status == "completed":
+        self.kept = keep_record(self._folder, record)
+        if status == "completed" and not self.kept.problems:
             forget_journal(self._folder)
-        write_logs(self._folder, record)
         self.record = record  # last: interrupted before, it is concluded again, as interrupted
+        return self.kept
 
     def _count_oom_kills(self) -> int:
         return max(0, read_oom_kills() - self._oom_kills)
@@ -284,11 +306,18 @@ class _Run:
     def _mark_region(self, phrase: str) -> None:
         if self._plan.config.case_type is not CaseType.PKM:
             return
-        with (self._folder / REGION_FILE).open("a") as log:
-            log.write(f"{phrase} at {time.monotonic_ns()} ns\n")
+        try:
+            with (self._folder / REGION_FILE).open("a") as log:
+                log.write(f"{phrase} at {time.monotonic_ns()} ns\n")
+        except OSError as error:  # the phrase stands on stderr too
+            self._observer.note(OutputError(self._folder / REGION_FILE, error).message)
         self._observer.note(phrase)
 
     def _show_waiting(self, workers: Sequence[Worker], seconds: float) -> None:
+        problem = self._evaluation.problem if self._evaluation is not None else None
+        if problem is not None and not self._has_warned:
+            self._has_warned = True
+            self._observer.note(f"warning: {problem.message}: {problem.advice}")
         if self._evaluation is not None and all(item.phase == "measuring" for item in workers):
             self._observer.waiting(*self._evaluation.describe_progress())
             return

@@ -11,6 +11,7 @@ from resnet50_bench.config import CaseType, Mode
 from resnet50_bench.engines.base import KernelShare
 from resnet50_bench.errors import ExitCode
 from resnet50_bench.host.machine import format_cpu_list
+from resnet50_bench.interpreter import advise_import
 from resnet50_bench.placement.slots import PlacementRequest, plan_cores_per_instance_that_fits
 from resnet50_bench.precision.isa import Proof, ProofState, plan_meaning, plan_verdict
 from resnet50_bench.results.findings import Finding
@@ -183,13 +184,14 @@ def describe_loss(item: InstanceRecord) -> str:
 def _advise_loss(item: InstanceRecord, advise_memory: Callable[[], str]) -> str | None:
     if item.failure is not None and item.failure.advice is not None:
         return item.failure.advice
+    if item.exit.kind == "exit code" and not item.started:
+        return advise_import(item.exit.detail.partition(": ")[2])
     if item.exit.kind == "deadline":
         return "look at its log; --timeout SECONDS gives it longer"
     killed = item.exit.detail.startswith("SIGKILL")
-    if item.exit.kind != "out of memory" and not killed:
-        return None
-    advice = advise_memory()
-    return f"if memory ran out: {advice}" if killed and item.exit.kind == "signal" else advice
+    if killed and item.exit.kind == "signal":
+        return f"if memory ran out: {advise_memory()}"
+    return advise_memory() if item.exit.kind == "out of memory" else None
 
 
 def _advise_memory(record: Record) -> str:
@@ -205,6 +207,7 @@ def _advise_memory(record: Record) -> str:
         instances=record.config.instances,
         use_smt=record.config.smt,
         span_sockets=record.config.span_sockets,
+        core_kind=record.config.core_kind,
     )
     size = plan_cores_per_instance_that_fits(record.host, needed, request)
     if size is None or size <= record.placement.cores_per_instance:

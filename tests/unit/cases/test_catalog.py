@@ -26,7 +26,7 @@ from resnet50_bench.precision.isa import default_precisions_on
 from resnet50_bench.report.ctest_file import render_tests
 
 WORKLOAD = "resnet50v1_5_tensorflow_xeon_public"
-AVX512 = ("avx2", "avx512f", "avx512bw", "avx512vl", "avx512dq")
+AVX512 = ("avx", "avx2", "avx512f", "avx512bw", "avx512vl", "avx512dq")
 ICX_FLAGS = (*AVX512, "avx512_vnni", "avx512_vbmi2", "vaes")
 GENOA_FLAGS = (*ICX_FLAGS, "avx512_bf16")
 SPR_FLAGS = (*GENOA_FLAGS, "avx_vnni", "avx512_fp16", "amx_tile", "amx_int8", "amx_bf16")
@@ -35,11 +35,11 @@ FLAGS = {
     Platform.SPR: SPR_FLAGS,
     Platform.EMR: SPR_FLAGS,
     Platform.ICX: ICX_FLAGS,
-    Platform.SRF: ("avx2", "vaes", "avx_vnni", "avx_vnni_int8", "avx_ne_convert"),
+    Platform.SRF: ("avx", "avx2", "vaes", "avx_vnni", "avx_vnni_int8", "avx_ne_convert"),
     Platform.GENOA: GENOA_FLAGS,
     Platform.TURIN: (*GENOA_FLAGS, "avx_vnni", "avx512_vp2intersect"),
-    Platform.MILAN: ("avx2", "vaes"),
-    Platform.AVX2: ("avx2",),
+    Platform.MILAN: ("avx", "avx2", "vaes"),
+    Platform.AVX2: ("avx", "avx2"),
 }
 CASES = st.sampled_from(list_every_case())
 
@@ -261,7 +261,9 @@ class TestRunnable:
 
     def test_every_reason_is_given(self):
         answers = self.answers(Platform.SPR, Platform.GENOA, cores=2)
-        lacking = "the CPU lacks amx_tile, amx_int8, amx_bf16, avx512_fp16, avx_vnni"
+        lacking = (
+            "the CPU lacks amx_tile (it takes a CPU such as Sapphire Rapids or Granite Rapids)"
+        )
         sgx = "SGX cases need an SGX device and gramine, and this version starts no enclave"
         latency = "latency mode uses 4 cores per instance: this host has 2 usable physical cores"
         assert not any(answer.runnable for answer in answers)

@@ -5,6 +5,7 @@ import json
 import pytest
 from tests.hosts.synthetic import CGROUPS, Machine, write_files, write_host
 
+from resnet50_bench.config import CoreKind
 from resnet50_bench.errors import HostSpecError
 from resnet50_bench.host.files import HostFile, encode_host_file, open_host, read_host_file
 from resnet50_bench.host.machine import read_host
@@ -74,6 +75,33 @@ def test_a_host_without_cores_is_refused(captured):
     path.write_text(json.dumps(document))
     with pytest.raises(HostSpecError, match="names no usable core"):
         read_host_file(path)
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "message"),
+    [
+        ("cores", [{"cpus": [0], "socket": 0, "node": 0}] * 2, "has CPUs 0 in more than one core"),
+        ("cores", [{"cpus": [0], "socket": 0, "node": 9}], "memory nodes that it does not list: [9]"),
+        ("cores", [{"cpus": [-1], "socket": 0, "node": 0}], "has a CPU -1"),
+        ("nodes", [{"id": 0, "cpus": [], "memory_bytes": 1}] * 2, "has a memory node twice"),
+    ],
+)  # fmt: skip
+def test_a_file_that_contradicts_itself_is_refused(captured, name, value, message):
+    _, path = captured
+    document = json.loads(path.read_text())
+    document["host"][name] = value
+    path.write_text(json.dumps(document))
+    with pytest.raises(HostSpecError) as caught:
+        read_host_file(path)
+    assert message in caught.value.message
+    assert caught.value.advice == "capture the host again"
+
+
+def test_a_file_holds_the_kinds_of_core(tmp_path):
+    host = read_host(write_host(tmp_path, Machine(nodes=(4,), smt=2, efficient=2)))
+    file = HostFile(tool_version="0", captured="now", host=host)
+    (path := tmp_path / "host.json").write_bytes(encode_host_file(file))
+    assert read_host_file(path).host.core_kinds == (CoreKind.P, CoreKind.E)
 
 
 def test_a_missing_file_says_what_may_stand_there(tmp_path):

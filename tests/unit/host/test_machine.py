@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import subprocess
 from typing import TYPE_CHECKING
@@ -207,10 +208,46 @@ def test_a_node_may_have_only_a_mask(tmp_path: Path) -> None:
     assert read_host(root).nodes[1].cpus == (2, 3)
 
 
-def test_a_cpu_of_a_missing_node_counts_to_the_first(tmp_path: Path) -> None:
+def test_a_cpu_of_a_missing_node_is_near_none(tmp_path: Path) -> None:
     root = write_host(tmp_path, Machine(packages=2, nodes=(2,)))
     shutil.rmtree(root / "sys/devices/system/node/node1")
-    assert [core.node for core in read_host(root).cores] == [0, 0, 0, 0]
+    assert [core.node for core in read_host(root).cores] == [0, 0, None, None]
+
+
+def test_a_cpu_in_two_nodes_belongs_to_the_lower_and_is_near_both(tmp_path: Path) -> None:
+    root = write_host(tmp_path, Machine(packages=2, nodes=(2,)))
+    node = root / "sys/devices/system/node/node0/cpulist"
+    node.write_text("0-2\n")
+    host = read_host(root)
+    assert [core.node for core in host.cores] == [0, 0, 0, 1]
+    assert [node.cpus for node in host.nodes] == [(0, 1, 2), (2, 3)]
+
+
+@pytest.mark.parametrize(
+    ("edits", "message"),
+    [
+        ({"cpu2/topology/core_cpus_list": "2-3"}, "CPU 0 has CPUs 0,2 as its core, and CPU 2 has 2-3"),
+        ({"cpu0/topology/core_cpus_list": "0-2"}, "CPU 0 has CPUs 0-2 as its core, and CPU 1 has 1,3"),
+        ({"cpu0/topology/core_cpus_list": "1,3"}, "CPU 0 has CPUs 1,3 as its core, and CPU 1 has 1,3"),
+        ({"cpu2/topology/physical_package_id": "1"}, "CPUs 0,2 as one core, and that core on sockets 0-1"),
+    ],
+)  # fmt: skip
+def test_cpus_that_disagree_about_their_core_are_refused(
+    tmp_path: Path, edits: dict[str, str], message: str
+) -> None:
+    root = write_host(tmp_path, Machine(nodes=(2,), smt=2))
+    write_files(root / "sys/devices/system/cpu", edits)
+    with pytest.raises(HostError, match=re.escape(message)) as caught:
+        read_host(root)
+    assert "no placement on such a topology could be believed" in (caught.value.advice or "")
+    assert caught.value.exit_code == 3
+
+
+def test_numbers_may_have_holes(tmp_path: Path) -> None:
+    machine = Machine(packages=2, nodes=(3,), smt=2, hole=(2, 1000))
+    host = read_host(write_host(tmp_path, machine))
+    assert host.cores == machine.cores()
+    assert host.allowed_cpus == (0, 1, *range(1002, 1012))
 
 
 def test_an_explicit_mask_limits_cores_and_threads(tmp_path: Path) -> None:

@@ -18,6 +18,9 @@ from resnet50_bench.host.specs import describe_host, is_spec
         (" 2x56x2snc4 ", SPR_SNC4),
         ("2x96x2 nps4", GENOA_NPS4),
         ("2x144", SRF),
+        ("1x8x2+8", Machine(nodes=(16,), smt=2, efficient=8)),
+        ("1x6x2+8+2", Machine(nodes=(16,), smt=2, efficient=8, low_power=2)),
+        ("2x4+4", Machine(packages=2, nodes=(8,), efficient=4)),
     ],
 )
 def test_a_described_host_is_numbered_as_a_real_one(tmp_path, spec, machine):
@@ -54,6 +57,8 @@ def test_nothing_is_claimed_of_what_was_not_said():
         ("2x8x0", "has no threads per core", "each 1 or more"),
         ("2x8 nps0", "has no memory nodes per socket", "each 1 or more"),
         ("99x999x2", "has 197802 hardware threads and 99 memory nodes: Linux knows at most", "SOCKETSxCORES"),
+        ("1x8x2+0", "'1x8x2+0' has no E cores per socket", "each 1 or more"),
+        ("1x8x2+8 snc2", "a hybrid CPU has one memory node per socket", "leave sncN or npsN out"),
         ("big", "'big' does not describe a host", "2x56x2 snc4"),
         ("2x8x2x2", "does not describe a host", "SOCKETSxCORES[xTHREADS]"),
     ],

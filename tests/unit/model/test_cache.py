@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from resnet50_bench.errors import ModelError
+from resnet50_bench.errors import HostError
 from resnet50_bench.model.cache import (
     default_cache_dir,
     fill_folder,
@@ -99,7 +99,7 @@ def test_a_held_lock_keeps_others_out_until_it_is_released(tmp_path):
 
 def test_a_cache_that_cannot_be_written_names_the_variable(tmp_path):
     (tmp_path / "file").touch()
-    with pytest.raises(ModelError) as caught, lock_path(tmp_path / "file" / "folder"):
+    with pytest.raises(HostError) as caught, lock_path(tmp_path / "file" / "folder"):
         pass
     assert "cannot write to the model cache" in caught.value.message
     assert "R50_CACHE_DIR" in (caught.value.advice or "")

@@ -66,7 +66,7 @@ def test_a_crash_tells_the_exit_code_and_the_last_output():
     with pytest.raises(ModelError) as caught:
         run("sys.exit('the disk is on fire')")
     assert "ended with exit code 1 without an answer" in caught.value.message
-    assert "the disk is on fire" in caught.value.message
+    assert caught.value.output == ("the disk is on fire",)
 
 
 def test_a_killed_child_tells_the_signal_even_after_half_an_answer():

@@ -4,6 +4,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from tests.graphs import encode_model
 
 from resnet50_bench.config import Precision
 from resnet50_bench.errors import ModelError
@@ -141,11 +142,11 @@ def test_an_unreadable_manifest_counts_as_damaged(toolchain, tmp_path):
 
 def test_a_users_file_is_identified_by_its_content(toolchain, tmp_path):
     model = tmp_path / "resnet50_v1.pb"
-    model.write_text("one")
+    model.write_bytes(encode_model("one"))
     first = prepare(ModelSource.file(model), tmp_path)
     assert (first.manifest.kind, first.manifest.seed) == ("user file", None)
     assert first.manifest.source.name == "resnet50_v1.pb"
-    model.write_text("two")
+    model.write_bytes(encode_model("two"))
     assert subject.find_prepared(ModelSource.file(model), Precision.AVX_FP32, tmp_path) is None
     assert prepare(ModelSource.file(model), tmp_path).path != first.path
     assert len(toolchain.requests) == 2
@@ -160,7 +161,7 @@ def test_a_missing_file_is_a_wrong_request(toolchain, tmp_path):
 
 def test_a_failed_preparation_leaves_nothing_but_the_source(toolchain, tmp_path):
     model = tmp_path / "model.pb"
-    model.write_text("one")
+    model.write_bytes(encode_model("one"))
     toolchain.error = ModelError("is not ResNet-50 v1.5")
     with pytest.raises(ModelError, match="is not ResNet-50"):
         prepare(ModelSource.file(model), tmp_path)

@@ -9,7 +9,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from resnet50_bench.cli.run.command import run
-from resnet50_bench.config import Allocator, CaseType, DataType, Mode, Precision, RunConfig
+from resnet50_bench.config import (
+    Allocator,
+    CaseType,
+    CoreKind,
+    DataType,
+    Mode,
+    Precision,
+    RunConfig,
+)
 from resnet50_bench.errors import ConfigError, ExitCode, MissingDataError
 from resnet50_bench.parameters.table import (
     PARAMETERS,
@@ -82,6 +90,8 @@ class TestTable:
         ("SMT", "", "smt", False),
         ("SPAN_SOCKETS", "yes", "span_sockets", True),
         ("SPAN_SOCKETS", "off", "span_sockets", False),
+        ("CORE_KIND", "E", "core_kind", CoreKind.E),
+        ("CORE_KIND", "any", "core_kind", CoreKind.ANY),
         ("VERBOSE", "ON", "verbose", True),
         ("VERBOSE", "False", "verbose", False),
         ("EMULATED", "true", "emulated", True),
@@ -429,3 +439,11 @@ class TestMpi:
     def test_it_is_allowed_otherwise(self):
         config = make(MPI="True", NUM_MPI="4", HOSTFILE="hosts", CORES_PER_INSTANCE="2")
         assert (config.mpi, config.num_mpi, config.hostfile) == (True, 4, "hosts")
+
+
+@pytest.mark.parametrize("text", ["a\0b", "photos\udcff", "\ud800"])
+def test_what_a_record_cannot_hold_is_refused(text):
+    for name in ("DATASET", "MODEL", "CUSTOMER_ENV"):
+        with pytest.raises(ConfigError) as caught:
+            make(**{name: f"A={text}" if name == "CUSTOMER_ENV" else text})
+        assert "must be text in UTF-8 without NUL characters" in caught.value.message

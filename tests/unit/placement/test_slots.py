@@ -17,9 +17,9 @@ from tests.hosts.synthetic import (
     Numbering,
 )
 
-from resnet50_bench.config import CaseType, Mode, RunConfig
+from resnet50_bench.config import CaseType, CoreKind, Mode, RunConfig
 from resnet50_bench.errors import PlacementError
-from resnet50_bench.host.machine import Core, Host
+from resnet50_bench.host.machine import Host
 from resnet50_bench.placement.layout import plan_request
 from resnet50_bench.placement.slots import (
     IdleCores,
@@ -42,8 +42,7 @@ def of_size(cores: int, **asked: object) -> PlacementRequest:
 def restrict(host: Host, cpus: set[int]) -> Host:
     """The host as a container sees it that may use these CPUs only."""
     kept = (
-        Core(tuple(cpu for cpu in core.cpus if cpu in cpus), core.socket, core.node)
-        for core in host.cores
+        replace(core, cpus=tuple(cpu for cpu in core.cpus if cpu in cpus)) for core in host.cores
     )
     return replace(host, cores=tuple(core for core in kept if core.cpus))
 
@@ -425,12 +424,19 @@ def test_a_placement_survives_a_json_record() -> None:
 
 @st.composite
 def hosts(draw: st.DrawFn) -> Host:
+    nodes = tuple(draw(st.lists(st.integers(1, 7), min_size=1, max_size=4)))
+    efficient = draw(st.integers(0, sum(nodes) - 1))
     machine = Machine(
         packages=draw(st.integers(1, 4)),
-        nodes=tuple(draw(st.lists(st.integers(1, 7), min_size=1, max_size=4))),
+        nodes=nodes,
         smt=draw(st.integers(1, 2)),
+        efficient=efficient,
+        low_power=draw(st.integers(0, sum(nodes) - 1 - efficient)) if efficient else 0,
+        kinds_by=draw(st.sampled_from(["counters", ""])),
         numbering=draw(st.sampled_from(Numbering)),
         empty_nodes=draw(st.frozensets(st.integers(0, 3), max_size=2)),
+        unlisted_nodes=draw(st.frozensets(st.integers(0, 3), max_size=1)),
+        hole=(draw(st.integers(0, 9)), draw(st.integers(0, 99))),
     )
     quota = draw(st.none() | st.floats(0.1, 120))
     host = machine.host(quota_cpus=quota)
@@ -446,6 +452,8 @@ requests = st.builds(
     instances=st.none() | st.integers(1, 12),
     use_smt=st.booleans(),
     span_sockets=st.booleans(),
+    per_socket=st.none() | st.integers(1, 3),
+    core_kind=st.none() | st.sampled_from(CoreKind),
 )
 
 
@@ -469,10 +477,11 @@ def test_every_placement_is_sound(host: Host, request_: PlacementRequest) -> Non
     assert {slot.cores for slot in placement.slots} == {placement.cores_per_instance}
     assert len({slot.threads for slot in placement.slots}) == 1
     assert [slot.instance for slot in placement.slots] == list(range(len(placement.slots)))
-    assert request_.instances in {None, len(placement.slots)}
+    assert request_.per_socket or request_.instances in {None, len(placement.slots)}
     for slot in placement.slots:
         cores = {core_of[cpu] for cpu in slot.cpus}
         assert len(cores) == slot.cores
+        assert {core.kind for core in cores} == {slot.core_kind}
         assert slot.threads == len(slot.cpus)
         assert slot.sockets == tuple(sorted({core.socket for core in cores}))
         assert request_.span_sockets or len(slot.sockets) == 1
@@ -484,7 +493,9 @@ def test_every_placement_is_sound(host: Host, request_: PlacementRequest) -> Non
 @settings(max_examples=200, deadline=None, derandomize=True)
 @given(hosts(), st.integers(1, 9))
 def test_as_many_instances_as_possible_stay_inside_a_node(host: Host, size: int) -> None:
-    host = replace(host, quota_cpus=None)
+    kind = (host.core_kinds or (None,))[0]
+    of_kind = tuple(core for core in host.cores if core.kind is kind)
+    host = replace(host, quota_cpus=None, cores=of_kind)
     sizes: dict[tuple[int, int], int] = {}
     for core in host.cores:
         sizes[core.socket, core.node] = sizes.get((core.socket, core.node), 0) + 1
@@ -506,6 +517,8 @@ def test_the_suggested_size_is_the_first_whose_memory_fits(
     host: Host, request_: PlacementRequest, bytes_in_gib: int
 ) -> None:
     wanted = bytes_in_gib * GIB
+    kind = request_.core_kind if request_.core_kind in {*host.core_kinds, CoreKind.ANY} else None
+    request_ = replace(request_, per_socket=None, core_kind=kind)
     suggested = plan_cores_per_instance_that_fits(host, wanted, request_)
     fitting = []
     for size in range(1, len(host.cores) + 1):
@@ -572,3 +585,72 @@ class TestPerSocket:
         host = restrict(Machine(packages=2, nodes=(8,)).host(), set(range(12)))
         placement = plan_placement(host, PlacementRequest(Mode.THROUGHPUT, per_socket=2))
         assert [slot.cpus for slot in placement.slots] == [(0, 1), (2, 3), (8, 9), (10, 11)]
+
+
+class TestCoreKinds:
+    HYBRID = Machine(nodes=(16,), smt=2, efficient=8)
+
+    def test_p_cores_are_used_unless_told(self):
+        placement = plan_placement(self.HYBRID.host(), THROUGHPUT)
+        assert slot_cpus(placement) == [tuple(range(0, 16, 2))]
+        assert placement.slots[0].core_kind is CoreKind.P
+        assert [idle.cpus for idle in placement.idle_cores] == [cpu_range(16, 23)]
+
+    def test_fewer_instances_of_any_kind_are_on_the_fastest_first(self):
+        request = of_size(4, core_kind=CoreKind.ANY, instances=3)
+        placement = plan_placement(self.HYBRID.host(), request)
+        assert [slot.core_kind for slot in placement.slots] == [CoreKind.P] * 2 + [CoreKind.E]
+
+    def test_sockets_are_crossed_within_one_kind_only(self):
+        host = Machine(packages=2, nodes=(6,), efficient=3).host()
+        request = of_size(4, core_kind=CoreKind.ANY, span_sockets=True)
+        placement = plan_placement(host, request)
+        assert [(slot.sockets, slot.core_kind) for slot in placement.slots] == [
+            ((0, 1), CoreKind.P), ((0, 1), CoreKind.E),
+        ]  # fmt: skip
+
+    @pytest.mark.parametrize(
+        ("machine", "request_", "message", "advice"),
+        [
+            (
+                Machine(nodes=(4,)),
+                of_size(1, core_kind=CoreKind.E),
+                "--core-kind e: this host's cores are of one kind, as far as the kernel tells",
+                "leave --core-kind out",
+            ),
+            (
+                HYBRID,
+                of_size(1, core_kind=CoreKind.LP),
+                "--core-kind lp: this process may use P and E cores of this host and no other kind",
+                "use --core-kind p, e or any, or leave it out",
+            ),
+            (
+                Machine(nodes=(6,), efficient=4),
+                of_size(3),
+                "--cores-per-instance 3 does not fit: this host has 2 usable physical P cores",
+                "use --cores-per-instance 2 or less, or --core-kind e, of which there are more cores",
+            ),
+            (
+                Machine(nodes=(6,), efficient=4),
+                of_size(5, core_kind=CoreKind.ANY),
+                "--cores-per-instance 5 does not fit: this host has 6 usable physical cores of 2 "
+                "kinds, at most 4 of one kind on a socket",
+                "use --cores-per-instance 4 or less",
+            ),
+        ],
+    )
+    def test_what_there_is_not_is_refused(self, machine, request_, message, advice):
+        with pytest.raises(PlacementError) as caught:
+            plan_placement(machine.host(), request_)
+        assert (caught.value.message, caught.value.advice) == (message, advice)
+
+    def test_where_no_kind_is_known_all_cores_are_of_the_fastest(self):
+        host = Machine(nodes=(4,)).host()
+        asked = plan_placement(host, replace(THROUGHPUT, core_kind=CoreKind.P))
+        assert asked == plan_placement(host, THROUGHPUT)
+
+
+def test_a_quota_is_named_where_it_leaves_no_room_for_mpi() -> None:
+    host = Machine(packages=2, nodes=(8,)).host(quota_cpus=3.5)
+    with pytest.raises(PlacementError, match="room for 0 of 3 cores each, and the CPU quota"):
+        plan_placement(host, of_size(3, per_socket=1))

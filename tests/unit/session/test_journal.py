@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import resource
+
 import msgspec
 import pytest
 
@@ -98,3 +100,22 @@ def test_two_at_once_are_refused(tmp_path):
         open_journal(tmp_path, ORIGIN),
     ):
         pass
+
+
+def test_a_full_disk_loses_no_answer_of_this_run(tmp_path):
+    """What was written before stays readable; a line that was torn is left out."""
+    with open_journal(tmp_path, ORIGIN) as journal:
+        journal.add(Predicted("mlperf", row(0), ()))
+        before = (tmp_path / JOURNAL_FILE).stat().st_size
+        soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (before + 10, hard))
+        try:
+            journal.add(Predicted("mlperf", row(1), ()))
+            journal.add(Predicted("mlperf", row(2), ()))
+        finally:
+            resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+        assert journal.positions() == {0, 1, 2}
+        assert journal.problem is not None
+        assert "cannot be written: File too large" in journal.problem.message
+    assert (tmp_path / JOURNAL_FILE).stat().st_size == before + 10
+    assert read(tmp_path).rows == row(0)

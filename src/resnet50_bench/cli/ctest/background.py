@@ -10,9 +10,8 @@ import sys
 from contextlib import suppress
 from pathlib import Path
 
-import click
-
-from resnet50_bench.errors import RequestError
+from resnet50_bench.cli.lines import print_line
+from resnet50_bench.errors import HostError, RequestError
 
 OUTPUT_FILE = "nohup.out"
 SESSION_FILE = "nohup.json"
@@ -24,6 +23,7 @@ def start(folder: Path) -> None:
 
     Raises:
         RequestError: one is running in the folder already.
+        HostError: it cannot be started, or its output not be kept.
     """
     path = folder / SESSION_FILE
     if _find_members(path):
@@ -31,17 +31,23 @@ def start(folder: Path) -> None:
             f"tests are running in the background already: {path}", "`./ctest.sh --stop` ends them"
         )
     arguments = [word for word in sys.argv[1:] if word not in _FLAGS]
-    with (folder / OUTPUT_FILE).open("wb") as output:
-        process = subprocess.Popen(
-            [sys.executable, "-m", "resnet50_bench", *arguments],
-            stdin=subprocess.DEVNULL,
-            stdout=output,
-            stderr=subprocess.STDOUT,
-            start_new_session=True,
-        )
-    started = _read_start(process.pid)
-    path.write_text(json.dumps({"session": process.pid, "started": started}))
-    click.echo(f"running in the background; output in {folder / OUTPUT_FILE}; "
+    try:
+        with (folder / OUTPUT_FILE).open("wb") as output:
+            process = subprocess.Popen(
+                [sys.executable, "-m", "resnet50_bench", *arguments],
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
+        started = _read_start(process.pid)
+        path.write_text(json.dumps({"session": process.pid, "started": started}))
+    except OSError as error:
+        raise HostError(
+            f"cannot start in the background in {folder}: {error.strerror}",
+            "go to a folder you may write to; without --nohup it runs in the foreground",
+        ) from error
+    print_line(f"running in the background; output in {folder / OUTPUT_FILE}; "
                "`./ctest.sh --stop` ends it")  # fmt: skip
 
 
@@ -59,7 +65,7 @@ def stop(folder: Path) -> None:
     for pid in members:
         with suppress(ProcessLookupError):
             os.kill(pid, signal.SIGTERM)
-    click.echo(f"ended {len(members)} processes")
+    print_line(f"ended {len(members)} processes")
 
 
 def _find_members(path: Path) -> list[int]:

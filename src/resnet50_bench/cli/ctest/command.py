@@ -13,8 +13,10 @@ from typing import Any
 import click
 
 from resnet50_bench.cli.ctest.options import CtestOptions
+from resnet50_bench.cli.lines import print_text
 from resnet50_bench.errors import HostError, RequestError
 from resnet50_bench.parameters.table import PARAMETERS
+from resnet50_bench.printable import join_lines
 from resnet50_bench.report.ctest_file import TIMEOUT_S, TIMEOUT_VARIABLE
 
 OPTIONS_VARIABLE = "R50_CTEST_OPTIONS"
@@ -130,7 +132,7 @@ def ctest(**values: Any) -> None:
     """  # fmt: skip
     options = CtestOptions(**values)
     if options.describe_params:
-        click.echo(render_parameters(), nl=False)
+        print_text(render_parameters())
         return
     sys.exit(run_tests(options))
 
@@ -228,7 +230,7 @@ def render_parameters() -> str:
             lines.append(f"    values: {', '.join(parameter.choices)}")
         if parameter.default is not None:
             lines.append(f"    default: {parameter.default}")
-    return "\n".join(lines) + "\n"
+    return join_lines(lines)
 
 
 def _require_test_list() -> None:
@@ -251,6 +253,8 @@ def _run_ctest(options: CtestOptions) -> int:
     if runs > 1:
         environment.setdefault(TIMEOUT_VARIABLE, str(TIMEOUT_S * runs))
     sys.stdout.flush()
-    return subprocess.run(
-        [program, *plan_arguments(options)], env=environment, check=False
-    ).returncode
+    command = [program, *plan_arguments(options)]
+    try:
+        return subprocess.run(command, env=environment, check=False).returncode
+    except OSError as error:
+        raise HostError(f"cannot start {program}: {error.strerror}") from error

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from resnet50_bench.cli.lines import print_line
 from resnet50_bench.config import Preprocessing
 
 if TYPE_CHECKING:
@@ -110,11 +111,10 @@ def _print_found(found: Crops, spent_s: float, *, as_json: bool) -> None:
         print_json({**values, **msgspec.to_builtins(manifest)})
         return
     for item in manifest.unreadable:
-        click.secho("unreadable: ", fg="yellow", nl=False)
-        click.echo(f"{item.name}: {item.reason}")
+        print_line(f"{item.name}: {item.reason}", label="unreadable: ", colour="yellow")
     size = f"{size_bytes / 1e9:.1f} GB" if size_bytes >= 1e9 else f"{size_bytes / 1e6:.0f} MB"
     unreadable = f", {len(manifest.unreadable)} unreadable" if manifest.unreadable else ""
-    click.echo(
+    print_line(
         f"{manifest.images:,} images{unreadable}, preprocessed as {manifest.preprocessing}: {size}"
-        f"\n{found.path}"
     )
+    print_line(f"{found.path}")

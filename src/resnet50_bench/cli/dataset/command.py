@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from resnet50_bench.cli.dataset.cache import cache
+from resnet50_bench.cli.lines import print_line
 from resnet50_bench.errors import ExitCode
 
 if TYPE_CHECKING:
@@ -94,7 +95,7 @@ def info(path: Path, *, as_json: bool) -> None:
         print_json(msgspec.to_builtins(found))
         return
     for name, text in describe_info(found):
-        click.echo(f"{name:<10}{text}")
+        print_line(f"{name:<10}{text}")
 
 
 @dataset.command(
@@ -127,11 +128,12 @@ def fetch(folder: Path, url: str | None) -> None:
             fetched = fetch_archive(folder.absolute(), VALIDATION, _make_memory(), progress, url)
         except KeyboardInterrupt:
             observer.clear()
-            click.echo(f"stopped after {progress.done}; the same command goes on", err=True)
+            print_line(f"stopped after {progress.done}; the same command goes on", err=True)
             raise
     state = "was there already" if fetched.was_there else "downloaded"
-    click.echo(f"{fetched.path}\n{state}: the published archive, by its MD5 and SHA-256\n"
-               f"use it with: r50 run --dataset {fetched.path}")  # fmt: skip
+    print_line(f"{fetched.path}")
+    print_line(f"{state}: the published archive, by its MD5 and SHA-256")
+    print_line(f"use it with: r50 run --dataset {fetched.path}")
 
 
 def _make_memory() -> Memory:
@@ -145,7 +147,7 @@ def _explain_interruption(progress: StepProgress) -> None:
     from resnet50_bench.data.verify.facts import Step
 
     reason = "a hash cannot be gone on with, so " if progress.step is Step.HASH else ""
-    click.echo(
+    print_line(
         f"stopped after {progress.done}; {reason}the next time it begins anew. Known so far:",
         err=True,
     )
@@ -162,15 +164,14 @@ def _print_findings(inquiry: Inquiry, *, as_json: bool) -> Conclusion:
     claims = inquiry.claims_to_be_published
     conclusion = conclude(inquiry.facts, VALIDATION, claims=claims)
     if inquiry.forgetful is not None:
-        click.echo(f"note: what was found cannot be remembered: {inquiry.forgetful}", err=True)
+        print_line(f"note: what was found cannot be remembered: {inquiry.forgetful}", err=True)
     if as_json:
         facts = msgspec.to_builtins(inquiry.facts)
         print_json({"path": str(inquiry.path), **msgspec.to_builtins(conclusion), "facts": facts})
         return conclusion
     if inquiry.is_recalled:
-        click.echo(f"read {inquiry.facts.read_at} and unchanged since; --again reads it anew")
+        print_line(f"read {inquiry.facts.read_at} and unchanged since; --again reads it anew")
     for status, line in list_checks(conclusion):
-        click.secho(f"{status:<9}", fg=_COLOURS.get(status), nl=False)
-        click.echo(line)
-    click.secho(conclusion.summary, fg="red" if conclusion.is_bad else None)
+        print_line(line, label=f"{status:<9}", colour=_COLOURS.get(status))
+    print_line(conclusion.summary, colour="red" if conclusion.is_bad else None)
     return conclusion

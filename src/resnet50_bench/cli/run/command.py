@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from resnet50_bench.cli.lines import print_line
 from resnet50_bench.cli.options import collect_flags, parameter_options, take_flags
 from resnet50_bench.cli.run.options import RunOptions
 from resnet50_bench.config import Mode
@@ -20,6 +21,7 @@ from resnet50_bench.errors import (
     PlacementError,
     PrecisionError,
     RequestError,
+    join_problems,
 )
 from resnet50_bench.parameters.table import (
     PARAMETERS,
@@ -122,7 +124,7 @@ def run(**values: Any) -> None:
         from resnet50_bench.cli.run.points import run_all, run_one, show_plans
 
         if options.dry_run:
-            show_plans(points, as_json=options.as_json)
+            show_plans(points, options.output, as_json=options.as_json)
             return
         if options.compare_unshared:
             sys.exit(_run_both(points, options))
@@ -130,7 +132,7 @@ def run(**values: Any) -> None:
     except RequestError as error:
         if not options.skip_unrunnable or not _is_unrunnable(error, points):
             raise
-        click.echo(f"SKIPPED: {error.message}")
+        print_line(f"SKIPPED: {join_problems(error)}")
         sys.exit(ExitCode.SKIPPED)
 
 

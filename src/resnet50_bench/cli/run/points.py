@@ -8,8 +8,6 @@ from dataclasses import asdict, replace
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any
 
-import click
-
 from resnet50_bench.cases.sweep import (
     Measured,
     Point,
@@ -21,10 +19,22 @@ from resnet50_bench.cases.sweep import (
     summarize_points,
     write_summary,
 )
+from resnet50_bench.cli.lines import print_line, print_text
+from resnet50_bench.cli.streams import discard_output, print_error
 from resnet50_bench.cli.terminal import TerminalObserver, make_console, print_json
 from resnet50_bench.config import Mode, SharePer
-from resnet50_bench.errors import ConfigError, Interrupted, R50Error, RecordError
+from resnet50_bench.errors import (
+    ConfigError,
+    ExitCode,
+    Interrupted,
+    OutputError,
+    R50Error,
+    RecordError,
+    join_problems,
+)
+from resnet50_bench.model import check_cache
 from resnet50_bench.planning.plan import RunPlan, plan_run
+from resnet50_bench.printable import show_controls
 from resnet50_bench.report.kpi.text import list_kpis
 from resnet50_bench.report.summary import summarize
 from resnet50_bench.report.terminal.plan import print_plan, summarize_plan
@@ -32,6 +42,7 @@ from resnet50_bench.report.terminal.run import print_result
 from resnet50_bench.report.terminal.sharing import contrast, render_contrast
 from resnet50_bench.results.record import read_record
 from resnet50_bench.session.run import RunResult, execute
+from resnet50_bench.session.run_folder import check_output
 from resnet50_bench.verdict.judge import judge
 
 if TYPE_CHECKING:
@@ -39,39 +50,48 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from resnet50_bench.cli.run.options import RunOptions
+    from resnet50_bench.config import RunConfig
     from resnet50_bench.results.record import Record
 
 
-def show_plans(points: Sequence[Point], *, as_json: bool) -> None:
+def plan_point(config: RunConfig, output: Path) -> RunPlan:
+    """Resolve a run, and see that what it makes can be kept.
+
+    Raises:
+        R50Error: see `plan.plan_run`.
+        HostError: the folder of runs cannot be written; or the cache, and a model is to go there.
+    """
+    plan = plan_run(config, os.environ)
+    check_output(output)
+    if plan.model_source is not None and plan.model is None:
+        check_cache(plan.cache_dir)
+    return plan
+
+
+def show_plans(points: Sequence[Point], output: Path, *, as_json: bool) -> None:
     """Print the plan of each point."""
-    plans = [plan_run(point.config, os.environ) for point in points]
+    plans = [plan_point(point.config, output) for point in points]
     if as_json:
         summaries = [summarize_plan(plan) for plan in plans]
         print_json(summaries[0] if len(plans) == 1 else {"points": summaries})
         return
     for point, plan in zip(points, plans):
         if len(points) > 1:
-            click.echo(_describe_number(point, points))
+            print_line(_describe_number(point, points))
         print_plan(make_console(), plan)
         for warning in plan.warnings():
-            click.secho("warning: ", fg="yellow", nl=False, err=True)
-            click.echo(warning, err=True)
+            print_line(warning, label="warning: ", colour="yellow", err=True)
 
 
 def run_one(point: Point, options: RunOptions) -> int:
     """Measure one point and print its result; return the exit code."""
-    plan = plan_run(point.config, os.environ)
-    result = _measure(plan, options.output)
-    if options.as_json:
-        print_json(summarize(result.record, result.folder))
-    else:
-        _print_result(result, plan)
-    return judge(result.record).exit_code
+    plan = plan_point(point.config, options.output)
+    return _tell(_measure(plan, options.output), plan, as_json=options.as_json)
 
 
 def run_contrast(point: Point, options: RunOptions) -> int:
     """Measure a point with shared weights, then in separate processes; return the worse code."""
-    plan = plan_run(point.config, os.environ)
+    plan = plan_point(point.config, options.output)
     separate = replace(
         point.config,
         weight_sharing=False,
@@ -81,20 +101,19 @@ def run_contrast(point: Point, options: RunOptions) -> int:
         instances=sum(len(slot.streams) for slot in plan.placement.slots),
     )
     plan_run(separate, os.environ)  # what is wrong with it is said before anything is measured
-    records = []
+    records, codes = [], []
     for config in (point.config, separate):
         plan = plan_run(config, os.environ)
         result = _measure(plan, options.output)
         records.append(result.record)
-        if not options.as_json:
-            _print_result(result, plan)
+        codes.append(_tell(result, plan, as_json=None if options.as_json else False))
     rows = contrast(*records)
     if options.as_json:
         print_json({"shared": records[0].run_id, "separate": records[1].run_id,
                     "figures": [asdict(row) | {"ratio": row.ratio} for row in rows]})  # fmt: skip
     else:
-        click.echo(f"\n{render_contrast(rows)}", nl=False)
-    return max(judge(record).exit_code for record in records)
+        print_text(f"\n{render_contrast(rows)}")
+    return max(codes)
 
 
 def resume_one(folder: Path, *, as_json: bool) -> int:
@@ -114,39 +133,32 @@ def resume_one(folder: Path, *, as_json: bool) -> int:
             f"--resume {folder}: this run is complete", f"`r50 show {folder}` prints its result"
         )
     plan = plan_run(record.config, os.environ)
-    result = _measure(plan, folder.parent, resume=folder)
-    if as_json:
-        print_json(summarize(result.record, result.folder))
-    else:
-        _print_result(result, plan)
-    return judge(result.record).exit_code
+    return _tell(_measure(plan, folder.parent, resume=folder), plan, as_json=as_json)
 
 
 def run_all(points: Sequence[Point], options: RunOptions) -> int:
     """Measure the points one after the other and print their results; return the worst code."""
-    _check_points(points, keep_going=options.keep_going)
+    _check_points(points, options)
     path = plan_summary_path(options.output, datetime.now(timezone.utc))
 
     def measure(point: Point) -> Measured:
-        click.echo(_describe_number(point, points), err=True)
+        print_line(_describe_number(point, points), err=True)
         plan = plan_run(point.config, os.environ)
         result = _measure(plan, options.output)
-        if not options.as_json:
-            _print_result(result, plan)
-        code = judge(result.record).exit_code
+        code = _tell(result, plan, as_json=None if options.as_json else False)
         return Measured(result.folder, code, _describe_kpi(result.record))
 
     def keep(results: Sequence[PointResult]) -> None:
         write_summary(path, points, results)
         if results[-1].problem is not None:
-            click.echo(f"failed: {results[-1].problem}", err=True)
+            print_line(f"failed: {results[-1].problem}", err=True)
 
     results = run_points(points, measure, keep, keep_going=options.keep_going)
     _print_end(points, results, path, as_json=options.as_json)
     return find_worst(results)
 
 
-def _check_points(points: Sequence[Point], *, keep_going: bool) -> None:
+def _check_points(points: Sequence[Point], options: RunOptions) -> None:
     """Plan each distinct point once, so that a wrong one is refused before anything runs.
 
     Raises:
@@ -157,18 +169,18 @@ def _check_points(points: Sequence[Point], *, keep_going: bool) -> None:
     failed: list[tuple[Point, R50Error]] = []
     for point in sorted(distinct.values(), key=lambda item: item.number):
         try:
-            plan_run(point.config, os.environ)
+            plan_point(point.config, options.output)
         except R50Error as error:
             failed.append((point, error))
     if len(failed) == len(distinct) and len({error.message for _, error in failed}) == 1:
         raise failed[0][1]
-    if failed and not keep_going:
+    if failed and not options.keep_going:
         raise ConfigError([_describe_failure(point, error) for point, error in failed])
 
 
 def _describe_failure(point: Point, error: R50Error) -> str:
     advice = f" -> {error.advice}" if error.advice else ""
-    return f"{point.describe()}: {error.message}{advice} (--continue runs the others)"
+    return f"{point.describe()}: {join_problems(error)}{advice} (--continue runs the others)"
 
 
 def _measure(plan: RunPlan, output: Path, resume: Path | None = None) -> RunResult:
@@ -176,7 +188,9 @@ def _measure(plan: RunPlan, output: Path, resume: Path | None = None) -> RunResu
         for warning in plan.warnings():
             observer.note(f"warning: {warning}")
         try:
-            return execute(plan, observer, output, ["r50", *sys.argv[1:]], resume)
+            return execute(
+                plan, observer, output, ["r50", *map(show_controls, sys.argv[1:])], resume
+            )
         except Interrupted as interruption:
             if interruption.folder is not None:
                 observer.note(f"interrupted; the record is in {interruption.folder}")
@@ -185,8 +199,31 @@ def _measure(plan: RunPlan, output: Path, resume: Path | None = None) -> RunResu
             raise
 
 
-def _print_result(result: RunResult, plan: RunPlan) -> None:
-    print_result(make_console(), result.record, result.folder, verbose=plan.config.verbose)
+def _tell(result: RunResult, plan: RunPlan, *, as_json: bool | None) -> int:
+    """Print a result; say what of it could not be written, and where the rest is.
+
+    Args:
+        result: of a run.
+        plan: of it.
+        as_json: as JSON; None to print nothing.
+
+    Returns:
+        The exit code: by the verdict, and 3 where something could not be written.
+    """
+    problems = list(result.problems)
+    try:
+        if as_json:
+            print_json(summarize(result.record, result.folder))
+        elif as_json is False:
+            print_result(make_console(), result.record, result.folder, verbose=plan.config.verbose)
+    except OutputError as error:
+        discard_output()  # so that the runs still to come are made and kept
+        error.advice = f"the result is kept: `r50 show {result.folder}` prints it"
+        problems.append(error)
+    for problem in problems:
+        print_error(problem)
+    code = judge(result.record).exit_code
+    return max(code, ExitCode.FAILURE) if problems else code
 
 
 def _print_end(
@@ -196,8 +233,9 @@ def _print_end(
         rows: dict[str, Any] = {"points": summarize_points(points, results)}
         print_json(rows)
         return
-    click.echo(f"\n{len(results)} of {len(points)} runs made; summary in {path}")
-    click.echo(render_points(points, results), nl=False)
+    print_line("")
+    print_line(f"{len(results)} of {len(points)} runs made; summary in {path}")
+    print_text(render_points(points, results))
 
 
 def _describe_number(point: Point, points: Sequence[Point]) -> str:

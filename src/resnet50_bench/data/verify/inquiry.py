@@ -160,11 +160,11 @@ def published_hashes(published: ImageArchive) -> Hashes:
 
 def _look(path: Path) -> tuple[Kind, tuple[Path, ...]]:
     """Tell what is at a path by names alone, and which TFRecord files there are."""
-    if not path.exists():
-        raise DatasetError(
-            f"{path}: does not exist", "PATH is a .tar, a folder of images or one of TFRecords"
-        )
     try:
+        if not path.exists():
+            raise DatasetError(
+                f"{path}: does not exist", "PATH is a .tar, a folder of images or one of TFRecords"
+            )
         shards = find_shards(path)
         if shards:
             return "tfrecord", shards

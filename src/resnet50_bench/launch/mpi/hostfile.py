@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from resnet50_bench.errors import RequestError
+from resnet50_bench.paths import read_content
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -35,7 +36,7 @@ def read_hostfile(path: Path) -> tuple[HostEntry, ...]:
         RequestError: it cannot be read, holds no host, one twice, or a line that is none of these.
     """
     try:
-        lines = path.read_text().splitlines()
+        lines = read_content(path).decode().splitlines()
     except (OSError, UnicodeDecodeError) as error:
         reason = error.strerror if isinstance(error, OSError) else "it is no text"
         raise RequestError(f"--hostfile {path} cannot be read: {reason}") from error

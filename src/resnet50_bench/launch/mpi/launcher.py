@@ -29,11 +29,11 @@ from resnet50_bench.instance.mpi.protocol import (
     parse_report,
     plan_lines,
 )
-from resnet50_bench.launch.local import signals_held
 from resnet50_bench.launch.mpi.command import MpiPlan, plan_command, plan_rank
 from resnet50_bench.launch.mpi.losses import Death, find_death, find_lost_host, summarize_output
 from resnet50_bench.launch.mpi.process import close_pipes, end_process, start_process
 from resnet50_bench.launch.worker import Worker, choose_log, ignore_answers, read_tail
+from resnet50_bench.signals import signals_held
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence

@@ -7,6 +7,7 @@ import signal
 from dataclasses import dataclass
 
 from resnet50_bench.instance.mpi.protocol import COMPLAINT
+from resnet50_bench.interpreter import find_error
 
 _BY_SIGNAL = re.compile(
     r"process rank (\d+) with PID (\d+) on\s+node\s+\S+\s+exited\s+on\s+signal\s+(\d+)"
@@ -66,6 +67,8 @@ def summarize_output(text: str) -> str:
     """Return what a rank complained of, or else what the launcher said, in one line."""
     if complaint := _COMPLAINT.search(text):
         return complaint[1]
+    if error := find_error(text):  # of a rank that could not even begin
+        return error
     if "Socket closed" in text:  # that a rank saw another's end before the launcher did
         return "a rank lost its connection to another, which is not named, and ended the job"
     lines = (line.strip() for line in text.splitlines() if not _NOISE.match(line))

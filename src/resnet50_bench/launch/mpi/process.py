@@ -11,7 +11,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from resnet50_bench.errors import HostError
+from resnet50_bench.errors import NO_ROOM, HostError, OutputError
+from resnet50_bench.interpreter import advise_start, describe_refusal
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -53,7 +54,11 @@ def start_process(
                 start_new_session=True,  # a Ctrl-C is the parent's to deal with
             )
     except OSError as error:
-        raise HostError(f"{command[0]} cannot be started: {error.strerror or error}") from error
+        if error.errno in NO_ROOM:
+            raise OutputError(log_path, error) from error
+        raise HostError(
+            f"{command[0]} cannot be started: {describe_refusal(error)}", advise_start(error)
+        ) from error
 
 
 def close_pipes(process: subprocess.Popen[bytes]) -> None:

@@ -151,6 +151,11 @@ class Log:
         )
 
     @property
+    def tells_of_a_run(self) -> bool:
+        """Whether it is the log of a run, and no other text: it has a KPI, or says why not."""
+        return self.has_kpi or self.lost or bool(self.verdict)
+
+    @property
     def instances(self) -> int:
         """How many instances wrote a rate."""
         return len(self.rates)

@@ -12,6 +12,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from resnet50_bench.errors import RecordError
+from resnet50_bench.paths import open_file
 from resnet50_bench.report.kpi.lines import Log, LogKind, UnusedLine, use_line
 
 MAX_KEPT_LINES = 100
@@ -44,7 +45,7 @@ def read_log(path: Path) -> Log:
         RecordError: it cannot be read.
     """
     try:
-        with path.open("rb") as file:
+        with open_file(path) as file:
             return parse_log(file, path)
     except OSError as error:
         raise RecordError(f"cannot read the log {path}: {error.strerror}") from error

@@ -5,10 +5,12 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from resnet50_bench.config import Mode
-from resnet50_bench.errors import ExitCode, RecordError
+from resnet50_bench.errors import ExitCode, NotARecordError, RecordError
+from resnet50_bench.paths import is_file, is_folder
 from resnet50_bench.report.kpi.lines import Log, LogKind
 from resnet50_bench.report.kpi.logs import list_doubts, list_failures, merge_logs, read_log
 from resnet50_bench.report.kpi.text import KpiLine, KpiRun, describe_record
@@ -18,39 +20,74 @@ _SUM = "_all_instances.log"
 """The model zoo writes each instance's output into a file of its own and once more into this."""
 
 
-def read_runs(paths: Sequence[Path]) -> list[KpiRun]:
-    """Return the runs that are given, or that lie in or below the folders given, in name order.
+@dataclass(frozen=True, slots=True)
+class Listing:
+    """What was found where runs were looked for.
+
+    Attributes:
+        runs: in the order of the paths, those of a folder in name order; at least one.
+        skipped: the paths that hold no run, each with what it is instead, in one line.
+    """
+
+    runs: tuple[KpiRun, ...]
+    skipped: tuple[str, ...] = ()
+
+
+def read_runs(paths: Sequence[Path]) -> Listing:
+    """Return the runs that are given, or that lie in or below the folders given.
 
     A folder with a `record.json` is one run. The logs of a folder without one are one run as far as
     their parameters agree: `benchmark_*.log` when there are any, else every `*.log` with a KPI.
-    Hidden folders are passed over; a run that is reached twice counts once.
+    Hidden folders are passed over; a run that is reached twice counts once. Of several paths those
+    that hold no run are skipped, and a run that cannot be read is listed as one that failed.
 
     Args:
         paths: at least one.
 
     Raises:
-        RecordError: a path does not exist, holds no run, or its only run cannot be read.
+        RecordError: no path holds a run, or the only run cannot be read.
     """
-    runs: dict[Path, KpiRun] = {}
+    runs: dict[str, KpiRun] = {}
+    problems: list[NotARecordError] = []
     for path in paths:
-        found = list(_read_folder(path)) if path.is_dir() else [_read_file(path)]
+        try:
+            found = _read_path(path, alone=len(paths) == 1)
+        except NotARecordError as error:
+            problems.append(error)
+            continue
+        for run in found:
+            runs.setdefault(os.path.realpath(run.name), run)
+    if not runs:
+        raise problems[0]
+    first, *others = runs.values()
+    if not others and not problems and first.exit_code == ExitCode.WRONG_REQUEST:
+        raise RecordError(first.failures[0], next(iter(first.failures[1:]), None))
+    return Listing((first, *others), tuple(error.message for error in problems))
+
+
+def _read_path(path: Path, *, alone: bool) -> list[KpiRun]:
+    """Return the runs of one path; a log without a KPI is one only where nothing else is given.
+
+    Raises:
+        NotARecordError: it holds none.
+    """
+    if is_folder(path):
+        found = list(_read_folder(path))
         if not found:
-            raise RecordError(
+            raise NotARecordError(
                 f"no run and no log with a KPI in or below {path}",
                 f"give a folder that holds {RECORD_FILE} or benchmark_*.log, or one above it",
             )
-        for run in found:
-            runs.setdefault(Path(run.name).resolve(), run)
-    first, *others = runs.values()
-    if not others and first.exit_code == ExitCode.WRONG_REQUEST:
-        raise RecordError(*first.failures)
-    return [first, *others]
-
-
-def _read_file(path: Path) -> KpiRun:
-    if path.suffix == ".log" or (path.is_file() and path.suffix != ".json"):
-        return describe_log(read_log(path), str(path))
-    return describe_record(read_record(path), str(path))
+        return found
+    if path.suffix != ".log" and (path.suffix == ".json" or not is_file(path)):
+        return [_read_run(path)]
+    try:
+        log = read_log(path)
+    except RecordError as error:
+        return [_describe_unreadable(path, error)]
+    if not (alone or log.tells_of_a_run):
+        raise NotARecordError(f"{path} is no record, and no log with a KPI")
+    return [describe_log(log, str(path))]
 
 
 def _read_folder(top: Path) -> Iterator[KpiRun]:
@@ -63,15 +100,19 @@ def _read_folder(top: Path) -> Iterator[KpiRun]:
             yield from _read_logs(folder, sorted(files))
 
 
-def _read_run(folder: Path) -> KpiRun:
+def _read_run(path: Path) -> KpiRun:
     """A record that cannot be read is a run that failed, not the end of the listing."""
     try:
-        return describe_record(read_record(folder), str(folder))
+        return describe_record(read_record(path), str(path))
+    except NotARecordError:
+        raise
     except RecordError as error:
-        reasons = (error.message, error.advice) if error.advice else (error.message,)
-        return KpiRun(
-            name=str(folder), verdict="INVALID", exit_code=error.exit_code, failures=reasons
-        )
+        return _describe_unreadable(path, error)
+
+
+def _describe_unreadable(path: Path, error: RecordError) -> KpiRun:
+    reasons = (error.message, error.advice) if error.advice else (error.message,)
+    return KpiRun(name=str(path), verdict="INVALID", exit_code=error.exit_code, failures=reasons)
 
 
 def _read_logs(folder: Path, names: Sequence[str]) -> Iterator[KpiRun]:

@@ -11,6 +11,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from resnet50_bench.errors import RequestError
+from resnet50_bench.printable import join_lines, make_cell, show_controls
 from resnet50_bench.report.kpi.text import KpiRun, list_remarks
 
 if TYPE_CHECKING:
@@ -34,7 +35,7 @@ def render_list(runs: Sequence[KpiRun], *, parameters: bool) -> str:
             lines += [f"# {name}: {value}" for name, value in run.parameters]
         lines += [line.render() for line in run.kpis]
         lines += [*list_remarks(run), ""]
-    return "\n".join([*lines, *_summarize(runs)]).rstrip("\n") + "\n"
+    return join_lines([*lines, *_summarize(runs)]).rstrip("\n") + "\n"
 
 
 def _summarize(runs: Sequence[KpiRun]) -> Iterator[str]:
@@ -96,7 +97,10 @@ def _make_row(run: KpiRun, names: Sequence[str], labels: Sequence[str]) -> list[
 def render_csv(runs: Sequence[KpiRun], *, parameters: bool) -> str:
     """Return the table as CSV (RFC 4180, but lines end in a line feed)."""
     stream = io.StringIO()
-    csv.writer(stream, lineterminator="\n").writerows(make_table(runs, parameters=parameters))
+    csv.writer(stream, lineterminator="\n").writerows(
+        [make_cell(cell) if isinstance(cell, str) else cell for cell in row]
+        for row in make_table(runs, parameters=parameters)
+    )
     return stream.getvalue()
 
 
@@ -132,7 +136,6 @@ def render_xlsx(runs: Sequence[KpiRun], *, parameters: bool) -> bytes:
     """
     try:
         from openpyxl import Workbook
-        from openpyxl.cell.cell import ILLEGAL_CHARACTERS_RE
         from openpyxl.styles import Font
     except ImportError as error:
         raise RequestError(
@@ -145,8 +148,7 @@ def render_xlsx(runs: Sequence[KpiRun], *, parameters: bool) -> bytes:
     for row, cells in enumerate(make_table(runs, parameters=parameters), 1):
         for column, value in enumerate(cells, 1):
             text = isinstance(value, str)
-            clean = ILLEGAL_CHARACTERS_RE.sub("�", str(value)) if text else value
-            cell = sheet.cell(row, column, clean)
+            cell = sheet.cell(row, column, show_controls(str(value)) if text else value)
             if text:
                 cell.data_type = "s"
             if row == 1:

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from resnet50_bench.cases.catalog import detect_platform
 from resnet50_bench.config import Mode, RunConfig
 from resnet50_bench.parameters.table import PARAMETERS, Parameter
+from resnet50_bench.printable import join_lines
 from resnet50_bench.report.kpi.lines import UnusedLine
 from resnet50_bench.results.accuracy import compute_accuracy
 from resnet50_bench.results.kpi import Kpis, Latency, compute_pace, run_kpis, survivors_kpis
@@ -121,7 +122,7 @@ def render_run(run: KpiRun, *, parameters: bool = True) -> str:
     """Return the KPI text of what a run has to say, with or without its parameters."""
     lines = [f"## {name}: {value}" for name, value in run.parameters] if parameters else []
     lines += [line.render() for line in run.kpis]
-    return "\n".join([*lines, *list_remarks(run)]) + "\n"
+    return join_lines([*lines, *list_remarks(run)])
 
 
 def list_remarks(run: KpiRun) -> list[str]:

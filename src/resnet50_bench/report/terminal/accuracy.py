@@ -12,7 +12,7 @@ from resnet50_bench.verdict.expectation import find_expected_top1
 from resnet50_bench.verdict.explain import explain, should_explain
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from resnet50_bench.results.record import Evaluation, Record
     from resnet50_bench.verdict.explain import Cause
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 _SHOWN_UNREADABLE = 3
 
 
-def describe_accuracy(record: Record) -> Iterator[tuple[str, str]]:
+def describe_accuracy(record: Record) -> Iterator[tuple[str, str | Sequence[str]]]:
     """Yield the named rows of the result; none in another mode."""
     evaluation = record.evaluation
     accuracy = compute_accuracy(evaluation) if evaluation is not None else None
@@ -45,7 +45,7 @@ def describe_accuracy(record: Record) -> Iterator[tuple[str, str]]:
     yield "Preparation", evaluation.preprocessing
 
 
-def describe_evaluated(record: Record, evaluation: Evaluation) -> str:
+def describe_evaluated(record: Record, evaluation: Evaluation) -> list[str]:
     """Say which images were seen."""
     where = record.dataset.description if record.dataset is not None else "dataset"
     seen = len(evaluation.images) - len(evaluation.unreadable)
@@ -60,7 +60,7 @@ def describe_evaluated(record: Record, evaluation: Evaluation) -> str:
         more = [f"and {len(named) - _SHOWN_UNREADABLE} more"]
         shown = named[:_SHOWN_UNREADABLE] + more * (len(named) > _SHOWN_UNREADABLE)
         lines.append(f"{len(named)} unreadable: {'; '.join(shown)}")
-    return "\n".join(lines)
+    return lines
 
 
 def summarize_accuracy(record: Record) -> dict[str, object] | None:
@@ -127,7 +127,9 @@ def _describe_figures(evaluation: Evaluation, accuracy: Accuracy) -> str:
     )
 
 
-def _describe_causes(record: Record, evaluation: Evaluation) -> Iterator[tuple[str, str]]:
+def _describe_causes(
+    record: Record, evaluation: Evaluation
+) -> Iterator[tuple[str, str | Sequence[str]]]:
     if not should_explain(evaluation, find_expected_top1(record.config, record.model)):
         return
     causes = find_causes(record)
@@ -138,7 +140,7 @@ def _describe_causes(record: Record, evaluation: Evaluation) -> Iterator[tuple[s
         )
     for cause in causes:
         text = cause.describe()
-        yield "Cause", f"{text}\n-> {cause.advice}" if cause.advice else text
+        yield "Cause", [text, f"-> {cause.advice}"] if cause.advice else text
 
 
 def _percent(interval: tuple[float, float]) -> list[float]:

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from rich.text import Text
-
+from resnet50_bench.report.styled import Line
 from resnet50_bench.report.terminal.host import list_host_rows
 from resnet50_bench.report.terminal.run import print_rows
 
@@ -26,6 +25,6 @@ def print_doctor(console: Console, host: Host, answers: Sequence[Runnable]) -> N
     for answer in answers:
         name = answer.precision.value.ljust(width)
         word, style = ("yes  ", "green") if answer.runnable else ("no   ", "red")
-        console.print(Text(name, style="bold").append(word, style).append(answer.reason, "default"))
+        console.print(Line(name, style="bold").add(word, style).add(answer.reason, "default"))
         if answer.fix is not None:
-            console.print(Text(" " * width + f"-> {answer.fix}", style="not bold"))
+            console.print(Line(" " * width + f"-> {answer.fix}", style="not bold"))

@@ -3,23 +3,26 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 from resnet50_bench.host.machine import format_cpu_list
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
+    from resnet50_bench.config import CoreKind
     from resnet50_bench.host.machine import Core, Host, Node
 
 _GIB = 1024**3
 _LIST_CHARS = 32
+CoreGroup: TypeAlias = "tuple[int, int | None, CoreKind | None]"
+"""Socket, memory node and kind of core."""
+
 _SWITCHES = {True: "on", False: "off", None: None}
 
 
 def list_host_rows(host: Host) -> list[tuple[str, str]]:
     """Return the host's size, the limits of this process, and the settings that are known."""
-    threads = max(len(core.cpus) for core in host.cores)
     kernel = f", kernel {host.kernel}" if host.kernel != "unknown" else ""
     rows = [
         ("Host", f"{host.hostname}{kernel}"),
@@ -27,7 +30,7 @@ def list_host_rows(host: Host) -> list[tuple[str, str]]:
         (
             "Cores",
             f"{host.physical_cores} of {host.total_cores} usable, on {len(host.sockets)} of "
-            f"{_count(host.total_sockets, 'socket')}, {_count(threads, 'hardware thread')} each",
+            f"{_count(host.total_sockets, 'socket')}{_describe_threads(host, ', ', ' each')}",
         ),
         ("Memory", _describe_memory(host)),
         ("Limits", "; ".join(_list_limits(host)) or "none"),
@@ -45,17 +48,29 @@ def list_host_rows(host: Host) -> list[tuple[str, str]]:
 
 def describe_host_shape(host: Host) -> str:
     """Return the host's name and size in one line."""
-    threads = max(len(core.cpus) for core in host.cores)
     of_all = f" of {host.total_cores}" if host.physical_cores < host.total_cores else ""
     limits = _list_limits(host)
     return "; ".join(
         [
             f"{host.hostname}: {_count(len(host.sockets), 'socket')}, "
-            f"{_count(len(host.nodes), 'memory node')}, {host.physical_cores}{of_all} cores with "
-            f"{_count(threads, 'hardware thread')} each",
+            f"{_count(len(host.nodes), 'memory node')}, {host.physical_cores}{of_all} cores"
+            f"{_describe_threads(host, ' with ', ' each')}",
             *limits,
         ]
     )
+
+
+def _describe_threads(host: Host, before: str, after: str) -> str:
+    """The hardware threads of a core; on a hybrid CPU the cores of each kind with theirs."""
+    if not host.core_kinds:
+        threads = max(len(core.cpus) for core in host.cores)
+        return f"{before}{_count(threads, 'hardware thread')}{after}"
+    kinds = []
+    for kind in host.core_kinds:
+        cores = [core for core in host.cores if core.kind is kind]
+        threads = max(len(core.cpus) for core in cores)
+        kinds.append(f"{len(cores)} {kind.label} with {_count(threads, 'hardware thread')}{after}")
+    return ": " + ", ".join(kinds)
 
 
 def _count(number: int, noun: str) -> str:
@@ -64,10 +79,10 @@ def _count(number: int, noun: str) -> str:
 
 def render_nodes(host: Host) -> list[str]:
     """Return a line per memory node: its socket, its usable cores, their siblings, its memory."""
-    memory_of = {node.id: describe_memory(node) for node in host.nodes}
+    memory_of: dict[int | None, str] = {node.id: describe_memory(node) for node in host.nodes}
     rows = [
         (*describe_cores(cores), memory_of.get(node, "") + render_forbidden(host, node))
-        for (_, node), cores in group_cores(host).items()
+        for (_, node, _), cores in group_cores(host).items()
     ]
     return join_columns([*rows, *list_unused_nodes(host)])
 
@@ -96,38 +111,49 @@ def _list_limits(host: Host) -> list[str]:
     return limits
 
 
-def group_cores(host: Host) -> dict[tuple[int, int], list[Core]]:
-    """The usable cores by socket and memory node, ascending."""
-    groups: dict[tuple[int, int], list[Core]] = defaultdict(list)
-    for core in host.cores:
-        groups[core.socket, core.node].append(core)
-    return dict(sorted(groups.items()))
+def group_cores(host: Host) -> dict[CoreGroup, list[Core]]:
+    """The usable cores by socket, memory node and kind, in their order, and the fastest first."""
+    groups: dict[CoreGroup, list[Core]] = defaultdict(list)
+    for kind in host.core_kinds or (None,):
+        for core in host.cores:
+            if core.kind is kind:
+                groups[core.socket, core.node, core.kind].append(core)
+    return dict(sorted(groups.items(), key=lambda item: (item[0][0], item[0][1] is None)))
 
 
-def describe_cores(cores: Sequence[Core]) -> tuple[str, str, str, str]:
-    """Columns for cores of one node: socket, node, their lowest hardware threads, the others."""
+def describe_cores(cores: Sequence[Core]) -> tuple[str, str, str, str, str]:
+    """Columns for cores of one group: socket, node, kind, lowest hardware threads, the others."""
     siblings = [cpu for core in cores for cpu in core.cpus[1:]]
+    node, kind = cores[0].node, cores[0].kind
     return (
         f"socket {cores[0].socket}",
-        f"node {cores[0].node}",
+        "no node" if node is None else f"node {node}",
+        "" if kind is None else f"{kind.label} cores",
         f"cpus {short_list(core.cpus[0] for core in cores)}",
         f"siblings {short_list(siblings)}" if siblings else "",
     )
 
 
 def list_unused_nodes(host: Host) -> list[tuple[str, ...]]:
-    """Rows for the nodes without a usable core: of memory alone, or out of bounds."""
+    """Rows for the nodes without a usable core: of memory alone, out of bounds, or emulated."""
     used = {core.node for core in host.cores}
-    rows: list[tuple[str, ...]] = []
-    for node in host.nodes:
-        if node.id not in used:
-            memory = f", {describe_memory(node)}" if node.memory_bytes is not None else ""
-            text = f"not allowed ({short_list(node.cpus)})" if node.cpus else f"no cores{memory}"
-            rows.append(("", f"node {node.id}", "", "", text))
-    return rows
+    return [
+        ("", f"node {node.id}", "", "", "", _describe_unused(host, node))
+        for node in host.nodes
+        if node.id not in used
+    ]
 
 
-def render_forbidden(host: Host, node: int) -> str:
+def _describe_unused(host: Host, node: Node) -> str:
+    if not node.cpus:
+        return "no cores" + (f", {describe_memory(node)}" if node.memory_bytes is not None else "")
+    shared = {core.node for core in host.cores if not set(core.cpus).isdisjoint(node.cpus)}
+    if shared:
+        return "the same CPUs as " + ", ".join(f"node {other}" for other in sorted(shared, key=str))
+    return f"not allowed ({short_list(node.cpus)})"
+
+
+def render_forbidden(host: Host, node: int | None) -> str:
     """The online CPUs of the node that this process may not use, to put behind others."""
     online = {cpu for item in host.nodes if item.id == node for cpu in item.cpus}
     forbidden = online.difference(host.allowed_cpus)

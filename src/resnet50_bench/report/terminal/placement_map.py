@@ -6,6 +6,7 @@ from collections import defaultdict
 from typing import TYPE_CHECKING
 
 from resnet50_bench.host.machine import format_cpu_list
+from resnet50_bench.placement.supply import count_cores, label_kind
 from resnet50_bench.report.terminal.host import (
     describe_cores,
     group_cores,
@@ -41,7 +42,7 @@ def render_placement(host: Host, placement: Placement) -> list[str]:
         ]
     rows: list[tuple[str, ...]] = [
         (*describe_cores(cores), content + render_forbidden(host, node))
-        for ((_, node), cores), content in zip(groups.items(), contents)
+        for ((_, node, _), cores), content in zip(groups.items(), contents)
     ]
     lines = join_columns([*rows, *list_unused_nodes(host)])
     reasons = [idle.reason for idle in placement.idle_cores]
@@ -68,7 +69,10 @@ def _render_streams(placement: Placement) -> list[str]:
 def describe_instances(placement: Placement) -> str:
     """Return the instances in one line, such as `8 x 14 cores, 14 threads each`."""
     slots, slot = placement.slots, placement.slots[0]
-    size = f"{len(slots)} x {_count(slot.cores, 'core')}, {_count(slot.threads, 'thread')} each"
+    kinds = {item.core_kind for item in slots}
+    label = label_kind(*kinds) if len(kinds) == 1 else ""
+    cores = count_cores(slot.cores, label)
+    size = f"{len(slots)} x {cores}, {_count(slot.threads, 'thread')} each"
     streams = [len(item.streams) for item in slots]
     if not any(streams):
         return size

@@ -11,7 +11,7 @@ from resnet50_bench.planning.launchers import plan_mpi_command
 from resnet50_bench.planning.plan import GIB, RunPlan, describe_model
 from resnet50_bench.report.terminal.host import describe_host_shape
 from resnet50_bench.report.terminal.placement_map import describe_instances, render_placement
-from resnet50_bench.report.terminal.run import print_rows
+from resnet50_bench.report.terminal.run import Row, print_rows
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -32,7 +32,7 @@ def print_plan(console: Console, plan: RunPlan) -> None:
     limit = plan.config.cpu_latency_limit_us
     held = [("Wake-up", f"idle CPUs of the machine will be held to {limit} us")]
     launch = [("MPI", shlex.join(plan_mpi_command(plan, plan.mpi)))] if plan.mpi else []
-    rows = [
+    rows: list[Row] = [
         ("Run", f"{plan.config.mode.value}, {plan.config.precision.value}, {plan.config.engine}"),
         ("Host", plan.describe_host()),
         ("Model", model),
@@ -45,10 +45,10 @@ def print_plan(console: Console, plan: RunPlan) -> None:
             ),
         ),
         ("Instances", describe_instances(plan.placement)),
-        ("Placement", "\n".join(render_placement(plan.host, plan.placement))),
+        ("Placement", render_placement(plan.host, plan.placement)),
         *launch,
         *(held if limit is not None else ()),
-        ("Environment", "\n".join(f"{k}={v}" for k, v in sorted(plan.environment.items()))),
+        ("Environment", [f"{k}={v}" for k, v in sorted(plan.environment.items())]),
         (
             "Memory",
             (
@@ -80,12 +80,12 @@ def summarize_plan(plan: RunPlan) -> dict[str, Any]:
 def print_placement(console: Console, host: Host, placement: Placement) -> None:
     """Print who would sit where on the host."""
     used, usable = sum(slot.cores for slot in placement.slots), host.physical_cores
-    rows = [
+    rows: list[Row] = [
         ("Host", describe_host_shape(host)),
         (
             "Instances",
             f"{describe_instances(placement)}; {used} of {usable} core{'s' * (usable != 1)} in use",
         ),
-        ("Placement", "\n".join(render_placement(host, placement))),
+        ("Placement", render_placement(host, placement)),
     ]
     print_rows(console, rows)

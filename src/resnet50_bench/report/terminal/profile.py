@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from rich.text import Text
-
 from resnet50_bench.host.machine import format_cpu_list
+from resnet50_bench.printable import show_controls
+from resnet50_bench.report.styled import Line
 from resnet50_bench.report.terminal.run import print_rows
 
 if TYPE_CHECKING:
@@ -77,13 +77,13 @@ def print_profile(console: Console, run: str, profile: Profile, top: int) -> Non
     _print_table(console, (*_KIND, *_AMOUNTS), rows)
     overhead = sum(item.share for item in list_kernels(profile) if item.primitive == _OVERHEAD)
     console.print(
-        Text(f"reorders, which move data and compute nothing, took {overhead:.1%}", style="dim")
+        Line(f"reorders, which move data and compute nothing, took {overhead:.1%}", style="dim")
     )
     problems = profile.trace.problems
     if top:
         shown = problems[:top]
         console.print()
-        console.print(Text(f"the {len(shown)} costliest of {len(problems)} problems", style="bold"))
+        console.print(Line(f"the {len(shown)} costliest of {len(problems)} problems", style="bold"))
         _print_table(
             console,
             (*_KIND, *_AMOUNTS, "problem"),
@@ -98,7 +98,7 @@ def print_profile(console: Console, run: str, profile: Profile, top: int) -> Non
         )
     if profile.trace.unparsed:
         console.print(
-            Text(f"warning: {profile.trace.unparsed} lines were cut or not understood", "yellow")
+            Line(f"warning: {profile.trace.unparsed} lines were cut or not understood", "yellow")
         )
 
 
@@ -176,10 +176,11 @@ def _render_amounts(calls: int, time_ms: float, profile: Profile) -> tuple[str, 
 
 def _print_table(console: Console, heading: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
     """Print columns: the amounts to the right, names to the left."""
+    rows = [[show_controls(cell) for cell in row] for row in rows]
     widths = [max(map(len, column)) for column in zip(heading, *rows, strict=True)]
     for row in (heading, *rows):
         cells = [
             cell.rjust(width) if name in _AMOUNTS else cell.ljust(width)
             for cell, width, name in zip(row, widths, heading, strict=True)
         ]
-        console.print(Text("  ".join(cells).rstrip(), style="bold" if row is heading else ""))
+        console.print(Line("  ".join(cells).rstrip(), style="bold" if row is heading else ""))

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from rich.text import Text
-
 from resnet50_bench.config import DataType, Mode
 from resnet50_bench.host.allocators import name_allocator
 from resnet50_bench.planning.plan import describe_model
 from resnet50_bench.precision.isa import plan_meaning
+from resnet50_bench.report.styled import Line
 from resnet50_bench.report.terminal.accuracy import describe_accuracy, describe_evaluated
 from resnet50_bench.report.terminal.placement_map import render_placement
 from resnet50_bench.report.terminal.sharing import describe_shared_memory
@@ -36,29 +35,32 @@ if TYPE_CHECKING:
 _GIB = 1024**3
 _SHOWN_TAIL_LINES = 12
 
+Row = tuple[str, "str | Sequence[str]"]
+"""A name and what stands behind it: one line, or several."""
+
 
 def print_result(console: Console, record: Record, folder: Path, *, verbose: bool = False) -> None:
     """Print a run's result: the KPI first, the verdict last."""
     print_rows(console, [*_describe_result(record, verbose=verbose), ("Record", str(folder))])
     verdict = judge(record)
     for item in _lost_with_output(record):
-        console.print(Text(f"last output of instance {item.slot.instance}:", style="bold"))
+        console.print(Line(f"last output of instance {item.slot.instance}:", style="bold"))
         for line in (item.log_tail or "").splitlines()[-_SHOWN_TAIL_LINES:]:
-            console.print(Text(f"  {line}", style="dim"))
+            console.print(Line(f"  {line.expandtabs()}", style="dim"))
     _print_verdict(console, verdict, record)
 
 
-def print_rows(console: Console, rows: Sequence[tuple[str, str]]) -> None:
+def print_rows(console: Console, rows: Sequence[Row]) -> None:
     """Print named rows; further lines of a row stand below its first."""
     width = max(len(name) for name, _ in rows) + 2
     for name, text in rows:
-        first, *rest = text.splitlines() or [""]
-        console.print(Text(name.ljust(width), style="bold").append(first, "not bold"))
+        first, *rest = [text] if isinstance(text, str) else text or [""]
+        console.print(Line(name.ljust(width), style="bold").add(first, "not bold"))
         for line in rest:
-            console.print(Text(" " * width + line))
+            console.print(Line(" " * width + line))
 
 
-def _describe_result(record: Record, *, verbose: bool) -> Iterator[tuple[str, str]]:
+def _describe_result(record: Record, *, verbose: bool) -> Iterator[Row]:
     kpis = run_kpis(record)
     yield from describe_accuracy(record)
     if kpis is not None:
@@ -81,21 +83,21 @@ def _describe_result(record: Record, *, verbose: bool) -> Iterator[tuple[str, st
     yield "Images", _describe_images(record)
     hosts = record.launch.hosts
     on_each = [f"on each of {', '.join(hosts)}:"] if hosts else []
-    yield "Placement", "\n".join([*on_each, *render_placement(record.host, record.placement)])
+    yield "Placement", [*on_each, *render_placement(record.host, record.placement)]
     yield from _describe_instances(record)
     if verbose:
         yield from _describe_details(record)
 
 
-def _describe_kpis(record: Record, kpis: Kpis) -> Iterator[tuple[str, str]]:
-    rows = [("Throughput", _describe_throughput(kpis))]
+def _describe_kpis(record: Record, kpis: Kpis) -> Iterator[Row]:
+    rows: list[Row] = [("Throughput", _describe_throughput(kpis))]
     if kpis.latency is not None:
-        row = ("Latency", _describe_latency(kpis.latency))
-        rows.insert(0 if record.config.mode is Mode.LATENCY else 1, row)
+        place = 0 if record.config.mode is Mode.LATENCY else 1
+        rows.insert(place, ("Latency", _describe_latency(kpis.latency)))
     yield from rows
     if record.launch.hosts:
         rates = [f"{host}: {rate:.2f} images/s" for host, rate in kpis.by_host.items()]
-        yield "Hosts", "\n".join([*rates, "throughput is their sum, each over its own window"])
+        yield "Hosts", [*rates, "throughput is their sum, each over its own window"]
     queries = kpis.images // record.workload.batch_size
     on_hosts = f" (the shortest of {len(kpis.windows)} hosts)" if record.launch.hosts else ""
     yield (
@@ -135,7 +137,7 @@ def _describe_engine(record: Record) -> str:
     return ", ".join(runtimes) or record.config.engine
 
 
-def _describe_precision(record: Record) -> Iterator[tuple[str, str]]:
+def _describe_precision(record: Record) -> Iterator[Row]:
     proof = prove(record)
     if proof is None:
         return
@@ -147,7 +149,7 @@ def _describe_precision(record: Record) -> Iterator[tuple[str, str]]:
     yield "Precision", text
 
 
-def _describe_images(record: Record) -> str:
+def _describe_images(record: Record) -> str | Sequence[str]:
     if record.evaluation is not None:
         return describe_evaluated(record, record.evaluation)
     feeds = [item.feed for item in record.instances if item.feed is not None]
@@ -165,10 +167,10 @@ def _describe_images(record: Record) -> str:
         reasons = "; ".join(f"{name}: {reason}" for name, reason in skipped[:3])
         more = f"; and {len(skipped) - 3} more" if len(skipped) > 3 else ""
         notes.insert(0, f"{_count(len(skipped), 'file')} skipped ({reasons}{more})")
-    return "\n".join([text, *notes])
+    return [text, *notes]
 
 
-def _describe_instances(record: Record) -> Iterator[tuple[str, str]]:
+def _describe_instances(record: Record) -> Iterator[Row]:
     instances = reported(record)
     peaks = [item.peak_resident_bytes for item in instances if item.peak_resident_bytes]
     resident = [item.resident_bytes for item in instances if item.resident_bytes]
@@ -188,18 +190,16 @@ def _describe_instances(record: Record) -> Iterator[tuple[str, str]]:
         yield "Start", _describe_start(*max(starts, key=lambda start: _start_ns(*start)))
 
 
-def _describe_allocator(instances: Sequence[InstanceRecord]) -> Iterator[tuple[str, str]]:
+def _describe_allocator(instances: Sequence[InstanceRecord]) -> Iterator[Row]:
     """Whose malloc was at work, where it was not the C library's."""
     paths = sorted({item.malloc_library for item in instances if item.malloc_library})
     named = [(name_allocator(path), path) for path in paths]
     rows = [f"{allocator.value}: malloc of {path}" for allocator, path in named if allocator]
     if rows:
-        yield "Allocator", "\n".join(rows)
+        yield "Allocator", rows
 
 
-def _describe_wake_up(
-    record: Record, instances: Sequence[InstanceRecord]
-) -> Iterator[tuple[str, str]]:
+def _describe_wake_up(record: Record, instances: Sequence[InstanceRecord]) -> Iterator[Row]:
     """How long idle CPUs might take to wake; where that is in every query, what to do about it."""
     limits = (item.cpu_latency_limit_us for item in instances)
     seen = sorted({limit for limit in limits if limit is not None})
@@ -226,10 +226,10 @@ def _start_ns(item: InstanceRecord, phases: Phases) -> int:
     return (item.spawn_ns or 0) + phases.load_ns + phases.feed_ns + phases.warmup_ns
 
 
-def _describe_details(record: Record) -> Iterator[tuple[str, str]]:
+def _describe_details(record: Record) -> Iterator[Row]:
     yield (
         "Environment",
-        "\n".join(f"{k}={v}" for k, v in sorted(record.launch.environment.items())) or "none set",
+        [f"{k}={v}" for k, v in sorted(record.launch.environment.items())] or "none set",
     )
     kernels = merge_kernels([item.kernels for item in record.instances if item.kernels])
     if kernels:
@@ -238,10 +238,10 @@ def _describe_details(record: Record) -> Iterator[tuple[str, str]]:
             f"{kernel.isa}"
             for kernel in kernels
         ]
-        yield "Kernels", "\n".join(rows)
+        yield "Kernels", rows
     fused = next((item.evidence.fused_ops for item in record.instances if item.evidence), {})
     if fused:
-        yield "Executed ops", "\n".join(f"{count:3d} x {name}" for name, count in fused.items())
+        yield "Executed ops", [f"{count:3d} x {name}" for name, count in fused.items()]
     launch = record.launch
     if launch.parent_cpu_ns is not None and launch.parent_wall_ns:
         share = launch.parent_cpu_ns / launch.parent_wall_ns
@@ -267,19 +267,19 @@ def _print_verdict(console: Console, verdict: Verdict, record: Record) -> None:
         _print_finding(console, "warning: ", "yellow", warning)
     if verdict.valid:
         mark = " (EMULATED)" if record.emulated else ""
-        console.print(Text(f"VALID{mark}", style="bold green"))
+        console.print(Line(f"VALID{mark}", style="bold green"))
         return
     if has_lost_instances(record):
-        console.print(Text(LOST_INSTANCES_LINE, style="bold red"))
-    console.print(Text("INVALID", style="bold white on red"))
+        console.print(Line(LOST_INSTANCES_LINE, style="bold red"))
+    console.print(Line("INVALID", style="bold white on red"))
     for failure in verdict.failures:
         _print_finding(console, "failed: ", "red", failure)
 
 
 def _print_finding(console: Console, label: str, style: str, finding: Finding) -> None:
-    console.print(Text(label, style=style).append(finding.message, style="default"))
+    console.print(Line(label, style=style).add(finding.message, style="default"))
     if finding.advice is not None:
-        console.print(Text(f"  -> {finding.advice}"))
+        console.print(Line(f"  -> {finding.advice}"))
 
 
 def _count(number: int, noun: str) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from resnet50_bench.printable import join_lines
 from resnet50_bench.results.kpi import reported, run_kpis
 
 if TYPE_CHECKING:
@@ -98,7 +99,7 @@ def render_contrast(rows: Sequence[Contrast]) -> str:
         name = f"{row.name} ({row.unit})" if row.unit else row.name
         values = "".join(f"{_show(value):>12}" for value in (row.shared, row.separate))
         lines.append(f"{name:<22}{values}{_show(row.ratio):>9}")
-    return "\n".join(lines) + "\n"
+    return join_lines(lines)
 
 
 def _show(value: float | None) -> str:

@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 from tests.records import BEGIN_NS, MS, make_instance, make_lost, make_queries, make_record
 
 from resnet50_bench.config import Mode, RunConfig
-from resnet50_bench.errors import RecordError
+from resnet50_bench.errors import NotARecordError, RecordError
+from resnet50_bench.printable import make_cell
 from resnet50_bench.report.kpi.runs import describe_log, read_runs
 from resnet50_bench.report.kpi.table import make_table, render_csv, render_json, render_list
 from resnet50_bench.report.kpi.text import KpiLine, KpiRun, describe_record, render_run
@@ -134,11 +135,10 @@ def test_the_table_has_a_column_for_every_name_of_any_run():
 
 @given(st.lists(st.text(), max_size=4), st.floats(0.001, 1e12))
 def test_csv_and_json_give_back_what_went_in(texts, value):
-    # A lone \r ends a line for csv's reader, and Python 3.10's reads no NUL.
-    texts = [text.replace("\r", " ").replace("\0", " ") for text in texts]
+    shown = [make_cell(text) for text in texts]
     runs = [make_run(text, value, parameters=(("DATASET", text),)) for text in texts]
     rows = read_csv(render_csv(runs, parameters=True))
-    assert [(row["Run"], row["DATASET"]) for row in rows] == [(text, text) for text in texts]
+    assert [(row["Run"], row["DATASET"]) for row in rows] == [(text, text) for text in shown]
     assert [float(row["Throughput (images/s)"]) for row in rows] == [value] * len(texts)
     objects = json.loads(render_json(runs, parameters=True))
     assert [item["run"] for item in objects] == texts
@@ -157,7 +157,7 @@ def test_xlsx_cells_are_numbers_and_text_is_no_formula():
         ["Run", "Source", "Verdict", "MODE", "BATCH_SIZE", "Primary KPI", "Throughput (images/s)",
          "Remarks"],
         ["=1+1", "record", "VALID", "throughput", "32", "Throughput (images/s)", 128.25, None],
-        ["bad � name", "record", "VALID", "throughput", "32", None, None, None],
+        ["bad \\x07 name", "record", "VALID", "throughput", "32", None, None, None],
     ]  # fmt: skip
     assert (sheet["A2"].data_type, sheet["G2"].data_type) == ("s", "n")
 
@@ -180,7 +180,7 @@ def test_runs_are_found_below_a_folder_in_name_order(tmp_path):
     write_log(tmp_path / "c" / "benchmark_1.log")
     write_log(tmp_path / ".hidden" / "benchmark_1.log")
     write_log(tmp_path / "d" / "pip.log", "nothing\n")
-    runs = read_runs([tmp_path])
+    runs = read_runs([tmp_path]).runs
     assert [(Path(run.name).relative_to(tmp_path).as_posix(), run.source) for run in runs] == [
         ("a/deep", "record"), ("b", "record"), ("c", "model zoo log"),
     ]  # fmt: skip
@@ -189,7 +189,7 @@ def test_runs_are_found_below_a_folder_in_name_order(tmp_path):
 def test_a_record_and_a_log_can_be_named_themselves(tmp_path):
     record = write_run(tmp_path / "a") / "record.json"
     log = write_log(tmp_path / "b.txt")
-    first, second = read_runs([record, log])
+    first, second = read_runs([record, log]).runs
     assert (first.verdict, first.source, first.name) == ("VALID", "record", str(record))
     assert (second.verdict, second.source, second.name) == ("UNVERIFIED", "model zoo log", str(log))
 
@@ -197,14 +197,14 @@ def test_a_record_and_a_log_can_be_named_themselves(tmp_path):
 def test_a_run_reached_twice_counts_once(tmp_path):
     run = write_run(tmp_path / "a")
     other = write_run(tmp_path / "b")
-    names = [found.name for found in read_runs([run, tmp_path, tmp_path / "b" / ".." / "a"])]
+    names = [found.name for found in read_runs([run, tmp_path, tmp_path / "b" / ".." / "a"]).runs]
     assert names == [str(run), str(other)]
 
 
 def test_a_folders_logs_are_summed_and_never_valid(tmp_path):
     write_log(tmp_path / "benchmark_0.log")
     write_log(tmp_path / "benchmark_1.log")
-    (run,) = read_runs([tmp_path])
+    (run,) = read_runs([tmp_path]).runs
     assert [line.render() for line in run.kpis] == [
         "*Throughput (images/s): 201.00 # sum of 2 instance rates, no common window, unverified",
         "Instances: 2",
@@ -215,7 +215,7 @@ def test_a_folders_logs_are_summed_and_never_valid(tmp_path):
 def test_other_logs_beside_the_benchmark_logs_are_not_read(tmp_path):
     write_log(tmp_path / "benchmark_0.log")
     write_log(tmp_path / "instance_000.log")
-    (run,) = read_runs([tmp_path])
+    (run,) = read_runs([tmp_path]).runs
     assert run.kpis[0].value == 100.5
 
 
@@ -225,13 +225,13 @@ def test_the_model_zoos_copies_are_not_counted_twice(tmp_path):
     write_log(tmp_path / f"{stem}_instance1.log")
     write_log(tmp_path / f"{stem}_all_instances.log", ZOO + ZOO)
     write_log(tmp_path / "other.log", "Batch size = 64\n" + ZOO)
-    other, one = read_runs([tmp_path])
+    other, one = read_runs([tmp_path]).runs
     assert (one.kpis[0].value, one.kpis[1].value) == (201.0, 2)
     assert other.name == str(tmp_path / "other.log")
 
 
 def test_a_log_of_killed_instances_has_no_kpi(tmp_path):
-    (run,) = read_runs([write_log(tmp_path / "benchmark_0.log", ZOO + LOST)])
+    (run,) = read_runs([write_log(tmp_path / "benchmark_0.log", ZOO + LOST)]).runs
     assert (run.verdict, run.exit_code, run.kpis, run.lost) == ("INVALID", 3, (), True)
     assert run.subtotal.startswith("the rates in the log add up to 100.50 images/s over 1 ")
 
@@ -243,7 +243,7 @@ def test_a_log_of_killed_instances_has_no_kpi(tmp_path):
 )  # fmt: skip
 def test_the_logs_mode_decides_which_kpi_is_primary(tmp_path, mode, primary):
     text = f"MODE: {mode}\nLatency: 5 ms\nAccuracy: 76 %\n" + ZOO
-    (run,) = read_runs([write_log(tmp_path / "a.log", text)])
+    (run,) = read_runs([write_log(tmp_path / "a.log", text)]).runs
     assert [line.name for line in run.kpis if line.primary] == [primary]
 
 
@@ -252,7 +252,7 @@ def test_r50s_log_without_its_record_says_the_same_but_unverified(tmp_path):
 
     record = make_record(RunConfig(mode=Mode.LATENCY, cores_per_instance=2))
     write_log(tmp_path / "benchmark_latency.log", render_log(record))
-    (run,) = read_runs([tmp_path])
+    (run,) = read_runs([tmp_path]).runs
     whole = describe_record(record)
     assert [line.label for line in run.kpis] == [line.label for line in whole.kpis]
     assert [(line.value, line.primary) for line in run.kpis] == [
@@ -265,11 +265,58 @@ def test_r50s_log_without_its_record_says_the_same_but_unverified(tmp_path):
 def test_a_damaged_record_among_others_is_a_failed_run(tmp_path):
     write_run(tmp_path / "a")
     (write_run(tmp_path / "b") / "record.json").write_text("{")
-    good, bad = read_runs([tmp_path])
+    good, bad = read_runs([tmp_path]).runs
     assert (good.verdict, bad.verdict, bad.exit_code) == ("VALID", "INVALID", 2)
     assert "record.json" in bad.failures[0]
     with pytest.raises(RecordError):
         read_runs([tmp_path / "b"])
+
+
+def test_what_is_no_run_is_skipped_among_others(tmp_path):
+    run = write_run(tmp_path / "a")
+    (empty := tmp_path / "empty").mkdir()
+    summary, picture, text = (tmp_path / name for name in ("sweep.json", "x.png", "notes.txt"))
+    summary.write_text('{"points": []}')
+    picture.write_bytes(b"\x89PNG\r\n")
+    text.write_text("an odd line\n")
+    found = read_runs([summary, run, picture, empty, text])
+    assert [item.name for item in found.runs] == [str(run)]
+    assert found.skipped == (
+        f"{summary} is not the record of a run",
+        f"{picture} is no record, and no log with a KPI",
+        f"no run and no log with a KPI in or below {empty}",
+        f"{text} is no record, and no log with a KPI",
+    )
+    with pytest.raises(NotARecordError):
+        read_runs([summary])
+    with pytest.raises(NotARecordError):
+        read_runs([summary, empty])
+
+
+@pytest.mark.parametrize(
+    "content", ["{", '{"schema_version": 2}', '{"schema_version": 1}', '{"schema_version": 1', ""]
+)
+def test_a_damaged_record_hides_no_other_wherever_it_stands(tmp_path, content):
+    good = write_run(tmp_path / "good")
+    (bad := tmp_path / "bad").mkdir()
+    (bad / "record.json").write_text(content)
+    missing = tmp_path / "missing.json"
+    for paths in ([tmp_path, missing], [bad / "record.json", good, missing]):
+        runs = {Path(item.name).name: item for item in read_runs(paths).runs}
+        assert runs["good"].exit_code == 0
+        assert runs["missing.json"].exit_code == 2
+        assert runs.get("bad", runs.get("record.json")).exit_code == 2
+
+
+def test_a_record_that_contradicts_itself_hides_no_other(tmp_path):
+    path = write_run(tmp_path / "a") / "record.json"
+    write_run(tmp_path / "b")
+    document = json.loads(path.read_text())
+    document["instances"][0]["end_ns"].pop()
+    path.write_text(json.dumps(document))
+    bad, good = read_runs([tmp_path]).runs
+    assert (bad.exit_code, good.exit_code) == (2, 0)
+    assert "instances[0].end_ns has 39 times, and start_ns has 40" in bad.failures[0]
 
 
 def test_nothing_to_read(tmp_path):

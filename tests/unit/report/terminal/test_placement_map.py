@@ -4,7 +4,7 @@ from dataclasses import replace
 
 from tests.hosts.synthetic import GENOA_NPS4, GIB, SPR, Machine, Numbering
 
-from resnet50_bench.config import Mode, Precision, RunConfig
+from resnet50_bench.config import CoreKind, Mode, Precision, RunConfig
 from resnet50_bench.host.machine import Core, Host
 from resnet50_bench.host.specs import describe_host
 from resnet50_bench.placement.layout import plan_layout
@@ -183,3 +183,37 @@ def test_streams_that_share_weights_are_listed_with_their_cpus():
     lines = render_placement(host, placement)
     assert "streams of instance 0: 0 (0-1), 1 (2-3)" in lines
     assert "streams of instance 1: 0 (4-5), 1 (6-7)" in lines
+
+
+def test_a_hybrid_cpu_has_a_line_for_each_kind_of_core() -> None:
+    host = Machine(nodes=(6,), smt=2, efficient=3, low_power=1).host()
+    assert draw(host, of_size(1, core_kind=CoreKind.E, instances=2)) == [
+        "socket 0  node 0  P cores     cpus 0,2  siblings 1,3  idle (0,2)",
+        "socket 0  node 0  E cores     cpus 4-6                instance 0 (4), 1 (5), idle (6)",
+        "socket 0  node 0  LP-E cores  cpus 7                  idle (7)",
+        "socket 0: 1 of 3 E cores idle: --instances 2 leaves them free",
+        "socket 0: 2 P cores idle: instances are on E cores; --core-kind p uses these instead, "
+        "--core-kind any uses all",
+        "socket 0: 1 LP-E core idle: instances are on E cores; --core-kind lp uses these instead, "
+        "--core-kind any uses all",
+    ]
+    placement = plan_placement(host, of_size(1, core_kind=CoreKind.E))
+    assert describe_instances(placement) == "3 x 1 E core, 1 thread each"
+    assert dict(list_host_rows(host))["Cores"] == (
+        "6 of 6 usable, on 1 of 1 socket: 2 P with 2 hardware threads each, "
+        "3 E with 1 hardware thread each, 1 LP-E with 1 hardware thread each"
+    )
+
+
+def test_nodes_that_share_cpus_and_cpus_of_no_node_are_told() -> None:
+    shared = Machine(nodes=(2,), emulated_nodes=2).host()
+    assert draw(shared, THROUGHPUT) == [
+        "socket 0  node 0  cpus 0-1  instance 0 (0-1)",
+        "          node 1            the same CPUs as node 0",
+    ]
+    unlisted = Machine(packages=2, nodes=(2,), unlisted_nodes=frozenset({1})).host()
+    assert draw(unlisted, THROUGHPUT) == [
+        "socket 0  node 0   cpus 0-1  instance 0 (0-1)",
+        "socket 1  no node  cpus 2-3  instance 1 (2-3)",
+        "instance 1: has CPUs that no memory node lists: bound to all nodes that have memory",
+    ]
