@@ -187,6 +187,8 @@ def refuse_output(flag: str, path: Path, cause: OSError) -> R50Error:
     return RequestError(
         f"{flag} {path}: {cause.strerror}", "name a file in a folder you may write to"
     )
+
+
 class CpusHeldError(HostError):
     """Another run holds the CPUs; the same request can be met when that has ended."""
 
