@@ -8,6 +8,7 @@ import msgspec
 
 from resnet50_bench.kpi import Kpis, run_kpis, survivors_kpis
 from resnet50_bench.report.accuracy_text import summarize_accuracy
+from resnet50_bench.report.contention_text import summarize_contention
 from resnet50_bench.report.kpi_text import list_parameters
 from resnet50_bench.verdict import judge, prove
 
@@ -34,6 +35,7 @@ def summarize(record: Record, folder: Path) -> dict[str, Any]:
         "emulated": record.emulated,
         "kpis": _summarize_kpis(kpis),
         "accuracy": summarize_accuracy(record),
+        "contention": summarize_contention(record, kpis),
         "survivors_subtotal": _summarize_kpis(survivors),
         "instances": [
             {

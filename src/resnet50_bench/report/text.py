@@ -11,6 +11,7 @@ from resnet50_bench.isa import plan_meaning
 from resnet50_bench.kpi import Kpis, Latency, reported, run_kpis, survivors_kpis
 from resnet50_bench.plan import describe_model
 from resnet50_bench.report.accuracy_text import describe_accuracy, describe_evaluated
+from resnet50_bench.report.contention_text import describe_contention
 from resnet50_bench.report.placement_map import render_placement
 from resnet50_bench.report.sharing_text import describe_shared_memory
 from resnet50_bench.report.styled import Line
@@ -84,6 +85,7 @@ def _describe_result(record: Record, *, verbose: bool) -> Iterator[Row]:
     hosts = record.launch.hosts
     on_each = [f"on each of {', '.join(hosts)}:"] if hosts else []
     yield "Placement", [*on_each, *render_placement(record.host, record.placement)]
+    yield from describe_contention(record, kpis)
     yield from _describe_instances(record)
     if verbose:
         yield from _describe_details(record)
