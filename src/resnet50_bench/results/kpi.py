@@ -14,8 +14,8 @@ from collections import defaultdict
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from resnet50_bench import stats
 from resnet50_bench.instance.predictions import ROW
+from resnet50_bench.stats import samples as stats
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

@@ -66,6 +66,7 @@ class RunOptions:
     dry_run: bool
     as_json: bool
     resume: Path | None
+    wait: bool
     compare_unshared: bool
     flags: dict[str, str | bool | None]
 
@@ -122,6 +123,12 @@ class RunOptions:
     help="Go on with an interrupted accuracy run, given its folder; it names all the rest itself.",
 )
 @click.option(
+    "--wait",
+    is_flag=True,
+    help="While another run measures on the same cores, wait for its end; without it, exit "
+    f"{int(ExitCode.FAILURE)} and say who holds them.",
+)
+@click.option(
     "--compare-unshared",
     is_flag=True,
     help="With --weight-sharing, measure the same in separate processes too, and compare.",
@@ -140,7 +147,7 @@ def run(**values: Any) -> None:
         _refuse_others(options)
         from resnet50_bench.cli.run.points import resume_one
 
-        sys.exit(resume_one(options.resume, as_json=options.as_json))
+        sys.exit(resume_one(options.resume, options))
     points: tuple[Point, ...] = ()
     try:
         points = _plan_or_explain(options)

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from resnet50_bench import stats
+from resnet50_bench.stats import samples as stats
 
 
 def one_to(count: int) -> list[int]:
