@@ -135,6 +135,7 @@ class RunConfig:
     allocator: Allocator = Allocator.SYSTEM
     cpu_latency_limit_us: int | None = None
     hostfile: str | None = None
+    accept_noise: bool = False
     onednn_verbose: bool = False
     customer_env: dict[str, str] = field(default_factory=dict)
     timeout_s: float | None = None

@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING
 import httpx
 import msgspec
 
-from resnet50_bench.atomic import write_atomically
 from resnet50_bench.errors import DownloadError
+from resnet50_bench.files.atomic import write_atomically
 
 if TYPE_CHECKING:
     from collections.abc import Callable

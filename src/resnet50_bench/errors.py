@@ -15,7 +15,8 @@
     │       └── NotARecordError   what was given is no record, nor a damaged one
     ├── HostError             exit 3: the host or a tool on it failed
     │   ├── InstanceError     an instance failed before anything was measured
-    │   └── OutputError       a file, or the terminal, cannot be written
+    │   ├── OutputError       a file, or the terminal, cannot be written
+    │   └── CpusHeldError     another run holds the CPUs now; nothing was started
     └── Interrupted           exit 128 + signal number: Ctrl-C, SIGTERM or SIGHUP
 
 An invalid *result* is not an exception: it is a verdict, and ends in exit code 1.
@@ -186,6 +187,10 @@ def refuse_output(flag: str, path: Path, cause: OSError) -> R50Error:
     return RequestError(
         f"{flag} {path}: {cause.strerror}", "name a file in a folder you may write to"
     )
+
+
+class CpusHeldError(HostError):
+    """Another run holds the CPUs; the same request can be met when that has ended."""
 
 
 class Interrupted(R50Error):

@@ -182,6 +182,12 @@ class TestTwoHosts:
         assert f"Throughput  {total:.2f} images/s" in ended.stdout
         assert f"nodeB: {own[1].images_per_s:.2f} images/s" in ended.stdout
         assert "INSTANCES: 4" in r50.log().splitlines()
+        # r50 cannot read the counters of other hosts: each instance has read its own CPUs'.
+        assert record.contention is None
+        assert [item.contention.cpus for item in record.instances] == [
+            item.slot.cpus for item in record.instances
+        ]
+        assert "other hosts are watched over the whole window only" in ended.stdout
 
     def test_the_log_of_a_host_without_the_runs_folder_comes_back(self, r50, hosts):
         hosts.change(f"mount -t tmpfs none {r50.output};")

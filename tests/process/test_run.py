@@ -10,6 +10,8 @@ import cv2
 import numpy as np
 import pytest
 
+from resnet50_bench.contention.cpu_lock import PLACE_VARIABLE
+
 from .conftest import MEASURE, QUICK, STEPS, WARMUP_STEPS, Ended, instances, wait_until
 
 
@@ -118,10 +120,17 @@ def test_relative_output_is_below_the_working_directory(r50, picture):
 def test_r50_output_names_the_folder_a_flag_wins_and_no_two_runs_share_one(r50, picture):
     env = {"R50_OUTPUT": str(r50.output)}
     other = r50.root / "other"
+
+    def place(number: int) -> dict[str, str]:
+        """Locks of its own: here they are to run at the same time, on the same cores."""
+        folder = r50.root / f"locks{number}"
+        folder.mkdir()
+        return {PLACE_VARIABLE: str(folder)}
+
     processes = [
-        r50.start("run", *MEASURE, "--dataset", picture, env=env),
-        r50.start("run", *MEASURE, "--dataset", picture, env=env),
-        r50.start("run", *MEASURE, "--dataset", picture, "--output", other, env=env),
+        r50.start("run", *MEASURE, "--dataset", picture, env=env | place(1)),
+        r50.start("run", *MEASURE, "--dataset", picture, env=env | place(2)),
+        r50.start("run", *MEASURE, "--dataset", picture, "--output", other, env=env | place(3)),
     ]
     assert [r50.end(process).code for process in processes] == [0, 0, 0]
     assert len(list(r50.output.iterdir())) == 2

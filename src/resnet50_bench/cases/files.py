@@ -13,8 +13,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from resnet50_bench.errors import ConfigError, RequestError
+from resnet50_bench.files.paths import read_content
 from resnet50_bench.parameters.table import Setting
-from resnet50_bench.paths import read_content
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -8,7 +8,6 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from resnet50_bench.atomic import write_atomically
 from resnet50_bench.errors import (
     ConfigError,
     ExitCode,
@@ -18,6 +17,7 @@ from resnet50_bench.errors import (
     R50Error,
     join_problems,
 )
+from resnet50_bench.files.atomic import write_atomically
 from resnet50_bench.parameters.table import Setting, make_config
 from resnet50_bench.printable import join_lines
 

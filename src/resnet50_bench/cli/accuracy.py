@@ -105,7 +105,7 @@ def compare_runs(first: Path, second: Path, **options: Any) -> None:
 
 
 def _write_flips(comparison: Comparison, path: Path) -> None:
-    from resnet50_bench.atomic import write_atomically
+    from resnet50_bench.files.atomic import write_atomically
     from resnet50_bench.report.comparison import render_flips
 
     try:

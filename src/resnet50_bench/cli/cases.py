@@ -102,7 +102,7 @@ def _print_list(platform: Platform, host: Host, answers: list[CaseAnswer]) -> No
 
 
 def _write_tests(path: Path, answers: list[CaseAnswer]) -> None:
-    from resnet50_bench.atomic import write_atomically
+    from resnet50_bench.files.atomic import write_atomically
     from resnet50_bench.report.ctest_file import render_tests
 
     text = render_tests([answer.case for answer in answers], sys.executable)

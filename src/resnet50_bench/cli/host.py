@@ -44,8 +44,8 @@ def capture(file: Path) -> None:
     memory sizes and the limits of this process; `r50 plan --host FILE` plans for it.
     """
     from resnet50_bench import __version__
-    from resnet50_bench.atomic import write_atomically
     from resnet50_bench.errors import NO_ROOM, HostError, OutputError
+    from resnet50_bench.files.atomic import write_atomically
     from resnet50_bench.host.files import HostFile, encode_host_file
     from resnet50_bench.host.machine import read_host
 

@@ -112,7 +112,7 @@ def _choose_format(wanted: _Wanted, runs: int) -> str:
 
 
 def _write(content: str | bytes, output: Path | None) -> None:
-    from resnet50_bench.atomic import write_atomically
+    from resnet50_bench.files.atomic import write_atomically
 
     data = content.encode() if isinstance(content, str) else content
     if output is None:

@@ -19,7 +19,7 @@ from resnet50_bench.data.verify.facts import Step
 from resnet50_bench.data.verify.inquiry import Inquiry, published_hashes
 from resnet50_bench.download import Wanted, download_file, plan_part
 from resnet50_bench.errors import DatasetError
-from resnet50_bench.paths import is_there
+from resnet50_bench.files.paths import is_there
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -84,3 +84,16 @@ def read_memory_limit(root: Path) -> int | None:
     paths += [folder / "memory.limit_in_bytes" for folder in _find_folders(root, "memory")]
     limits = [limit for path in paths if (limit := read_int(path)) is not None]
     return min((limit for limit in limits if limit < _UNLIMITED_BYTES), default=None)
+
+
+def read_throttled_ns(root: Path = LIVE_ROOT) -> int | None:
+    """Return for how long a CPU quota has held processes back; compare two readings.
+
+    The most that any of the process's own cgroup and its parents counts, added up over the CPUs;
+    None where no cgroup counts it.
+    """
+    v2 = (read_text(folder / "cpu.stat") for folder in _find_folders(root, ""))
+    v1 = (read_text(folder / "cpu.stat") for folder in _find_folders(root, "cpu"))
+    found = [int(us) * 1000 for text in v2 if (us := search(text, r"^throttled_usec (\d+)"))]
+    found += [int(ns) for text in v1 if (ns := search(text, r"^throttled_time (\d+)"))]
+    return max(found, default=None)

@@ -12,9 +12,9 @@ from pathlib import Path
 import msgspec
 
 from resnet50_bench.errors import HostSpecError
+from resnet50_bench.files.paths import describe_problem, read_content
 from resnet50_bench.host.machine import Host, format_cpu_list, read_host
 from resnet50_bench.host.specs import SYNTAX, describe_host, is_spec
-from resnet50_bench.paths import describe_problem, read_content
 
 HOST_FILE_VERSION = 1
 

@@ -19,6 +19,7 @@ from typing import TypeAlias
 import msgspec
 
 from resnet50_bench.config import Precision
+from resnet50_bench.contention.samples import Contention
 from resnet50_bench.data.feed import FeedReport, RealFeedRequest
 from resnet50_bench.data.sources import ImageRef
 from resnet50_bench.host.memory_policy import MemoryPolicy
@@ -179,6 +180,8 @@ class Finished(msgspec.Struct, frozen=True, tag=True, kw_only=True):
         prepare_ns: how long the images of each query were read and decoded just before it; empty
             where they were in memory.
         cpu_ns: processor time of the whole process between the first begin and the last end.
+        involuntary_switches: how often the kernel took a CPU from one of its threads meanwhile.
+        contention: two samples of its CPUs, taken before the first query and after the last.
         seen: where it was, read after the last query.
         resident_bytes: resident memory after the last query.
         peak_resident_bytes: the most there was.
@@ -195,6 +198,8 @@ class Finished(msgspec.Struct, frozen=True, tag=True, kw_only=True):
     prepare_ns: tuple[int, ...] = ()
     streams: tuple[StreamSamples, ...] = ()
     cpu_ns: int
+    involuntary_switches: int | None = None
+    contention: Contention | None = None
     seen: PlacementSeen
     resident_bytes: int
     peak_resident_bytes: int

@@ -19,6 +19,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
+from resnet50_bench.contention.meter import Meter, Spent
 from resnet50_bench.errors import OutputError, R50Error, RequestError
 from resnet50_bench.host.allocators import read_malloc_library
 from resnet50_bench.host.cpu_latency import CpuLatencyLimit
@@ -74,7 +75,7 @@ _OUT_OF_MEMORY = frozenset({"MemoryError", "ResourceExhaustedError"})
 class _Measured:
     """What was measured, as it goes into `Finished`."""
 
-    cpu_ns: int
+    spent: Spent
     start_ns: tuple[int, ...] = ()
     end_ns: tuple[int, ...] = ()
     prepare_ns: tuple[int, ...] = ()
@@ -150,11 +151,11 @@ def _measure(channel: Channel, job: Job, loaded: Loaded, load_ns: int, finish: F
     )
     channel.send(Ready(phases=phases, warmup_query_ns=_list_durations([warmup]), feed=feed.report))
     _wait_for_go(channel, job)
-    cpu_begin_ns = time.process_time_ns()
+    meter = Meter(job.slot.cpus)
     samples = measure(loaded.run, feed.batch, StopRule(job.steps, job.min_time_ns))
-    cpu_ns = time.process_time_ns() - cpu_begin_ns
+    spent = meter.stop()
     _require_scores(samples.last_answer, job)
-    return finish(_Measured(cpu_ns, tuple(samples.start_ns), tuple(samples.end_ns)))
+    return finish(_Measured(spent, tuple(samples.start_ns), tuple(samples.end_ns)))
 
 
 def _measure_streams(
@@ -176,13 +177,13 @@ def _measure_streams(
     report = merge_reports([feed.report for feed in feeds])
     channel.send(Ready(phases=phases, warmup_query_ns=durations, feed=report))
     start_ns = _wait_for_go(channel, job)
-    cpu_begin_ns = time.process_time_ns()
+    meter = Meter(job.slot.cpus)
     rule = StopRule(job.steps, job.min_time_ns)
     measured = measure_streams(streams, feeds, rule, start_ns)
-    cpu_ns = time.process_time_ns() - cpu_begin_ns
+    spent = meter.stop()
     for _, answer in measured:
         _require_scores(answer, job)
-    return finish(_Measured(cpu_ns, streams=tuple(samples for samples, _ in measured)))
+    return finish(_Measured(spent, streams=tuple(samples for samples, _ in measured)))
 
 
 def _evaluate(channel: Channel, job: Job, loaded: Loaded, load_ns: int, finish: Finish) -> Finished:
@@ -204,12 +205,12 @@ def _evaluate(channel: Channel, job: Job, loaded: Loaded, load_ns: int, finish: 
         Ready(phases=phases, warmup_query_ns=durations, feed=describe_images(job, job.evaluation))
     )
     _wait_for_go(channel, job)
-    cpu_begin_ns = time.process_time_ns()
+    meter = Meter(job.slot.cpus)
     timings = Timings()
     _run_passes(channel, job, streams, timings)
-    cpu_ns = time.process_time_ns() - cpu_begin_ns
+    spent = meter.stop()
     return finish(
-        _Measured(cpu_ns, tuple(timings.start_ns), tuple(timings.end_ns), tuple(timings.prepare_ns))
+        _Measured(spent, tuple(timings.start_ns), tuple(timings.end_ns), tuple(timings.prepare_ns))
     )
 
 
@@ -339,7 +340,9 @@ def _report(
         end_ns=measured.end_ns,
         prepare_ns=measured.prepare_ns,
         streams=measured.streams,
-        cpu_ns=measured.cpu_ns,
+        cpu_ns=measured.spent.cpu_ns,
+        involuntary_switches=measured.spent.involuntary_switches,
+        contention=measured.spent.contention,
         seen=seen,
         resident_bytes=resident_bytes,
         peak_resident_bytes=peak_bytes,

@@ -30,10 +30,28 @@ class Deadlines:
         ready_ns: from now until all are ready.
         measured_ns: given the workers' warm-up, from the word, or from the last answer to an image,
             until a worker has finished.
+        tick_ns: given the workers' warm-up, how often there is something to be done while they
+            measure.
     """
 
     ready_ns: int
     measured_ns: Callable[[Sequence[Worker]], int]
+    tick_ns: Callable[[Sequence[Worker]], int] = lambda _: _TICK_NS
+
+
+@dataclass(frozen=True, slots=True)
+class _Rhythm:
+    """How long to wait, and what to do meanwhile.
+
+    Attributes:
+        limit_ns: until a silent worker is late.
+        tick_ns: between two calls of `on_wait`.
+        on_wait: called with the seconds since the wait began.
+    """
+
+    limit_ns: int
+    tick_ns: int
+    on_wait: Callable[[Sequence[Worker], float], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,29 +81,26 @@ def run_workers(
     Args:
         workers: just started.
         deadlines: those still silent then are killed and marked overdue.
-        on_wait: called about once a second with the seconds since the phase began.
-        on_go: called when the word was sent.
+        on_wait: called about once a second, while they measure once a tick, with the seconds since
+            the phase began.
+        on_go: called when all are ready, just before the word is sent.
 
     Returns:
         None if a worker was lost before the word was sent.
     """
-    _wait(workers, lambda worker: worker.ready is not None, deadlines.ready_ns, on_wait)
+    until_ready = _Rhythm(deadlines.ready_ns, _TICK_NS, on_wait)
+    _wait(workers, lambda worker: worker.ready is not None, until_ready)
     if any(worker.ready is None for worker in workers):
         return None
+    on_go(workers)
+    rhythm = _Rhythm(deadlines.measured_ns(workers), deadlines.tick_ns(workers), on_wait)
     begin_cpu_ns, begin_ns = time.process_time_ns(), time.monotonic_ns()
     start_ns = begin_ns + _GO_LEAD_NS + _GO_LEAD_PER_WORKER_NS * len(workers)
     for worker in workers:
         worker.phase = "measuring"
         worker.heard_ns = start_ns
         worker.send(Go(start_ns))
-    on_go(workers)
-    _wait(
-        workers,
-        lambda worker: worker.finished is not None,
-        deadlines.measured_ns(workers),
-        on_wait,
-        stop_at_loss=False,
-    )
+    _wait(workers, lambda worker: worker.finished is not None, rhythm, stop_at_loss=False)
     return WatchCost(time.process_time_ns() - begin_cpu_ns, time.monotonic_ns() - begin_ns)
 
 
@@ -95,14 +110,14 @@ def wait_for_traces(
     on_wait: Callable[[Sequence[Worker], float], None],
 ) -> None:
     """Wait until each worker of a tracing job has done it or is lost."""
-    _wait(workers, lambda worker: worker.traced, limit_ns, on_wait, stop_at_loss=False)
+    rhythm = _Rhythm(limit_ns, _TICK_NS, on_wait)
+    _wait(workers, lambda worker: worker.traced, rhythm, stop_at_loss=False)
 
 
 def _wait(
     workers: Sequence[Worker],
     is_done: Callable[[Worker], bool],
-    limit_ns: int,
-    on_wait: Callable[[Sequence[Worker], float], None],
+    rhythm: _Rhythm,
     *,
     stop_at_loss: bool = True,
 ) -> None:
@@ -112,13 +127,14 @@ def _wait(
         _listen(selector, workers, is_done)
         while selector.get_map():
             now_ns = time.monotonic_ns()
-            if now_ns - ticked_ns >= _TICK_NS:
+            if now_ns - ticked_ns >= rhythm.tick_ns:
                 ticked_ns = now_ns
-                on_wait(workers, (now_ns - begin_ns) / 1e9)
+                rhythm.on_wait(workers, (now_ns - begin_ns) / 1e9)
             waited_for = [item for item in workers if not is_done(item) and not item.lost]
-            late = _find_late(waited_for, begin_ns if stop_at_loss else None, now_ns - limit_ns)
+            oldest_ns = now_ns - rhythm.limit_ns
+            late = _find_late(waited_for, begin_ns if stop_at_loss else None, oldest_ns)
             _end_overdue(late, is_done)
-            for key, _ in selector.select(_TICK_NS / 1e9):
+            for key, _ in selector.select(rhythm.tick_ns / 1e9):
                 _receive(selector, key, is_done)
             if stop_at_loss and any(worker.lost for worker in workers):
                 return

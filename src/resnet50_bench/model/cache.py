@@ -20,8 +20,8 @@ from typing import TYPE_CHECKING
 import msgspec
 import platformdirs
 
-from resnet50_bench.atomic import check_folder
 from resnet50_bench.errors import HostError
+from resnet50_bench.files.atomic import check_folder
 from resnet50_bench.model.manifest import GENERATOR_VERSION, PREPARATION_VERSION
 
 if TYPE_CHECKING:

@@ -10,10 +10,10 @@ import msgspec
 
 from resnet50_bench.config import Precision
 from resnet50_bench.errors import ModelError
+from resnet50_bench.files.paths import open_file
 from resnet50_bench.model.calibration import CalibrationIdentity
 from resnet50_bench.model.graph.architecture import BASE_WIDTH
 from resnet50_bench.model.graph.structure import Structure
-from resnet50_bench.paths import open_file
 
 SCHEMA_VERSION = 1
 

@@ -408,6 +408,14 @@ PARAMETERS: tuple[Parameter, ...] = (
         metavar="FILE",
     ),
     Parameter(
+        "ACCEPT_NOISE",
+        "accept_noise",
+        parse_switch,
+        "Warn, and do not fail, where other work took the cores meanwhile (docs/trust.md).",
+        default="off",
+        switch=True,
+    ),
+    Parameter(
         "ONEDNN_VERBOSE",
         "onednn_verbose",
         parse_switch,

@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from resnet50_bench.config import Preprocessing
+    from resnet50_bench.contention.cpu_lock import CpuLock
     from resnet50_bench.data.sources import ImageRef, ImageSource
     from resnet50_bench.engines import Engine
     from resnet50_bench.host.machine import Host
@@ -65,23 +66,12 @@ IMAGES_PER_CORE_S = 15.0
 START_S = 8.0
 PREPARATION_S = 30.0
 
-SWAYING_PREFIXES = (
-    "TF_",
-    "ONEDNN_",
-    "DNNL_",
-    "OMP_",
-    "KMP_",
-    "MKL_",
-    "GOMP_",
-    "XLA_",
-    "MALLOC_",
-    "TCMALLOC_",
-)
+SWAYING_PREFIXES = ("TF_", "ONEDNN_", "DNNL_", "OMP_", "KMP_", "MKL_", "GOMP_", "XLA_", "MALLOC_",
+                    "TCMALLOC_")  # fmt: skip
 TERRAFORM_PREFIXES = ("TF_CLI_", "TF_VAR_", "TF_LOG")
 SWAYING_NAMES = frozenset({"LD_PRELOAD", "GLIBC_TUNABLES"})
 """Variables that change how fast or in what precision a framework computes. A worker gets them
 from r50 and from CUSTOMER_ENV, where they are on record, never from the shell r50 was called in."""
-
 
 VERBOSE_NAMES = ("ONEDNN_VERBOSE", "DNNL_VERBOSE")
 _SILENT = frozenset({"", "0", "none"})
@@ -110,6 +100,7 @@ class RunPlan:
         left_out: variables of the calling shell that the workers do not get.
         emulated: slower instructions stand in for the ones the CPU lacks.
         mpi: how MPI starts the instances; None when r50 does.
+        cpu_lock: holds the CPUs, where the caller does that for several runs.
     """
 
     config: RunConfig
@@ -129,6 +120,7 @@ class RunPlan:
     left_out: tuple[str, ...]
     emulated: bool
     mpi: MpiPlan | None = None
+    cpu_lock: CpuLock | None = None
 
     def describe_host(self) -> str:
         """The machine in one line."""

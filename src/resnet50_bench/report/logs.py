@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from resnet50_bench.atomic import write_atomically
+from resnet50_bench.files.atomic import write_atomically
 from resnet50_bench.host.machine import format_cpu_list
 from resnet50_bench.printable import join_lines
 from resnet50_bench.report.kpi.text import list_kpis, list_parameters

@@ -8,6 +8,7 @@ import msgspec
 
 from resnet50_bench.report.kpi.text import list_parameters
 from resnet50_bench.report.terminal.accuracy import summarize_accuracy
+from resnet50_bench.report.terminal.contention import summarize_contention
 from resnet50_bench.results.kpi import Kpis, run_kpis, survivors_kpis
 from resnet50_bench.verdict.judge import judge, prove
 
@@ -34,6 +35,7 @@ def summarize(record: Record, folder: Path) -> dict[str, Any]:
         "emulated": record.emulated,
         "kpis": _summarize_kpis(kpis),
         "accuracy": summarize_accuracy(record),
+        "contention": summarize_contention(record, kpis),
         "survivors_subtotal": _summarize_kpis(survivors),
         "instances": [
             {

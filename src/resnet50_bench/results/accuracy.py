@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from resnet50_bench.instance.predictions import LABELED_CLASSES, unpack_rows
-from resnet50_bench.stats import wilson_interval
+from resnet50_bench.stats.proportions import wilson_interval
 
 if TYPE_CHECKING:
     from resnet50_bench.results.record import Evaluation

@@ -20,6 +20,7 @@ from resnet50_bench.errors import RecordError
 from resnet50_bench.instance.predictions import LABELED_CLASSES, ROW, unpack_rows
 
 if TYPE_CHECKING:
+    from resnet50_bench.contention.samples import Contention
     from resnet50_bench.placement.slots import Placement, Slot
     from resnet50_bench.results.record import Evaluation, InstanceRecord, Lane, Record
 
@@ -54,6 +55,10 @@ def check_record(record: Record, name: str) -> None:
         _check_amounts(record)
         for number, item in enumerate(record.instances):
             _check_instance(item, f"instances[{number}]", record)
+            if item.contention is not None:
+                _check_contention(item.contention, f"instances[{number}].contention", 1)
+        if record.contention is not None:
+            _check_contention(record.contention, "contention", len(record.instances))
         if record.evaluation is not None:
             _check_evaluation(record.evaluation)
             _check_pace(record, record.evaluation)
@@ -167,6 +172,24 @@ def _check_instance(item: InstanceRecord, field: str, record: Record) -> None:
         _check_preparation(item, field)
     if item.reported and record.evaluation is None and record.status == "completed":
         _require(all(lane.end_ns for lane in item.lanes), f"{field}.end_ns", "has no query")
+
+
+def _check_contention(contention: Contention, field: str, instances: int) -> None:
+    """Every sample has a counter for each CPU and a clock for each instance."""
+    _require(contention.ticks_per_s > 0, f"{field}.ticks_per_s", "is 0")
+    distinct = len(set(contention.cpus)) == len(contention.cpus)
+    _require(distinct, f"{field}.cpus", "names a CPU twice")
+    times = [sample.at_ns for sample in contention.samples]
+    _require(len(times) >= 2, f"{field}.samples", "are fewer than two")
+    _require(
+        all(a < b for a, b in itertools.pairwise(times)), f"{field}.samples", "are not in order"
+    )
+    for sample in contention.samples:
+        counters = sample.busy_ticks, sample.interrupt_ticks, sample.steal_ticks
+        fits = all(len(ticks) == len(contention.cpus) for ticks in counters)
+        _require(fits, f"{field}.samples", "have not one counter for each CPU")
+        _require(len(sample.own_ns) == instances, f"{field}.samples.own_ns",
+                 "has not one clock for each instance")  # fmt: skip
 
 
 def _check_lane(lane: Lane, field: str) -> None:

@@ -14,8 +14,8 @@ from collections import defaultdict
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from resnet50_bench import stats
 from resnet50_bench.instance.predictions import ROW
+from resnet50_bench.stats import samples
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -81,7 +81,7 @@ class Kpis:
     images: int
     images_per_s: float
     by_host: dict[str | None, float]
-    spread: stats.Spread | None
+    spread: samples.Spread | None
     rate_sum_images_per_s: float
     latency: Latency | None
 
@@ -141,7 +141,7 @@ def find_window(measured: Sequence[Lane]) -> Window | None:
 def _count_ends(item: Lane, window: Window) -> int:
     """How many queries ended in the window."""
     ends = item.end_ns
-    return stats.count_at_or_below(ends, window.end_ns) - stats.count_at_or_below(
+    return samples.count_at_or_below(ends, window.end_ns) - samples.count_at_or_below(
         ends, window.begin_ns
     )
 
@@ -164,29 +164,29 @@ def _compute_latency(
         min_ns=durations[0],
         max_ns=durations[-1],
         percentiles={
-            percent: stats.nearest_rank(durations, percent)
+            percent: samples.nearest_rank(durations, percent)
             for percent in PERCENTILES
-            if stats.is_percentile_supported(count, percent)
+            if samples.is_percentile_supported(count, percent)
         },
     )
 
 
 def _compute_spread(
     measured: Sequence[Lane], windows: Mapping[str | None, Window], batch_size: int
-) -> stats.Spread:
+) -> samples.Spread:
     rates = [0.0] * _SLICES
     for item in measured:
         window = windows[item.host]
-        edges = stats.plan_slices(window.begin_ns, window.end_ns, _SLICES)
+        edges = samples.plan_slices(window.begin_ns, window.end_ns, _SLICES)
         length = window.end_ns - window.begin_ns
         for begin, end in zip(item.start_ns, item.end_ns, strict=True):
             first = max(0, (begin - window.begin_ns) * _SLICES // length - 1)
             last = min(_SLICES - 1, (end - window.begin_ns) * _SLICES // length + 1)
             for index in range(first, last + 1):
                 low, high = edges[index]
-                images = batch_size * stats.overlap_share(begin, end, low, high)
+                images = batch_size * samples.overlap_share(begin, end, low, high)
                 rates[index] += images * _NS / (high - low)
-    return stats.describe_spread(rates)
+    return samples.describe_spread(rates)
 
 
 @dataclass(frozen=True, slots=True)

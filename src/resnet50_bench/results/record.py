@@ -13,15 +13,16 @@ from typing import Literal
 
 import msgspec
 
-from resnet50_bench.atomic import write_atomically
 from resnet50_bench.config import RunConfig, Workload
+from resnet50_bench.contention.samples import Contention
 from resnet50_bench.data.feed import FeedReport
 from resnet50_bench.engines.base import KernelShare
 from resnet50_bench.errors import NotARecordError, RecordError
+from resnet50_bench.files.atomic import write_atomically
+from resnet50_bench.files.paths import describe_problem, is_folder, read_content
 from resnet50_bench.host.machine import Host
 from resnet50_bench.instance.job import EvidenceSeen, Failed, Phases, PlacementSeen, StreamSamples
 from resnet50_bench.model import Manifest
-from resnet50_bench.paths import describe_problem, is_folder, read_content
 from resnet50_bench.placement.slots import Placement, Slot
 from resnet50_bench.results.checks import check_record
 
@@ -84,6 +85,9 @@ class InstanceRecord:
         streams: what each of several streams measured; then `start_ns` and `end_ns` are empty.
         prepare_ns: in accuracy mode, how long each query's images were read and decoded before it.
         cpu_ns: its processor time while it measured.
+        involuntary_switches: how often the kernel took a CPU from one of its threads meanwhile.
+        contention: two samples of its CPUs, by itself: all there is of a host that only MPI
+            reaches; None in records of before it was read.
         seen: where it really was.
         resident_bytes, peak_resident_bytes, proportional_bytes: its memory.
         malloc_library: the file its `malloc` lay in, by its own memory map.
@@ -113,6 +117,8 @@ class InstanceRecord:
     prepare_ns: tuple[int, ...] = ()
     streams: tuple[StreamSamples, ...] = ()
     cpu_ns: int | None = None
+    involuntary_switches: int | None = None
+    contention: Contention | None = None
     seen: PlacementSeen | None = None
     resident_bytes: int | None = None
     peak_resident_bytes: int | None = None
@@ -165,6 +171,9 @@ class Launch:
         parent_cpu_ns, parent_wall_ns: processor time r50 itself used while the instances measured,
             and how long that was; None when they never did.
         oom_kills: processes the kernel killed for want of memory meanwhile, on the whole host.
+        cpu_lock: the file in which the CPUs were locked against other runs; None when they were
+            not, or in records of before there was one.
+        cpu_lock_failure: why they could not be locked.
     """
 
     environment: dict[str, str]
@@ -173,6 +182,8 @@ class Launch:
     parent_cpu_ns: int | None = None
     parent_wall_ns: int | None = None
     oom_kills: int = 0
+    cpu_lock: str | None = None
+    cpu_lock_failure: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -249,6 +260,8 @@ class Record:
         memory_estimate_bytes: what one instance was expected to need.
         evaluation: the answers, in accuracy mode.
         trials: made when the accuracy was far below what is expected.
+        contention: what the CPUs of this host did while the instances measured; None when nothing
+            was measured, when the instances were on hosts named to MPI, or in records of before.
     """
 
     schema_version: int = SCHEMA_VERSION
@@ -270,6 +283,7 @@ class Record:
     memory_estimate_bytes: int
     evaluation: Evaluation | None = None
     trials: tuple[Trial, ...] = ()
+    contention: Contention | None = None
 
     @property
     def planned_instances(self) -> int:

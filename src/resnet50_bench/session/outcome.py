@@ -59,6 +59,8 @@ def _describe(worker: Worker, *, oom_killed: bool, stopped: bool) -> InstanceRec
         prepare_ns=finished.prepare_ns if finished else (),
         streams=finished.streams if finished else (),
         cpu_ns=finished.cpu_ns if finished else None,
+        involuntary_switches=finished.involuntary_switches if finished else None,
+        contention=finished.contention if finished else None,
         seen=finished.seen if finished else None,
         resident_bytes=finished.resident_bytes if finished else None,
         peak_resident_bytes=finished.peak_resident_bytes if finished else None,

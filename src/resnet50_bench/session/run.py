@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import os
 import statistics
 import time
 from contextlib import ExitStack, nullcontext
@@ -13,6 +14,8 @@ from typing import TYPE_CHECKING, Protocol
 
 from resnet50_bench import __version__
 from resnet50_bench.config import CaseType
+from resnet50_bench.contention.cpu_lock import hold_cpus
+from resnet50_bench.contention.samples import Contention
 from resnet50_bench.errors import HostError, Interrupted, OutputError
 from resnet50_bench.host.cgroups import read_oom_kills
 from resnet50_bench.launch import (
@@ -36,6 +39,7 @@ from resnet50_bench.results.record import (
     Status,
     Trial,
 )
+from resnet50_bench.session.contention import RunWatch, list_plan_cpus, note_lock, plan_tick_ns
 from resnet50_bench.session.evaluation import EvaluationRun, forget_journal, open_evaluation
 from resnet50_bench.session.outcome import describe_instances, read_trace
 from resnet50_bench.session.run_folder import (
@@ -112,6 +116,7 @@ def execute(
         resume: the folder of an interrupted accuracy run to go on with, in place of a new one.
 
     Raises:
+        CpusHeldError: another run measures on these CPUs.
         ModelError: the model cannot be prepared.
         RecordError: the run to resume is one of something else.
         HostError: the output folder cannot be written before the start, or a process cannot be
@@ -119,6 +124,9 @@ def execute(
         Interrupted: by SIGINT, SIGTERM or SIGHUP; every worker has ended and the record is written.
     """
     with signals_raise(), ExitStack() as stack:
+        lock = plan.cpu_lock
+        if lock is None:
+            lock = stack.enter_context(hold_cpus(list_plan_cpus(plan), command, os.environ))
         folder = resume or make_run_folder(output, plan.config)
         with removed_on_failure(folder) if resume is None else nullcontext():
             observer.stage(1, count_stages(plan), plan.describe_host())
@@ -126,7 +134,8 @@ def execute(
             evaluation = stack.enter_context(open_evaluation(plan, folder))
             if evaluation is not None:
                 plan = evaluation.plan
-            record = _begin_record(plan, folder, command)
+            record = note_lock(_begin_record(plan, folder, command), lock)
+            lock.announce(folder)
             begin_record(folder, record)
             run = _Run(plan, observer, folder, record, evaluation)
         try:
@@ -167,6 +176,8 @@ class _Run:
         self._trials: tuple[Trial, ...] = ()
         self._has_warned = False
         self.kept = Kept(folder)
+        self._watch = RunWatch(plan, self._show_waiting)
+        self._contention: Contention | None = None
         self.record = record
 
     @property
@@ -188,10 +199,11 @@ class _Run:
             self._workers = workers
             self._cost = run_workers(
                 workers,
-                Deadlines(self._ready_limit_ns(), self._measured_limit_ns),
-                self._show_waiting,
-                self._show_go,
+                Deadlines(self._ready_limit_ns(), self._measured_limit_ns, self._tick_ns),
+                self._watch.tick,
+                self._go,
             )
+            self._contention = self._watch.end(workers)
             if self._cost is not None:
                 self._mark_region(REGION_END)
             # Inside the block: afterwards every worker is dead, and how it ended is lost.
@@ -262,6 +274,7 @@ class _Run:
             duration_ns=time.monotonic_ns() - self._begin_ns,
             evaluation=self._evaluation.describe() if self._evaluation is not None else None,
             trials=self._trials,
+            contention=self._contention,
         )
         self.kept = keep_record(self._folder, record)
         if status == "completed" and not self.kept.problems:
@@ -289,6 +302,13 @@ class _Run:
             if worker.ready is not None
         )
         return max(workload.steps * slowest_ns, workload.min_time_ns + slowest_ns) / 1e9
+
+    def _tick_ns(self, workers: Sequence[Worker]) -> int:
+        return plan_tick_ns(self._expect_s(workers) if self._evaluation is None else None)
+
+    def _go(self, workers: Sequence[Worker]) -> None:
+        self._show_go(workers)
+        self._watch.begin(workers)
 
     def _show_go(self, workers: Sequence[Worker]) -> None:
         self._mark_region(REGION_BEGIN)

@@ -14,8 +14,8 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from resnet50_bench.atomic import check_folder
 from resnet50_bench.errors import HostError, OutputError
+from resnet50_bench.files.atomic import check_folder
 from resnet50_bench.report.logs import write_logs
 from resnet50_bench.results.record import RECORD_FILE, write_record
 

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from resnet50_bench.errors import RecordError, RequestError
 from resnet50_bench.instance.predictions import unpack_rows
 from resnet50_bench.results.accuracy import Accuracy, find_class_offset
-from resnet50_bench.stats import Pairs, paired_interval, sign_test
+from resnet50_bench.stats.proportions import Pairs, paired_interval, sign_test
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence

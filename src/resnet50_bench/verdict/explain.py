@@ -27,7 +27,8 @@ from typing import TYPE_CHECKING
 from resnet50_bench.config import Preprocessing
 from resnet50_bench.instance.predictions import unpack_rows
 from resnet50_bench.results.accuracy import compute_accuracy, find_class_offset
-from resnet50_bench.stats import plan_slices, sign_test
+from resnet50_bench.stats.proportions import sign_test
+from resnet50_bench.stats.samples import plan_slices
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence

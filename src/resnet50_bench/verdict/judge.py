@@ -17,6 +17,11 @@ from resnet50_bench.precision.isa import Proof, ProofState, plan_meaning, plan_v
 from resnet50_bench.results.findings import Finding
 from resnet50_bench.results.kpi import Kpis, Window, reported, run_kpis
 from resnet50_bench.verdict.accuracy import check_accuracy, warn_of_accuracy
+from resnet50_bench.verdict.conditions import (
+    check_contention,
+    warn_of_conditions,
+    warn_of_idle_cores,
+)
 from resnet50_bench.verdict.environment import check_environment
 
 if TYPE_CHECKING:
@@ -30,9 +35,7 @@ LOST_INSTANCES_LINE = (
 """The workload's own words, which its users search logs for."""
 
 MAX_PARENT_SHARE = 0.01
-MAX_VARIATION = 0.1
 MAX_REMOTE_SHARE = 0.05
-MIN_CPU_SHARE = 0.8
 MIN_QUERIES = 20
 _LONG_ENOUGH_NS = 1_000_000_000
 
@@ -100,6 +103,7 @@ def judge(record: Record) -> Verdict:
         *_check_amounts(record, kpis),
         *check_accuracy(record),
         *_check_precision(record),
+        *check_contention(record, kpis),
     )
     if not failures:
         code = int(ExitCode.VALID)
@@ -334,48 +338,18 @@ def _warn_of_conditions(record: Record, kpis: Kpis | None) -> Iterator[Finding]:
         share = launch.parent_cpu_ns / (launch.parent_wall_ns or 1)
         if share > MAX_PARENT_SHARE:
             yield Finding(f"r50 itself used {share:.1%} of one core while the instances measured")
+    yield from warn_of_conditions(record, kpis)
     if record.evaluation is not None:
-        yield from _warn_of_idle_cores(record)
+        yield from warn_of_idle_cores(record, kpis)
     if kpis is None:
         return
-    if kpis.spread is not None and kpis.spread.variation > MAX_VARIATION:
-        yield Finding(
-            f"unstable: images per second varied by {kpis.spread.variation:.0%} within the window",
-            "look for other load on this machine, or measure longer: --min-time 60",
-        )
     queries = kpis.images // record.workload.batch_size
     if queries < MIN_QUERIES:
         yield Finding(
             f"only {queries} queries were measured: too few to tell a difference by",
             "leave out --steps, or raise it",
         )
-    yield from _warn_of_idle_cores(record)
-
-
-def _warn_of_idle_cores(record: Record) -> Iterator[Finding]:
-    if record.model is None:  # an engine that computes nothing
-        return
-    for item in reported(record):
-        busy = (item.cpu_ns or 0) / (item.span_ns or 1) / item.slot.threads
-        if busy < MIN_CPU_SHARE:
-            yield Finding(
-                f"instance {item.slot.instance} kept its {item.slot.threads} threads busy for "
-                f"{busy:.0%} of the time",
-                _advise_on_idle_cores(record, item.slot.threads),
-            )
-
-
-def _advise_on_idle_cores(record: Record, threads: int) -> str:
-    ways = ["fewer cores for each instance (--cores-per-instance)"]
-    config = record.config
-    if config.mode is not Mode.LATENCY:
-        ways.append("a larger --batch-size")
-        shared = config.mode is Mode.THROUGHPUT and not config.weight_sharing
-        if shared and not config.engine_options and record.workload.batch_size >= threads:
-            ways.append(f"a caller for each core (--engine-option callers={threads})")
-    elif config.cpu_latency_limit_us is None:
-        ways.append("idle cores kept awake (--cpu-latency-limit 0)")
-    return f"try {' or '.join(ways)}"
+    yield from warn_of_idle_cores(record, kpis)
 
 
 def _warn_of_kind(record: Record) -> Iterator[Finding]:

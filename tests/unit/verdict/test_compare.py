@@ -14,7 +14,7 @@ from resnet50_bench.model.manifest import FileIdentity
 from resnet50_bench.report.comparison import describe_gate, describe_meaning
 from resnet50_bench.results.accuracy import Accuracy
 from resnet50_bench.results.record import Dataset
-from resnet50_bench.stats import Pairs, paired_interval, sign_test
+from resnet50_bench.stats.proportions import Pairs, paired_interval, sign_test
 from resnet50_bench.verdict.compare import Change, Comparison, compare, find_differences
 
 LABELS = (10, 20, 30, 40, 50, 60, 70)

@@ -99,6 +99,12 @@ Examples:
     help="Go on with an interrupted accuracy run, given its folder; it names all the rest itself.",
 )
 @click.option(
+    "--wait",
+    is_flag=True,
+    help="While another run measures on the same cores, wait for its end; without it, exit "
+    f"{int(ExitCode.FAILURE)} and say who holds them.",
+)
+@click.option(
     "--compare-unshared",
     is_flag=True,
     help="With --weight-sharing, measure the same in separate processes too, and compare.",
@@ -117,7 +123,7 @@ def run(**values: Any) -> None:
         _refuse_others(options)
         from resnet50_bench.cli.run.points import resume_one
 
-        sys.exit(resume_one(options.resume, as_json=options.as_json))
+        sys.exit(resume_one(options.resume, options))
     points: tuple[Point, ...] = ()
     try:
         points = _plan_or_explain(options)

@@ -25,5 +25,6 @@ class RunOptions:
     dry_run: bool
     as_json: bool
     resume: Path | None
+    wait: bool
     compare_unshared: bool
     flags: dict[str, str | bool | None]

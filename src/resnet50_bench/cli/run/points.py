@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from contextlib import contextmanager
 from dataclasses import asdict, replace
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any
@@ -23,6 +24,7 @@ from resnet50_bench.cli.lines import print_line, print_text
 from resnet50_bench.cli.streams import discard_output, print_error
 from resnet50_bench.cli.terminal import TerminalObserver, make_console, print_json
 from resnet50_bench.config import Mode, SharePer
+from resnet50_bench.contention.cpu_lock import find_held, hold_cpus
 from resnet50_bench.errors import (
     ConfigError,
     ExitCode,
@@ -41,16 +43,18 @@ from resnet50_bench.report.terminal.plan import print_plan, summarize_plan
 from resnet50_bench.report.terminal.run import print_result
 from resnet50_bench.report.terminal.sharing import contrast, render_contrast
 from resnet50_bench.results.record import read_record
+from resnet50_bench.session.contention import list_plan_cpus
 from resnet50_bench.session.run import RunResult, execute
 from resnet50_bench.session.run_folder import check_output
 from resnet50_bench.verdict.judge import judge
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
     from pathlib import Path
 
     from resnet50_bench.cli.run.options import RunOptions
     from resnet50_bench.config import RunConfig
+    from resnet50_bench.contention.cpu_lock import CpuLock, Held
     from resnet50_bench.results.record import Record
 
 
@@ -71,22 +75,29 @@ def plan_point(config: RunConfig, output: Path) -> RunPlan:
 def show_plans(points: Sequence[Point], output: Path, *, as_json: bool) -> None:
     """Print the plan of each point."""
     plans = [plan_point(point.config, output) for point in points]
+    held = [find_held(list_plan_cpus(plan), os.environ) for plan in plans]
     if as_json:
-        summaries = [summarize_plan(plan) for plan in plans]
+        summaries = [
+            {**summarize_plan(plan), "held_by": [item.describe() for item in others]}
+            for plan, others in zip(plans, held)
+        ]
         print_json(summaries[0] if len(plans) == 1 else {"points": summaries})
         return
-    for point, plan in zip(points, plans):
+    for point, plan, others in zip(points, plans, held):
         if len(points) > 1:
             print_line(_describe_number(point, points))
         print_plan(make_console(), plan)
-        for warning in plan.warnings():
+        busy = [f"{item.describe()}; --wait would wait" for item in others]
+        for warning in [*plan.warnings(), *busy]:
             print_line(warning, label="warning: ", colour="yellow", err=True)
 
 
 def run_one(point: Point, options: RunOptions) -> int:
     """Measure one point and print its result; return the exit code."""
     plan = plan_point(point.config, options.output)
-    return _tell(_measure(plan, options.output), plan, as_json=options.as_json)
+    with _hold([plan], wait=options.wait) as lock:
+        result = _measure(replace(plan, cpu_lock=lock), options.output)
+    return _tell(result, plan, as_json=options.as_json)
 
 
 def run_contrast(point: Point, options: RunOptions) -> int:
@@ -100,13 +111,15 @@ def run_contrast(point: Point, options: RunOptions) -> int:
         cores_per_instance=plan.placement.cores_per_instance,
         instances=sum(len(slot.streams) for slot in plan.placement.slots),
     )
-    plan_run(separate, os.environ)  # what is wrong with it is said before anything is measured
+    # What is wrong with it is said before anything is measured.
+    plans = [plan, plan_run(separate, os.environ)]
     records, codes = [], []
-    for config in (point.config, separate):
-        plan = plan_run(config, os.environ)
-        result = _measure(plan, options.output)
-        records.append(result.record)
-        codes.append(_tell(result, plan, as_json=None if options.as_json else False))
+    with _hold(plans, wait=options.wait) as lock:
+        for config in (point.config, separate):
+            plan = replace(plan_run(config, os.environ), cpu_lock=lock)
+            result = _measure(plan, options.output)
+            records.append(result.record)
+            codes.append(_tell(result, plan, as_json=None if options.as_json else False))
     rows = contrast(*records)
     if options.as_json:
         print_json({"shared": records[0].run_id, "separate": records[1].run_id,
@@ -116,7 +129,7 @@ def run_contrast(point: Point, options: RunOptions) -> int:
     return max(codes)
 
 
-def resume_one(folder: Path, *, as_json: bool) -> int:
+def resume_one(folder: Path, options: RunOptions) -> int:
     """Go on with an interrupted accuracy run; return the exit code.
 
     Raises:
@@ -133,17 +146,19 @@ def resume_one(folder: Path, *, as_json: bool) -> int:
             f"--resume {folder}: this run is complete", f"`r50 show {folder}` prints its result"
         )
     plan = plan_run(record.config, os.environ)
-    return _tell(_measure(plan, folder.parent, resume=folder), plan, as_json=as_json)
+    with _hold([plan], wait=options.wait) as lock:
+        result = _measure(replace(plan, cpu_lock=lock), folder.parent, resume=folder)
+    return _tell(result, plan, as_json=options.as_json)
 
 
 def run_all(points: Sequence[Point], options: RunOptions) -> int:
     """Measure the points one after the other and print their results; return the worst code."""
-    _check_points(points, options)
+    plans = _check_points(points, options)
     path = plan_summary_path(options.output, datetime.now(timezone.utc))
 
     def measure(point: Point) -> Measured:
         print_line(_describe_number(point, points), err=True)
-        plan = plan_run(point.config, os.environ)
+        plan = replace(plan_run(point.config, os.environ), cpu_lock=lock)
         result = _measure(plan, options.output)
         code = _tell(result, plan, as_json=None if options.as_json else False)
         return Measured(result.folder, code, _describe_kpi(result.record))
@@ -153,13 +168,17 @@ def run_all(points: Sequence[Point], options: RunOptions) -> int:
         if results[-1].problem is not None:
             print_line(f"failed: {results[-1].problem}", err=True)
 
-    results = run_points(points, measure, keep, keep_going=options.keep_going)
+    with _hold(plans, wait=options.wait) as lock:
+        results = run_points(points, measure, keep, keep_going=options.keep_going)
     _print_end(points, results, path, as_json=options.as_json)
     return find_worst(results)
 
 
-def _check_points(points: Sequence[Point], options: RunOptions) -> None:
+def _check_points(points: Sequence[Point], options: RunOptions) -> list[RunPlan]:
     """Plan each distinct point once, so that a wrong one is refused before anything runs.
+
+    Returns:
+        The plans of those that can run.
 
     Raises:
         R50Error: why no point at all can run, when it is the same for all.
@@ -167,15 +186,17 @@ def _check_points(points: Sequence[Point], options: RunOptions) -> None:
     """
     distinct = {id(point.config): point for point in reversed(points)}
     failed: list[tuple[Point, R50Error]] = []
+    plans = []
     for point in sorted(distinct.values(), key=lambda item: item.number):
         try:
-            plan_point(point.config, options.output)
+            plans.append(plan_point(point.config, options.output))
         except R50Error as error:
             failed.append((point, error))
     if len(failed) == len(distinct) and len({error.message for _, error in failed}) == 1:
         raise failed[0][1]
     if failed and not options.keep_going:
         raise ConfigError([_describe_failure(point, error) for point, error in failed])
+    return plans
 
 
 def _describe_failure(point: Point, error: R50Error) -> str:
@@ -183,14 +204,37 @@ def _describe_failure(point: Point, error: R50Error) -> str:
     return f"{point.describe()}: {join_problems(error)}{advice} (--continue runs the others)"
 
 
+@contextmanager
+def _hold(plans: Sequence[RunPlan], *, wait: bool) -> Iterator[CpuLock]:
+    """Hold the CPUs of all these runs from before the first until after the last."""
+    cpus = {cpu for plan in plans for cpu in list_plan_cpus(plan)}
+    with TerminalObserver() as observer:
+        told: set[str] = set()
+
+        def show(held: tuple[Held, ...], seconds: float) -> None:
+            for text in (item.describe() for item in held):
+                if text not in told:
+                    observer.note(f"waiting for {text}")
+                    told.add(text)
+            observer.waiting(f"waiting ({seconds:.0f} s)", None)
+
+        with hold_cpus(cpus, _list_command(), os.environ, show if wait else None) as lock:
+            observer.clear()
+            if lock.failure is not None:
+                observer.note(f"warning: the CPUs cannot be locked: {lock.failure}")
+            yield lock
+
+
+def _list_command() -> list[str]:
+    return ["r50", *map(show_controls, sys.argv[1:])]
+
+
 def _measure(plan: RunPlan, output: Path, resume: Path | None = None) -> RunResult:
     with TerminalObserver() as observer:
         for warning in plan.warnings():
             observer.note(f"warning: {warning}")
         try:
-            return execute(
-                plan, observer, output, ["r50", *map(show_controls, sys.argv[1:])], resume
-            )
+            return execute(plan, observer, output, _list_command(), resume)
         except Interrupted as interruption:
             if interruption.folder is not None:
                 observer.note(f"interrupted; the record is in {interruption.folder}")

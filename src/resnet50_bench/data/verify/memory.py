@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from resnet50_bench.atomic import write_atomically
 from resnet50_bench.data.verify.facts import Facts
 from resnet50_bench.errors import DatasetError
+from resnet50_bench.files.atomic import write_atomically
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from resnet50_bench.errors import RequestError
-from resnet50_bench.paths import read_content
+from resnet50_bench.files.paths import read_content
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -12,7 +12,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from resnet50_bench.errors import RecordError
-from resnet50_bench.paths import open_file
+from resnet50_bench.files.paths import open_file
 from resnet50_bench.report.kpi.lines import Log, LogKind, UnusedLine, use_line
 
 MAX_KEPT_LINES = 100

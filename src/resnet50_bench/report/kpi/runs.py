@@ -10,7 +10,7 @@ from pathlib import Path
 
 from resnet50_bench.config import Mode
 from resnet50_bench.errors import ExitCode, NotARecordError, RecordError
-from resnet50_bench.paths import is_file, is_folder
+from resnet50_bench.files.paths import is_file, is_folder
 from resnet50_bench.report.kpi.lines import Log, LogKind
 from resnet50_bench.report.kpi.logs import list_doubts, list_failures, merge_logs, read_log
 from resnet50_bench.report.kpi.text import KpiLine, KpiRun, describe_record

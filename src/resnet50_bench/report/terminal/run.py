@@ -10,6 +10,7 @@ from resnet50_bench.planning.plan import describe_model
 from resnet50_bench.precision.isa import plan_meaning
 from resnet50_bench.report.styled import Line
 from resnet50_bench.report.terminal.accuracy import describe_accuracy, describe_evaluated
+from resnet50_bench.report.terminal.contention import describe_contention
 from resnet50_bench.report.terminal.placement_map import render_placement
 from resnet50_bench.report.terminal.sharing import describe_shared_memory
 from resnet50_bench.results.findings import Finding
@@ -84,6 +85,7 @@ def _describe_result(record: Record, *, verbose: bool) -> Iterator[Row]:
     hosts = record.launch.hosts
     on_each = [f"on each of {', '.join(hosts)}:"] if hosts else []
     yield "Placement", [*on_each, *render_placement(record.host, record.placement)]
+    yield from describe_contention(record, kpis)
     yield from _describe_instances(record)
     if verbose:
         yield from _describe_details(record)

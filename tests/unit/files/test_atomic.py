@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from resnet50_bench.atomic import check_folder, write_atomically
+from resnet50_bench.files.atomic import check_folder, write_atomically
 
 
 def test_readable_by_others(tmp_path):

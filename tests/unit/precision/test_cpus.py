@@ -29,7 +29,7 @@ from resnet50_bench.precision.isa import (
 )
 from resnet50_bench.report.terminal.doctor import print_doctor
 
-DOCS = Path(__file__).parents[2] / "docs" / "precisions.md"
+DOCS = Path(__file__).parents[3] / "docs" / "precisions.md"
 EVERY_FLAG = frozenset().union(*(cpu.flags for cpu in CPUS)) | {"avx512_vnni", "avx_ne_convert"}
 CAP_CHAIN = {
     "AVX2": "avx avx2",
