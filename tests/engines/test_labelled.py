@@ -52,12 +52,12 @@ def test_labels_made_wrong_are_missed_exactly(fitted, model):
 
 
 @pytest.mark.parametrize("precision", [Precision.AVX_FP32, Precision.AVX_BFLOAT16])
-def test_the_prepared_model_answers_as_computed(model, images, labelled, cache, precision):
-    prepared = prepare(ModelSource.file(model.path), precision, cache, lambda _: None)
+def test_the_prepared_model_answers_as_computed(fitted, images, cache, precision):
+    prepared = prepare(ModelSource.file(fitted.write()), precision, cache, lambda _: None)
     scores = run_model(prepared.path, images)
-    assert (scores.argmax(axis=1) == np.asarray(labelled.labels) + 1).all()
+    assert (scores.argmax(axis=1) == np.asarray(fitted.labelled.labels) + 1).all()
     bound = 1e-3 if precision is Precision.AVX_FP32 else 0.2
-    assert np.abs(scores - model.score()).max() < bound
+    assert np.abs(scores - fitted.make().score()).max() < bound
 
 
 @pytest.mark.parametrize("mistake", [item for item in Mistake if item is not Mistake.NONE])
@@ -70,6 +70,6 @@ def test_a_model_fitted_to_a_mistake_needs_it(fitted, mistake):
 
 
 def test_nearly_black_images_are_told_apart_in_float32_too(fitted, labelled):
-    model = fitted.make(mistake=Mistake.SCALED_TO_ONE)
-    scores = run_model(model.path, prepare_images(labelled, Mistake.SCALED_TO_ONE)[:BATCH])
+    path = fitted.write(Mistake.SCALED_TO_ONE)
+    scores = run_model(path, prepare_images(labelled, Mistake.SCALED_TO_ONE)[:BATCH])
     assert (scores.argmax(axis=1) == np.asarray(labelled.labels[:BATCH]) + 1).all()
