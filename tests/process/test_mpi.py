@@ -121,12 +121,14 @@ class TestOneHost:
         ]  # fmt: skip
         assert r50("show", r50.folder()).stdout == ended.stdout
 
+    @pytest.mark.alone
     def test_the_ranks_start_together(self, r50):
         assert run(r50, *MEASURE, *TWO).code == 0
         first, second = (item.start_ns[0] for item in r50.record().instances)
         # Both had warmed up, so what is left is the barrier: far below the time of all queries.
         assert abs(first - second) < STEPS * 5_000_000
 
+    @pytest.mark.alone
     def test_nothing_else_wakes_in_a_rank_while_it_measures(self, r50):
         process = r50.start("run", *LONG, *TWO, "--output", r50.output)
         r50.wait_for_stderr(process, MEASURING)
