@@ -130,3 +130,11 @@ def fitted(
     assert full_model.manifest.seed == 0
     source = plan_source_folder(ModelSource.generated(0), cache) / MODEL_FILE
     return FittedModels(read_graph(source), labelled, tmp_path_factory.mktemp("fitted"))
+
+
+@pytest.fixture(scope="session")
+def fitted_thin(
+    thin_model: ThinModel, labelled: LabelledSet, tmp_path_factory: pytest.TempPathFactory
+) -> FittedModels:
+    """The thin model with such last layers: for what does not depend on the number of filters."""
+    return FittedModels(thin_model.build(), labelled, tmp_path_factory.mktemp("fitted_thin"))

@@ -61,15 +61,15 @@ def test_the_prepared_model_answers_as_computed(fitted, images, cache, precision
 
 
 @pytest.mark.parametrize("mistake", [item for item in Mistake if item is not Mistake.NONE])
-def test_a_model_fitted_to_a_mistake_needs_it(fitted, mistake):
-    model = fitted.make(mistake=mistake)
-    outputs = [label + 1 for label in fitted.labelled.labels]
+def test_a_model_fitted_to_a_mistake_needs_it(fitted_thin, mistake):
+    model = fitted_thin.make(mistake=mistake)
+    outputs = [label + 1 for label in fitted_thin.labelled.labels]
     assert model.count_correct(outputs) == len(outputs)
-    right = model.count_correct(outputs, features=fitted.find_features())
+    right = model.count_correct(outputs, features=fitted_thin.find_features())
     assert right < 0.6 * len(outputs)
 
 
-def test_nearly_black_images_are_told_apart_in_float32_too(fitted, labelled):
-    path = fitted.write(Mistake.SCALED_TO_ONE)
+def test_nearly_black_images_are_told_apart_in_float32_too(fitted_thin, labelled):
+    path = fitted_thin.write(Mistake.SCALED_TO_ONE)
     scores = run_model(path, prepare_images(labelled, Mistake.SCALED_TO_ONE)[:BATCH])
     assert (scores.argmax(axis=1) == np.asarray(labelled.labels[:BATCH]) + 1).all()
