@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 
+import cv2
 import pytest
 from tests.labelled import Mistake, mislabel, write_val_map
 from tests.process.conftest import assert_nothing_left, make_r50
@@ -84,10 +85,21 @@ def test_labels_that_are_off_by_one_are_named(evaluate, fitted, labelled):
     assert {trial.variant for trial in record.trials} == tried
 
 
-def test_a_model_that_expects_other_channels_is_named(evaluate, fitted, labelled):
-    """Fitted to BGR images; r50 feeds RGB. `test_explain_mistakes` makes the other mistakes."""
-    more = ["--dataset", labelled.folder, "--expected-top1", "100", "--limit", "48"]
-    ended, _ = evaluate(fitted.write(Mistake.BGR), labelled.labels, *more)
+def swap_channels(labelled, folder, count):
+    """The first images with red and blue exchanged: to the model, what a reader of BGR gives it."""
+    folder.mkdir()
+    for name in labelled.names[:count]:
+        picture = cv2.imread(str(labelled.folder / name))
+        quality = [cv2.IMWRITE_JPEG_QUALITY, 95]
+        assert cv2.imwrite(str(folder / name), picture[..., ::-1], quality)
+    return folder
+
+
+def test_a_model_that_expects_other_channels_is_named(evaluate, fitted, labelled, tmp_path):
+    """`test_explain_mistakes` makes the other mistakes."""
+    folder = swap_channels(labelled, tmp_path / "swapped", 48)
+    more = ["--dataset", folder, "--expected-top1", "100"]
+    ended, _ = evaluate(fitted.write(), labelled.labels, *more)
     assert ended.code == 1
     (sentence,) = [
         item.cause for item in list_variants(MLPERF)

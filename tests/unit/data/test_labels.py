@@ -8,6 +8,7 @@ import random
 import subprocess
 import sys
 import tarfile
+from functools import partial
 
 import numpy as np
 import pytest
@@ -412,11 +413,11 @@ class TestDevkit:
             ({"data/meta.mat": b""}, "data/meta.mat: cannot be read: "),
             ({"data/meta.mat": b"\0" * 200}, "data/meta.mat: cannot be read: "),
             (
-                {"data/meta.mat": make_meta({0: 1, 1: 2})},
+                {"data/meta.mat": partial(make_meta, {0: 1, 1: 2})},
                 "data/meta.mat: does not name 1000 different synsets",
             ),
             (
-                {"data/meta.mat": make_meta(ID_OF | {0: ID_OF[1]})},
+                {"data/meta.mat": partial(make_meta, ID_OF | {0: ID_OF[1]})},
                 "data/meta.mat: does not name 1000 different synsets",
             ),
             (
@@ -435,7 +436,8 @@ class TestDevkit:
     )
     def test_a_wrong_devkit_is_refused(self, tmp_path, devkit, change, message):
         path = tmp_path / "kit"
-        files = {name: data for name, data in (devkit | change).items() if data is not None}
+        made = {name: data() if callable(data) else data for name, data in change.items()}
+        files = {name: data for name, data in (devkit | made).items() if data is not None}
         path.write_bytes(pack(files))
         assert_refused(folder_of(tmp_path, self.NAMES), path, f"--labels {path}: ", message)
 
