@@ -8,7 +8,7 @@ NUMA := $(VENV)/numa
 
 # Two workers: more of them would only make real runs wait for each other's cores.
 PYTEST := $(BIN)/python -m pytest
-TOGETHER := -n 2 --dist loadgroup --no-loadscope-reorder
+TOGETHER := -n 2 --dist loadscope --no-loadscope-reorder
 
 # The tests start hundreds of processes; without this each would compile the sources again.
 unexport PYTHONDONTWRITEBYTECODE

@@ -13,16 +13,14 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
-
-ROOT = Path(__file__).parent
 
 SHARED_FOLDER = "R50_TEST_SHARED"
 """Environment variable: a folder that all workers of one session use."""
 
-FIRST = ("engines", "process")
-"""Folders of tests that are begun before the others, what takes longest first."""
+ENGINES = "tests/engines"
 
 ALONE = "alone"
 """The mark of tests that measure what any other test would disturb."""
@@ -37,16 +35,23 @@ def pytest_configure(config: pytest.Config) -> None:
         config.add_cleanup(lambda: shutil.rmtree(folder, ignore_errors=True))
 
 
-@pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Name each test's group: a worker gets whole groups, in this order.
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """Give each worker whole groups of tests, in the order of collection.
 
-    So what is slow to make, TensorFlow imported and a network generated, is made in one worker
-    only; and the longest group comes first, so that no worker is idle at the end.
+    xdist's own groups, made by a mark, need a test's id to be a changeable text, which pytest 9.2's is not.
     """
-    for item in items:
-        item.add_marker(pytest.mark.xdist_group(plan_group(item)))
-    items.sort(key=plan_order)
+    from xdist.scheduler import LoadScopeScheduling
+
+    class GroupScheduling(LoadScopeScheduling):
+        def _split_scope(self, nodeid: str) -> str:
+            return plan_group(nodeid)
+
+    return GroupScheduling(config, log)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    items.sort(key=lambda item: plan_order(plan_group(item.nodeid), alone=is_alone(item)))
 
 
 @pytest.hookimpl(wrapper=True)
@@ -59,25 +64,21 @@ def is_alone(item: pytest.Item) -> bool:
     return item.get_closest_marker(ALONE) is not None
 
 
-def plan_group(item: pytest.Item) -> str:
-    """A worker runs a group: TensorFlow's tests are one, and so is each file of the others."""
-    folder, name = find_place(item)
-    if folder == "engines":
-        return folder
-    return ALONE if is_alone(item) else f"{folder}/{name}"
+def plan_group(nodeid: str) -> str:
+    """The group of a test: its file, and for TensorFlow's tests the folder.
+
+    So what is slow to make, TensorFlow imported and a network generated, is made in one worker
+    only.
+    """
+    file = nodeid.partition("::")[0]
+    return ENGINES if file.startswith(f"{ENGINES}/") else file
 
 
-def plan_order(item: pytest.Item) -> int:
-    folder, _ = find_place(item)
-    if folder != "engines" and is_alone(item):
-        return len(FIRST) + 1
-    return FIRST.index(folder) if folder in FIRST else len(FIRST)
-
-
-def find_place(item: pytest.Item) -> tuple[str, str]:
-    """The folder of tests, and the file's path below it."""
-    folder, *below = item.path.relative_to(ROOT).parts
-    return folder, "/".join(below)
+def plan_order(group: str, *, alone: bool) -> int:
+    """The longest group first, so that no worker is idle at the end; what is alone last."""
+    if group == ENGINES:
+        return 0
+    return 3 if alone else 1 if group.startswith("tests/process/") else 2
 
 
 @contextmanager
