@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import functools
 import subprocess
 import sys
 from pathlib import Path
@@ -69,6 +70,7 @@ LAYERS = (
 MAY_USE_FRAMEWORKS = ("engines.", "model.")
 
 
+@functools.cache
 def sources() -> dict[str, ast.Module]:
     found = {}
     for path in sorted(ROOT.rglob("*.py")):
