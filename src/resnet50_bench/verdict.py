@@ -18,6 +18,7 @@ from resnet50_bench.kpi import Kpis, Window, reported, run_kpis
 from resnet50_bench.placement import PlacementRequest, plan_cores_per_instance_that_fits
 from resnet50_bench.verdict_accuracy import check_accuracy, warn_of_accuracy
 from resnet50_bench.verdict_environment import check_environment
+from resnet50_bench.verdict_model import warn_of_model
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -394,6 +395,7 @@ def _warn_of_kind(record: Record) -> Iterator[Finding]:
             "--model FILE uses a trained graph",
         )
     yield from (Finding(f"the prepared model: {note}") for note in record.model.graph.notes)
+    yield from warn_of_model(record)
     if record.config.case_type is CaseType.GATED:
         yield Finding("a gated case: a short check, not a performance figure")
     single_node = len(record.host.nodes) == 1  # with more it is a failed check

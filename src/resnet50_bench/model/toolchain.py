@@ -18,6 +18,7 @@ import msgspec
 import numpy as np
 
 import resnet50_bench
+from resnet50_bench.data.profiles import BACKGROUND_CLASSES
 from resnet50_bench.engines.base import LoadRequest
 from resnet50_bench.engines.tensorflow import ENGINE, INPUT_NAME, OUTPUT_NAME
 from resnet50_bench.errors import HostError, ModelError, OutputError
@@ -155,7 +156,7 @@ def prepare_graph(
     """
     import tensorflow as tf
 
-    images = read_held_out_images(calibration)
+    images = read_held_out_images(calibration, _count_classes(graph))
     on_progress(f"running the source graph on {len(images)} held-out images")
     expected = run_graph(graph, images)
     steps, expected_ops, reference = _rewrite(graph, recipe, on_progress, calibration)
@@ -252,10 +253,15 @@ def _rewrite(
         assert calibration is not None
         on_progress(f"calibrating with {calibration.identity.images} images")
         names = [fused.output for fused in convolutions]
-        ranges = measure_ranges(graph, names, read_calibration_batches(calibration))
+        batches = read_calibration_batches(calibration, _count_classes(graph))
+        ranges = measure_ranges(graph, names, batches)
         steps.append(recipe.quantize(graph, ranges))
     on_progress(steps[-1])
     return tuple(steps), expected_ops, reference
+
+
+def _count_classes(graph: Any) -> int:
+    return read_structure(graph).classes or BACKGROUND_CLASSES
 
 
 def _count_threads() -> int:

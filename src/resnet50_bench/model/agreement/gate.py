@@ -90,6 +90,15 @@ def judge_loss(agreement: Agreement) -> Loss:
     return Loss.NONE_SEEN if low >= KEPT_ENOUGH else Loss.POSSIBLE
 
 
+def describe_loss(agreement: Agreement) -> str:
+    """Say what rounding costs: the end of a sentence about the prepared graph."""
+    low, high = find_kept_interval(agreement) or (0.0, 1.0)
+    return (
+        f"keeps {agreement.kept or 0.0:.1%} (95 % interval {low:.1%} .. {high:.1%}) of the right "
+        f"answers its source expects of itself, on {agreement.images} held-out images"
+    )
+
+
 def _distance(layer: LayerError) -> float:
     times = layer.times_rounding
     return math.inf if math.isnan(times) else times

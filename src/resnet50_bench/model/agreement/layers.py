@@ -41,7 +41,7 @@ CHECKED_IMAGES = 8
 _BATCH_IMAGES = 4
 """The values between all layers are in memory at once: 44 MB an image, twice."""
 
-_QINT8, _QUINT8, _BFLOAT16 = 11, 12, 14
+_FLOAT, _QINT8, _QUINT8 = 1, 11, 12
 """Data type numbers of TensorFlow's types.proto."""
 
 _LEVELS = {_QINT8: 127, _QUINT8: 255}
@@ -152,36 +152,50 @@ class _Prepared:
     def __init__(self, graph: GraphDef, layers: Sequence[Layer]) -> None:
         import tensorflow as tf
 
-        self._tf = tf
+        read = type(graph)()
+        read.CopyFrom(graph)
+        fetches = {layer.name: _read_as_float32(read, layer.prepared) for layer in layers}
         imported = tf.Graph()
         with imported.as_default():
-            tf.import_graph_def(graph, name="")
-            tensors = {layer.name: imported.get_tensor_by_name(f"{layer.prepared}:0")
-                       for layer in layers}  # fmt: skip
-            self.dtypes = {name: item.dtype.as_datatype_enum for name, item in tensors.items()}
-            nodes = index_nodes(graph)
-            self._fetches = {
-                name: self._to_float32(imported, nodes, tensor) for name, tensor in tensors.items()
-            }
-            self._fetches[OUTPUT_NAME] = imported.get_tensor_by_name(f"{OUTPUT_NAME}:0")
+            tf.import_graph_def(read, name="")
+        self.dtypes = {
+            layer.name: imported.get_tensor_by_name(f"{layer.prepared}:0").dtype.as_datatype_enum
+            for layer in layers
+        }
+        self._fetches = {
+            name: imported.get_tensor_by_name(f"{node}:0")
+            for name, node in (fetches | {OUTPUT_NAME: OUTPUT_NAME}).items()
+        }
         self._session = tf.compat.v1.Session(graph=imported)
 
     def run(self, images: Images) -> dict[str, npt.NDArray[np.float32]]:
         values: dict[str, Any] = self._session.run(self._fetches, {f"{INPUT_NAME}:0": images})
         return values
 
-    def _to_float32(self, imported: Any, nodes: Mapping[str, Any], tensor: Any) -> Any:
-        """Undo the storage of a tensor, by arithmetic of our own and not by Dequantize."""
-        tf, levels = self._tf, _LEVELS.get(tensor.dtype.as_datatype_enum)
-        if levels is None:
-            return tf.cast(tensor, tf.float32)
-        writer = tensor.op.name
-        if nodes[writer].op == "ConcatV2":
-            writer = referenced_name(nodes[writer].input[0])
-        low, high = (imported.get_tensor_by_name(f"{writer}:{place}") for place in (1, 2))
-        plain = tf.uint8 if tensor.dtype == tf.quint8 else tf.int8
-        values = tf.cast(tf.bitcast(tensor, plain), tf.float32)
-        return values * (tf.maximum(tf.abs(low), tf.abs(high)) / levels)
+
+def _read_as_float32(graph: GraphDef, name: str) -> str:
+    """Add what converts an operation's output back; return its name."""
+    nodes = index_nodes(graph)
+    node = nodes[name]
+    dtype = _find_dtype(node)
+    if dtype not in _LEVELS:
+        added = graph.node.add(name=f"{name}/seen", op="Cast", input=[name])
+        added.attr["SrcT"].type, added.attr["DstT"].type = dtype, _FLOAT
+        return str(added.name)
+    ranges = referenced_name(node.input[0]) if node.op == "ConcatV2" else name
+    inputs = [name, f"{ranges}:1", f"{ranges}:2"]
+    added = graph.node.add(name=f"{name}/seen", op="Dequantize", input=inputs)
+    added.attr["T"].type, added.attr["dtype"].type = dtype, _FLOAT
+    added.attr["mode"].s = b"SCALED"
+    return str(added.name)
+
+
+def _find_dtype(node: Any) -> int:
+    """Return the data type of an operation's first output, as `types.proto` numbers it."""
+    for attribute in ("out_type", "DstT", "T"):
+        if attribute in node.attr:
+            return int(node.attr[attribute].type)
+    raise ModelError(f"{node.op} {node.name} does not say its data type")
 
 
 class _CutReference:
