@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from resnet50_bench.config import Mode
 from resnet50_bench.engines import LoadRequest
 from resnet50_bench.errors import ModelError, RequestError
-from resnet50_bench.model import CalibrationRequest, ModelSource, wants_split
+from resnet50_bench.model import CalibrationRequest, ModelSource, find_prepared, wants_split
 from resnet50_bench.model.agreement.gate import Loss, describe_loss, judge_loss
 from resnet50_bench.model.calibration import MIN_FOUND_IMAGES
 
@@ -46,6 +46,25 @@ def plan_calibration(
     if source is None or len(source.refs) < MIN_FOUND_IMAGES:
         return None
     return replace(request, dataset=source.path, listed=source.refs)
+
+
+def find_model(
+    config: RunConfig,
+    source: ModelSource | None,
+    cache_dir: Path,
+    calibration: CalibrationRequest | None,
+) -> PreparedModel | None:
+    """Return the model if it was prepared before; None when it was not, or none is needed.
+
+    Raises:
+        ModelError: it was, and loses too many of its source's answers; or it cannot be looked for.
+    """
+    if source is None:
+        return None
+    model = find_prepared(source, config.precision, cache_dir, calibration)
+    if model is not None:
+        require_serving(config, model)
+    return model
 
 
 def require_serving(config: RunConfig, model: PreparedModel) -> None:

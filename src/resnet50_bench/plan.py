@@ -31,9 +31,8 @@ from resnet50_bench.model import (
     CalibrationRequest,
     ModelSource,
     default_cache_dir,
-    find_prepared,
 )
-from resnet50_bench.model_plan import find_model_source, plan_calibration, require_serving
+from resnet50_bench.model_plan import find_model, find_model_source, plan_calibration
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -262,11 +261,7 @@ def plan_run(config: RunConfig, environ: Mapping[str, str]) -> RunPlan:
     slot = placement.slots[0]
     model_source = find_model_source(config, engine, slot, workload.batch_size)
     calibration = plan_calibration(config, source) if engine.needs_model else None
-    model = None
-    if model_source is not None:
-        model = find_prepared(model_source, config.precision, cache_dir, calibration)
-    if model is not None:
-        require_serving(config, model)
+    model = find_model(config, model_source, cache_dir, calibration)
     ours = _plan_environment(config, host, engine, slot.threads)
     inherited = {name: text for name, text in environ.items() if not _sways(name)}
     return RunPlan(

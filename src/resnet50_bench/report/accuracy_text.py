@@ -85,7 +85,6 @@ def summarize_accuracy(record: Record) -> dict[str, object] | None:
     if evaluation is None:
         return None
     accuracy, pace = compute_accuracy(evaluation), compute_pace(record)
-    other = compute_other_accuracy(evaluation)
     return {
         "complete": record.status == "completed",
         "subset": is_subset(evaluation),
@@ -104,10 +103,7 @@ def summarize_accuracy(record: Record) -> dict[str, object] | None:
         ],
         "labels": evaluation.labels_origin,
         "preprocessing": evaluation.preprocessing,
-        "calibration_images": len(evaluation.calibrating),
-        "calibration_images_counted": evaluation.calibrating_counted,
-        "top1_percent_counted_otherwise": other.top1 * 100 if other else None,
-        "top5_percent_counted_otherwise": other.top5 * 100 if other else None,
+        **_summarize_calibration(evaluation),
         "resumed_images": evaluation.resumed_images,
         "images_per_s": pace.images_per_s if pace else None,
         "prepare_ms_per_image": pace.prepare_s * 1e3 if pace else None,
@@ -121,6 +117,16 @@ def summarize_accuracy(record: Record) -> dict[str, object] | None:
             }
             for cause in find_causes(record)
         ],
+    }
+
+
+def _summarize_calibration(evaluation: Evaluation) -> dict[str, object]:
+    other = compute_other_accuracy(evaluation)
+    return {
+        "calibration_images": len(evaluation.calibrating),
+        "calibration_images_counted": evaluation.calibrating_counted,
+        "top1_percent_counted_otherwise": other.top1 * 100 if other else None,
+        "top5_percent_counted_otherwise": other.top5 * 100 if other else None,
     }
 
 
