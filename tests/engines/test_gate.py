@@ -92,7 +92,7 @@ def test_a_broken_graph_is_refused(prepared, precision, fault):
     subject = prepared(precision)
     graph = copy(subject.graph)
     fault.spoil(graph, fault.convolution)
-    with pytest.raises(ModelError, match="prepared graph (is broken at|has lost the layer)"):
+    with pytest.raises(ModelError, match=r"prepared graph (is broken at|has lost the layer)"):
         require_right(subject.judge(graph))
 
 

@@ -33,8 +33,7 @@ SCALE = 64
 
 
 def prepare_thin(thin_model, precision, path, steps):
-    # An eighth of the width and 16 images are both few: more error than a real model's bound.
-    recipe = replace(find_recipe(precision), steps=steps, max_logits_relative_l2=0.5)
+    recipe = replace(find_recipe(precision), steps=steps)
     load = LoadRequest(path, precision, threads=2, batch_size=2)
     prepared = prepare_graph(thin_model.build(), recipe, load, lambda _: None, CALIBRATION)
     return prepared, read_graph(path)

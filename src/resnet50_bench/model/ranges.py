@@ -65,9 +65,11 @@ def read_calibration_batches(
 
 
 def read_held_out_images(
-    calibration: CalibrationSet | None, classes: int = BACKGROUND_CLASSES
+    calibration: CalibrationSet | None,
+    classes: int = BACKGROUND_CLASSES,
+    count: int = HELD_OUT_IMAGES,
 ) -> Images:
-    """Return images to compare graphs on, which no calibration uses.
+    """Return at most `count` images to compare graphs on, which no calibration uses.
 
     Those the calibration's dataset holds out, or else generated ones.
 
@@ -75,8 +77,8 @@ def read_held_out_images(
         ModelError: hardly any image of the dataset can be read.
     """
     if calibration is not None and calibration.dataset is not None:
-        return _read_images(calibration, calibration.held_out, classes)
-    return _draw_images(HELD_OUT_IMAGES, HELD_OUT_SEED)
+        return _read_images(calibration, calibration.held_out[:count], classes)
+    return _draw_images(count, HELD_OUT_SEED)
 
 
 def measure_ranges(graph: GraphDef, names: Sequence[str], batches: Iterable[Images]) -> Ranges:

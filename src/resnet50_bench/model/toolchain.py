@@ -27,6 +27,7 @@ from resnet50_bench.model.agreement.gate import find_worst, require_right
 from resnet50_bench.model.agreement.layers import CHECKED_IMAGES, measure_layers
 from resnet50_bench.model.architecture import plan_network
 from resnet50_bench.model.cache import CACHE_ADVICE
+from resnet50_bench.model.calibration import HELD_OUT_IMAGES
 from resnet50_bench.model.convert import read_arithmetic
 from resnet50_bench.model.convolutions import find_convolutions
 from resnet50_bench.model.generate import GraphStyle, build_graph
@@ -51,6 +52,9 @@ if TYPE_CHECKING:
 
 EVIDENCE_IMAGES = 8
 """Images in the batch that shows which operations TensorFlow executes."""
+
+EXACT_IMAGES = 32
+"""Held-out images where nothing is rounded: logits that are equal on a few are equal."""
 
 _BATCH_IMAGES = 16
 """Held-out images at a time: their activations are in memory together."""
@@ -156,7 +160,8 @@ def prepare_graph(
     """
     import tensorflow as tf
 
-    images = read_held_out_images(calibration, _count_classes(graph))
+    count = HELD_OUT_IMAGES if recipe.rounds else EXACT_IMAGES
+    images = read_held_out_images(calibration, _count_classes(graph), count)
     on_progress(f"running the source graph on {len(images)} held-out images")
     expected = run_graph(graph, images)
     steps, expected_ops, reference = _rewrite(graph, recipe, on_progress, calibration)
