@@ -37,14 +37,17 @@ def plan_calibration(
         config: what was asked.
         source: of the run's images; None when it has none.
     """
-    if "int8" not in config.precision.value or config.calibration == GENERATED:
+    if "int8" not in config.precision.value:
         return None
-    preprocessing = config.preprocessing.value if config.preprocessing is not None else None
-    request = CalibrationRequest(seed=config.seed, preprocessing=preprocessing)
+    named = config.preprocessing.value if config.preprocessing is not None else None
+    drawn = CalibrationRequest(preprocessing=named) if named is not None else None
+    if config.calibration == GENERATED:
+        return drawn
+    request = CalibrationRequest(seed=config.seed, preprocessing=named)
     if config.calibration is not None:
         return replace(request, dataset=Path(config.calibration))
     if source is None or len(source.refs) < MIN_FOUND_IMAGES:
-        return None
+        return drawn
     return replace(request, dataset=source.path, listed=source.refs)
 
 

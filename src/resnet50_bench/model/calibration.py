@@ -35,7 +35,7 @@ class CalibrationRequest:
         dataset: a folder of images or an uncompressed tar of them; None generates images.
         images: how many to calibrate with, 2..500; a smaller dataset gives all it has.
         seed: chooses the dataset's images, or draws the generated ones.
-        preprocessing: name of the profile of the dataset's images; None for the one that models of
+        preprocessing: name of the profile of the images; None for the one that models of
             so many classes were trained with.
         listed: the dataset's images, where they are listed already.
     """
@@ -100,7 +100,10 @@ def select_calibration(request: CalibrationRequest) -> CalibrationSet:
         )
     if request.dataset is None:
         identity = CalibrationIdentity(
-            kind=GENERATED_IMAGES, images=request.images, seed=request.seed
+            kind=GENERATED_IMAGES,
+            images=request.images,
+            seed=request.seed,
+            preprocessing=request.preprocessing,
         )
         return CalibrationSet(identity=identity)
     listed = request.listed if request.listed is not None else _list_images(request.dataset)

@@ -20,11 +20,12 @@ from resnet50_bench.data.profiles import BACKGROUND_CLASSES, find_profile, name_
 from resnet50_bench.engines.tensorflow import INPUT_NAME
 from resnet50_bench.errors import ModelError
 from resnet50_bench.model.calibration import HELD_OUT_IMAGES
-from resnet50_bench.model.probe import plan_probe_images
+from resnet50_bench.model.probe import CHANNEL_MEANS, plan_probe_images
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
+    from resnet50_bench.data.profiles import Profile
     from resnet50_bench.data.sources import ImageRef
     from resnet50_bench.engines.base import Images
     from resnet50_bench.model.calibration import CalibrationSet
@@ -59,7 +60,7 @@ def read_calibration_batches(
         images = _read_images(calibration, calibration.refs, classes)
     else:
         identity = calibration.identity
-        images = _draw_images(identity.images, identity.seed)
+        images = _draw_images(identity.images, identity.seed, _find_profile(calibration, classes))
     for start in range(0, len(images), _BATCH_IMAGES):
         yield images[start : start + _BATCH_IMAGES]
 
@@ -78,7 +79,7 @@ def read_held_out_images(
     """
     if calibration is not None and calibration.dataset is not None:
         return _read_images(calibration, calibration.held_out[:count], classes)
-    return _draw_images(count, HELD_OUT_SEED)
+    return _draw_images(count, HELD_OUT_SEED, _find_profile(calibration, classes))
 
 
 def measure_ranges(graph: GraphDef, names: Sequence[str], batches: Iterable[Images]) -> Ranges:
@@ -103,7 +104,20 @@ def measure_ranges(graph: GraphDef, names: Sequence[str], batches: Iterable[Imag
     return dict(zip(names, magnitudes.tolist(), strict=True))
 
 
-def _draw_images(count: int, seed: int) -> Images:
+def find_input_range(calibration: CalibrationSet, classes: int) -> float:
+    """Return the largest magnitude an input value can have."""
+    profile = _find_profile(calibration, classes)
+    ends = np.array([[0.0], [255.0]]) / profile.divisor
+    return float(np.abs((ends - profile.means) / profile.stds).max())
+
+
+def _find_profile(calibration: CalibrationSet | None, classes: int) -> Profile:
+    """The preprocessing that was named, or that of models of so many classes."""
+    named = calibration.identity.preprocessing if calibration is not None else None
+    return find_profile(named or name_usual_profile(classes))
+
+
+def _draw_images(count: int, seed: int, profile: Profile) -> Images:
     """Generate images, one half with objects' edges and noise, one half smooth.
 
     Either half alone leaves the other's ranges too small or too coarse: with smooth images alone
@@ -113,7 +127,12 @@ def _draw_images(count: int, seed: int) -> Images:
 
     edges = count // 2
     (smooth,) = make_dummy_pool(count - edges, 1, (seed, 1))
-    return np.concatenate([plan_probe_images(edges, (seed, 2)), smooth])
+    images = np.concatenate([plan_probe_images(edges, (seed, 2)), smooth])
+    if (profile.divisor, profile.means, profile.stds) == (1.0, CHANNEL_MEANS, (1.0, 1.0, 1.0)):
+        return images
+    pixels = (images + np.asarray(CHANNEL_MEANS)) / profile.divisor
+    prepared: Images = ((pixels - profile.means) / profile.stds).astype(np.float32)
+    return prepared
 
 
 def _read_images(calibration: CalibrationSet, refs: Sequence[ImageRef], classes: int) -> Images:
@@ -121,7 +140,7 @@ def _read_images(calibration: CalibrationSet, refs: Sequence[ImageRef], classes:
     from resnet50_bench.data.sources import UnreadableImage, reopen
 
     assert calibration.dataset is not None
-    profile = find_profile(calibration.identity.preprocessing or name_usual_profile(classes))
+    profile = _find_profile(calibration, classes)
     source, threads = reopen(Path(calibration.dataset), refs), len(os.sched_getaffinity(0))
     read = [image for _, image in preprocess_all(source, refs, profile, threads)]
     unreadable = [image for image in read if isinstance(image, UnreadableImage)]

@@ -35,6 +35,7 @@ from resnet50_bench.model.manifest import ModelSource, PreparedGraph
 from resnet50_bench.model.nodes import index_nodes, referenced_name
 from resnet50_bench.model.protocol import Failure, ToolchainAnswer, ToolchainRequest, encode
 from resnet50_bench.model.ranges import (
+    find_input_range,
     measure_ranges,
     read_calibration_batches,
     read_held_out_images,
@@ -259,7 +260,8 @@ def _rewrite(
         on_progress(f"calibrating with {calibration.identity.images} images")
         names = [fused.output for fused in convolutions]
         batches = read_calibration_batches(calibration, _count_classes(graph))
-        ranges = measure_ranges(graph, names, batches)
+        ranges = {INPUT_NAME: find_input_range(calibration, _count_classes(graph))}
+        ranges |= measure_ranges(graph, names, batches)
         steps.append(recipe.quantize(graph, ranges))
     on_progress(steps[-1])
     return tuple(steps), expected_ops, reference
