@@ -44,6 +44,10 @@ _BATCH_IMAGES = 4
 _FLOAT, _QINT8, _QUINT8 = 1, 11, 12
 """Data type numbers of TensorFlow's types.proto."""
 
+_CUT = "cut/"
+_SEEN = "/seen"
+"""What is added to names: in front of a tensor that is given, behind one that is read."""
+
 _LEVELS = {_QINT8: 127, _QUINT8: 255}
 _BFLOAT16_ROUNDING = 2.0**-9
 _KEPT_OPS = frozenset({"MaxPool", "ConcatV2"})
@@ -155,6 +159,7 @@ class _Prepared:
         read = type(graph)()
         read.CopyFrom(graph)
         fetches = {layer.name: _read_as_float32(read, layer.prepared) for layer in layers}
+        _see_before_sums(read)
         imported = tf.Graph()
         with imported.as_default():
             tf.import_graph_def(read, name="")
@@ -179,15 +184,29 @@ def _read_as_float32(graph: GraphDef, name: str) -> str:
     node = nodes[name]
     dtype = _find_dtype(node)
     if dtype not in _LEVELS:
-        added = graph.node.add(name=f"{name}/seen", op="Cast", input=[name])
+        added = graph.node.add(name=f"{name}{_SEEN}", op="Cast", input=[name])
         added.attr["SrcT"].type, added.attr["DstT"].type = dtype, _FLOAT
         return str(added.name)
     ranges = referenced_name(node.input[0]) if node.op == "ConcatV2" else name
     inputs = [name, f"{ranges}:1", f"{ranges}:2"]
-    added = graph.node.add(name=f"{name}/seen", op="Dequantize", input=inputs)
+    added = graph.node.add(name=f"{name}{_SEEN}", op="Dequantize", input=inputs)
     added.attr["T"].type, added.attr["dtype"].type = dtype, _FLOAT
     added.attr["mode"].s = b"SCALED"
     return str(added.name)
+
+
+def _see_before_sums(graph: GraphDef) -> None:
+    """Have each tensor read before a residual sum is written over it.
+
+    The int8 convolutions with a sum compute it in the place of their last tensor, and do not ask
+    whether somebody else still needs that (TensorFlow 2.21 ends with a segmentation fault).
+    """
+    names = {node.name for node in graph.node}
+    for node in graph.node:
+        if node.op.startswith("QuantizedConv2D") and "Sum" in node.op:
+            seen = f"{referenced_name(node.input[-3])}{_SEEN}"
+            if seen in names:
+                node.input.append(f"^{seen}")
 
 
 def _find_dtype(node: Any) -> int:
@@ -243,9 +262,6 @@ class _CutReference:
             name: float(patches[name]) * _sum_kernel_rounding(kernel)
             for name, kernel in self._kernels.items()
         }
-
-
-_CUT = "cut/"
 
 
 def _cut(reference: GraphDef, names: Iterable[str]) -> GraphDef:
