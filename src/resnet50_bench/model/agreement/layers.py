@@ -16,6 +16,7 @@ is away by as much as the values themselves.
 
 from __future__ import annotations
 
+from contextlib import closing
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -101,15 +102,18 @@ def measure_layers(
     """
     layers = plan_layers(reference, prepared)
     sums = {layer.name: _Sums() for layer in layers} | {OUTPUT_NAME: _Sums()}
-    runner, cut = _Prepared(prepared, layers), _CutReference(reference, layers)
-    for first in range(0, len(images), _BATCH_IMAGES):
-        batch = images[first : first + _BATCH_IMAGES]
-        seen = runner.run(batch)
-        wanted, energies = cut.run(batch, seen)
-        for name, values in wanted.items():
-            sums[name].add(values, seen[name])
-        for name, energy in energies.items():
-            sums[name].kernel += energy
+    with (
+        closing(_Prepared(prepared, layers)) as runner,
+        closing(_CutReference(reference, layers)) as cut,
+    ):
+        for first in range(0, len(images), _BATCH_IMAGES):
+            batch = images[first : first + _BATCH_IMAGES]
+            seen = runner.run(batch)
+            wanted, energies = cut.run(batch, seen)
+            for name, values in wanted.items():
+                sums[name].add(values, seen[name])
+            for name, energy in energies.items():
+                sums[name].kernel += energy
     return tuple(sums[name].conclude(name, runner.dtypes.get(name, 1)) for name in sums)
 
 
@@ -172,6 +176,9 @@ class _Prepared:
             for name, node in (fetches | {OUTPUT_NAME: OUTPUT_NAME}).items()
         }
         self._session = tf.compat.v1.Session(graph=imported)
+
+    def close(self) -> None:
+        self._session.close()
 
     def run(self, images: Images) -> dict[str, npt.NDArray[np.float32]]:
         values: dict[str, Any] = self._session.run(self._fetches, {f"{INPUT_NAME}:0": images})
@@ -246,6 +253,9 @@ class _CutReference:
             node.name for node in graph.node if node.name.startswith(_CUT)
         }  # a tensor nobody reads has none
         self._session = tf.compat.v1.Session(graph=imported)
+
+    def close(self) -> None:
+        self._session.close()
 
     def run(
         self, images: Images, seen: Mapping[str, npt.NDArray[np.float32]]
