@@ -12,6 +12,7 @@ from resnet50_bench.errors import ModelError, RequestError
 from resnet50_bench.model import CalibrationRequest, ModelSource, find_prepared, wants_split
 from resnet50_bench.model.agreement.gate import Loss, describe_loss, judge_loss
 from resnet50_bench.model.calibration import MIN_FOUND_IMAGES
+from resnet50_bench.model.manifest import GENERATED as GENERATED_MODEL
 
 if TYPE_CHECKING:
     from resnet50_bench.config import RunConfig
@@ -76,8 +77,10 @@ def require_serving(config: RunConfig, model: PreparedModel) -> None:
     Raises:
         ModelError: it loses too many of its source's answers.
     """
-    agreement = model.manifest.graph.agreement
-    if config.accept_loss or config.mode is Mode.ACCURACY:
+    manifest = model.manifest
+    agreement = manifest.graph.agreement
+    # Generated weights have no right answers to lose.
+    if config.accept_loss or config.mode is Mode.ACCURACY or manifest.kind == GENERATED_MODEL:
         return
     if judge_loss(agreement) is Loss.TOO_MUCH:
         raise ModelError(

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from resnet50_bench.findings import Finding
 from resnet50_bench.model.agreement.gate import Loss, describe_loss, judge_loss
+from resnet50_bench.model.manifest import GENERATED
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
 
 def warn_of_model(record: Record) -> Iterator[Finding]:
     """Say what rounding may have cost; nothing where the interval shows that it is little."""
-    if record.model is None:
+    if record.model is None or record.model.kind == GENERATED:  # which has no right answers
         return
     agreement = record.model.graph.agreement
     loss = judge_loss(agreement)

@@ -23,8 +23,8 @@ def int8(**fields):
     return RunConfig(precision=Precision.AVX_INT8, **fields)
 
 
-def make_model(kept):
-    manifest = make_manifest()
+def make_model(kept, kind="user file"):
+    manifest = make_manifest(kind)
     agreement = replace(manifest.graph.agreement, kept=kept, effective_images=100.0)
     graph = replace(manifest.graph, agreement=agreement)
     return PreparedModel(Path("model.pb"), replace(manifest, graph=graph))
@@ -80,3 +80,7 @@ def test_a_model_that_loses_too_much_is_refused_with_three_ways_out():
 @pytest.mark.parametrize("fields", [{"accept_loss": True}, {"mode": Mode.ACCURACY}])
 def test_it_serves_where_that_is_accepted_or_accuracy_speaks(fields):
     require_serving(int8(**fields), make_model(0.2))
+
+
+def test_generated_weights_have_no_right_answers_to_lose():
+    require_serving(int8(), make_model(0.2, "generated"))

@@ -8,8 +8,8 @@ from resnet50_bench.verdict import judge
 from resnet50_bench.verdict_model import warn_of_model
 
 
-def keep(record, share):
-    manifest = make_manifest()
+def keep(record, share, kind="user file"):
+    manifest = make_manifest(kind)
     agreement = replace(manifest.graph.agreement, kept=share, effective_images=100.0, images=128)
     graph = replace(manifest.graph, agreement=agreement)
     return replace(record, model=replace(manifest, graph=graph))
@@ -40,3 +40,7 @@ def test_an_accepted_loss_is_named_as_one():
 def test_beside_an_accuracy_the_accuracy_tells():
     (finding,) = warn_of_model(keep(make_evaluated(make_evaluation([0] * 20)), 0.2))
     assert finding.advice == "the accuracy above tells what that means"
+
+
+def test_generated_weights_have_no_right_answers_to_lose():
+    assert list(warn_of_model(keep(make_record(), 0.2, "generated"))) == []

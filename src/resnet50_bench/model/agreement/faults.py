@@ -86,22 +86,16 @@ def shrink_every_range(graph: GraphDef, number: int) -> None:
 
 
 def swap_ranges(graph: GraphDef, number: int) -> None:
-    """Exchange the output's range with that of the convolution whose range is the most different.
+    """Exchange the widest and the narrowest range of the outputs from this convolution on.
 
-    Of those with the same kind of output: a projection's range is one of negative values too.
+    Of those after a Relu: a range of negative values too has another zero.
     """
-    nodes, convolutions = index_nodes(graph), list_convolutions(graph)
-    node = convolutions[number]
-    limits = {
-        other.name: float(read_constant(nodes, other.input[_OUTPUT_RANGE][1]))
-        for other in convolutions
-        if "Relu" in other.op
-    }
-    own = limits[node.name]
-    furthest = max(limits, key=lambda name: abs(np.log(limits[name] / own)))
-    other = nodes[furthest]
+    nodes = index_nodes(graph)
+    found = [node for node in list_convolutions(graph)[number:] if "Relu" in node.op]
+    found.sort(key=lambda node: float(read_constant(nodes, node.input[_OUTPUT_RANGE][1])))
+    narrow, wide = found[0], found[-1]
     for place in (7, 8):
-        node.input[place], other.input[place] = other.input[place], node.input[place]
+        narrow.input[place], wide.input[place] = wide.input[place], narrow.input[place]
 
 
 def zero_weights(graph: GraphDef, number: int) -> None:
@@ -165,7 +159,7 @@ def plan_faults(convolutions: int = 53) -> Sequence[Fault]:
         Fault("a weight scale off by 2, late", double_scale, late),
         Fault("a weight scale off by 2, last, beside a sum", double_scale, last),
         Fault("all ranges an eighth", shrink_every_range, 0, int8_only=True),
-        Fault("two layers' ranges swapped", swap_ranges, middle, int8_only=True),
+        Fault("two layers' ranges swapped", swap_ranges, 0, int8_only=True),
         Fault("weights zeroed, early", zero_weights, early),
         Fault("weights zeroed, middle", zero_weights, middle),
         Fault("weights zeroed, last, beside a sum", zero_weights, last),
@@ -196,7 +190,8 @@ def _scale(graph: GraphDef, names: Sequence[str], factor: float) -> None:
     nodes = index_nodes(graph)
     for name in names:
         values = read_constant(nodes, name)
-        _write(nodes, name, values * np.asarray(factor).astype(values.dtype))
+        plain = np.int8 if values.dtype.names else values.dtype  # qint8 is no type to compute in
+        _write(nodes, name, (values.astype(np.float64) * factor).astype(plain))
 
 
 def _write(nodes: Mapping[str, Node], name: str, values: Any) -> None:
