@@ -186,8 +186,8 @@ def check(subject: Subject, precision: Precision) -> int:
         decision, row = _judge(expected, found, (reference, spoiled, images))
         print(f"| {subject.name} | {fault.name if fault else 'right'} | {row} | {decision} |",
               flush=True)  # fmt: skip
-        is_right = fault is None or not fault.is_broken
-        wrong += is_right != (not decision.startswith("refused"))
+        is_broken = False if fault is None else fault.is_broken
+        wrong += is_broken not in (None, decision.startswith("refused"))
     return wrong
 
 

@@ -29,7 +29,8 @@ BROKEN = [
     (precision, fault)
     for precision in (Precision.AVX_INT8, Precision.AVX_BFLOAT16)
     for fault in FAULTS
-    if fault.is_broken and not (fault.int8_only and precision is Precision.AVX_BFLOAT16)
+    if fault.is_broken is not False
+    and not (fault.int8_only and precision is Precision.AVX_BFLOAT16)
 ]
 
 
@@ -59,6 +60,18 @@ class Prepared:
         return replace(compare_answers(self._expected, found), worst_layer=worst)
 
 
+def stretch(model, first=15, factor=16.0):
+    """Have one layer give 16 times as much and the next take it back: the same network.
+
+    The ranges of a generated network are all alike, those of a trained one are not.
+    """
+    layers = list(model.weights.convolutions)
+    wide, after = layers[first], layers[first + 1]
+    layers[first] = replace(wide, gamma=wide.gamma * factor, beta=wide.beta * factor)
+    layers[first + 1] = replace(after, kernel=after.kernel / factor)
+    return replace(model, weights=replace(model.weights, convolutions=tuple(layers)))
+
+
 def copy(graph):
     return type(graph).FromString(graph.SerializeToString())
 
@@ -69,7 +82,7 @@ def prepared(thin_model):
 
     def find(precision):
         if precision not in made:
-            made[precision] = Prepared(thin_model.build(), precision)
+            made[precision] = Prepared(stretch(thin_model).build(), precision)
         return made[precision]
 
     return find
@@ -96,7 +109,7 @@ def test_a_broken_graph_is_refused(prepared, precision, fault):
         require_right(subject.judge(graph))
 
 
-@pytest.mark.parametrize("fault", [fault for fault in FAULTS if not fault.is_broken],
+@pytest.mark.parametrize("fault", [fault for fault in FAULTS if fault.is_broken is False],
                          ids=lambda fault: fault.name)  # fmt: skip
 def test_a_range_that_is_half_or_twice_what_it_might_be_is_no_fault(prepared, fault):
     """It costs one layer one bit, or some of its largest values: other calibrations choose so."""
