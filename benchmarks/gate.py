@@ -161,8 +161,8 @@ def _spread_weights(network: Any) -> Weights:
     for item in plain.convolutions:
         # Each filter keeps its norm, so that the measured statistics stay about right.
         tails = rng.standard_t(4, item.kernel.shape).astype(np.float32)
-        axes = (0, 1, 2)
-        norms = np.linalg.norm(item.kernel, axis=axes) / np.linalg.norm(tails, axis=axes)
+        squares = [np.square(kernel).sum(axis=(0, 1, 2)) for kernel in (item.kernel, tails)]
+        norms = np.sqrt(squares[0] / squares[1])
         spread = np.exp(rng.normal(-0.125, 0.5, item.gamma.shape)).astype(np.float32)
         mixed = 0.7 * item.kernel + 0.7 * tails * norms
         layers.append(replace(item, kernel=mixed, gamma=item.gamma * spread))
