@@ -8,7 +8,12 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from resnet50_bench.data.crops import find_crops, plan_crops_folder
-from resnet50_bench.evaluation import EvaluationPlan, count_batches, plan_requests
+from resnet50_bench.evaluation import (
+    EvaluationPlan,
+    count_batches,
+    find_calibrating,
+    plan_requests,
+)
 from resnet50_bench.jobs import plan_evaluation_jobs
 from resnet50_bench.journal import JOURNAL_FILE, Journal, Origin, open_journal
 from resnet50_bench.plan import limit_instances
@@ -45,6 +50,7 @@ class EvaluationRun:
         self.resumed_images = images - len(self.remaining)
         self.plan = limit_instances(plan, count_batches(len(self.remaining), size))
         self.crops = _find_crops(self.plan)
+        self._calibrating = find_calibrating(evaluation, plan.calibration)
         self._seen, self._right = self._count(journal.progress().rows)
 
     def plan_jobs(self) -> list[Job]:
@@ -96,6 +102,8 @@ class EvaluationRun:
             unreadable=progress.unreadable,
             resumed_images=self.resumed_images,
             crops=str(self.crops.path) if self.crops is not None else None,
+            calibrating=self._calibrating,
+            calibrating_counted=not self.plan.config.leave_out_calibration,
         )
 
     def _count(self, rows: bytes) -> tuple[int, int]:

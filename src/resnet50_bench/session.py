@@ -30,8 +30,9 @@ from resnet50_bench.launch import (
 from resnet50_bench.launchers import choose_launcher
 from resnet50_bench.layout import describe_size
 from resnet50_bench.model import prepare
+from resnet50_bench.model_plan import describe_model, require_serving
 from resnet50_bench.outcome import describe_instances, read_trace
-from resnet50_bench.plan import RunPlan, describe_model
+from resnet50_bench.plan import RunPlan
 from resnet50_bench.results import (
     Dataset,
     Evaluation,
@@ -372,6 +373,7 @@ def _prepare_model(plan: RunPlan, observer: Observer) -> RunPlan:
         observer.note,
         plan.calibration,
     )
+    require_serving(plan.config, model)
     observer.note(f"model ready: {describe_model(model.manifest)}")
     return replace(plan, model=model)
 

@@ -7,6 +7,7 @@ import pytest
 from tests.hosts.synthetic import GIB, Machine
 from tests.records import make_manifest
 
+from resnet50_bench import model_plan
 from resnet50_bench import plan as plan_module
 from resnet50_bench.config import Allocator, CaseType, DataType, Mode, Precision, RunConfig
 from resnet50_bench.data.sources import ImageRef
@@ -14,7 +15,8 @@ from resnet50_bench.errors import ConfigError, DatasetError, PlacementError, Req
 from resnet50_bench.job import DummyFeedRequest
 from resnet50_bench.jobs import plan_jobs, plan_trace_jobs
 from resnet50_bench.model.manifest import FileIdentity, ModelSource
-from resnet50_bench.plan import RunPlan, describe_model, plan_run
+from resnet50_bench.model_plan import describe_model
+from resnet50_bench.plan import RunPlan, plan_run
 
 EIGHT_CORES = Machine(packages=2, nodes=(4,), smt=2)
 MIB = 1024**2
@@ -330,7 +332,7 @@ class TestModelSource:
     def _found(self, monkeypatch, host):
         self.sources = []
         monkeypatch.setattr(
-            plan_module, "find_prepared", lambda source, *_: self.sources.append(source)
+            model_plan, "find_prepared", lambda source, *_: self.sources.append(source)
         )
 
     def test_generated_unless_named(self):

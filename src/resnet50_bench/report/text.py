@@ -9,7 +9,7 @@ from resnet50_bench.config import DataType, Mode
 from resnet50_bench.findings import Finding
 from resnet50_bench.isa import plan_meaning
 from resnet50_bench.kpi import Kpis, Latency, reported, run_kpis, survivors_kpis
-from resnet50_bench.plan import describe_model
+from resnet50_bench.model_plan import describe_model
 from resnet50_bench.report.accuracy_text import describe_accuracy, describe_evaluated
 from resnet50_bench.report.contention_text import describe_contention
 from resnet50_bench.report.placement_map import render_placement

@@ -8,8 +8,8 @@ import click
 import pytest
 from rich.console import Console
 
-from resnet50_bench.cli.streams import print_error
 from resnet50_bench.cli.lines import print_line, print_text, show_usage_error
+from resnet50_bench.cli.streams import print_error
 from resnet50_bench.cli.terminal import TerminalObserver, make_console
 from resnet50_bench.errors import ConfigError, ModelError, RequestError
 from resnet50_bench.report.styled import Line
