@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import functools
 import subprocess
 import sys
 from pathlib import Path
@@ -52,11 +53,11 @@ LAYERS = (
     ("worker",),
     ("mpi_worker",),
     ("results", "record_checks", "launch"),
-    ("evaluation", "kernel_logs"),
+    ("evaluation", "kernel_logs", "model_plan"),
     ("kpi", "outcome", "plan", "cases", "case_files", "journal"),
     ("jobs", "launchers"),
     ("accuracy", "explain", "compare"),
-    ("verdict_accuracy", "verdict_conditions", "verdict_environment"),
+    ("verdict_accuracy", "verdict_conditions", "verdict_environment", "verdict_model"),
     ("verdict",),
     ("kpi_lines", "kpi_logs"),
     ("report",),
@@ -69,6 +70,7 @@ LAYERS = (
 MAY_USE_FRAMEWORKS = ("engines.", "model.")
 
 
+@functools.cache
 def sources() -> dict[str, ast.Module]:
     found = {}
     for path in sorted(ROOT.rglob("*.py")):
