@@ -6,7 +6,14 @@ STAMP := $(VENV)/installed
 
 NUMA := $(VENV)/numa
 
-.PHONY: bench test fuzz test-numa lint setup clean help
+# Two workers: more of them would only make real runs wait for each other's cores.
+PYTEST := $(BIN)/python -m pytest
+TOGETHER := -n 2 --dist loadscope --no-loadscope-reorder
+
+# The tests start hundreds of processes; without this each would compile the sources again.
+unexport PYTHONDONTWRITEBYTECODE
+
+.PHONY: bench test test-quick fuzz test-numa lint setup clean help
 
 help:  ## list these commands
 	@sed -n "s/^\([a-z-]*\):.*## /  make \1	/p" Makefile
@@ -16,7 +23,11 @@ bench: setup  ## prepare the model and run the main job
 	$(BIN)/r50 run
 
 test: setup lint  ## lint, types and every test
-	$(BIN)/python -m pytest
+	$(PYTEST) $(TOGETHER)
+
+test-quick: setup  ## what starts neither TensorFlow nor a run: for each save
+	$(BIN)/ruff check --quiet
+	$(PYTEST) $(TOGETHER) -q tests/unit tests/golden
 
 INPUTS ?= 100000
 SEED ?= 0

@@ -14,7 +14,7 @@ here in float64 from the features: an accuracy to compare a run's with.
 from __future__ import annotations
 
 import tarfile
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from enum import Enum
 from typing import TYPE_CHECKING, Any
 
@@ -26,9 +26,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     import numpy.typing as npt
-
-    from resnet50_bench.model.graph.architecture import Network
-    from resnet50_bench.model.graph.weights import Weights
 
 SYNSETS = 1000
 KINDS = 16
@@ -81,25 +78,15 @@ class LabelledSet:
 
 
 @dataclass(frozen=True)
-class Backbone:
-    """The network whose last layer is replaced."""
-
-    network: Network
-    weights: Weights
-
-
-@dataclass(frozen=True)
 class FittedModel:
-    """A frozen graph with a last layer of its own, and what that answers, in float64.
+    """A last layer for the network, and what that answers, in float64.
 
     Attributes:
-        path: of the graph.
         features: of the images it was fitted to.
         kernel: `(features, classes)`.
         bias: `(classes,)`.
     """
 
-    path: Path
     features: npt.NDArray[np.float64]
     kernel: npt.NDArray[np.float32]
     bias: npt.NDArray[np.float32]
@@ -221,26 +208,15 @@ def _prepare(bgr: npt.NDArray[Any], mistake: Mistake) -> npt.NDArray[np.float32]
     return values - np.float32(MEANS[::-1] if mistake is Mistake.BGR else MEANS)
 
 
-def make_backbone(base_width: int = 64, seed: int = 0) -> Backbone:
-    """Generate the network; 64 is ResNet-50, less is a thin one."""
-    from resnet50_bench.model.graph.architecture import plan_network
-    from resnet50_bench.model.graph.weights import calibrate_weights
-
-    network = plan_network(base_width)
-    return Backbone(network, calibrate_weights(network, seed, lambda _: None))
-
-
 def compute_features(
-    backbone: Backbone, images: npt.NDArray[np.float32], batch_size: int = 16
+    network: Any, images: npt.NDArray[np.float32], batch_size: int = 16
 ) -> npt.NDArray[np.float64]:
-    """Run the images through the network up to the pooling: float64 `(N, features)`."""
+    """Run the images through a frozen graph up to the pooling: float64 `(N, features)`."""
     import tensorflow as tf
-
-    from resnet50_bench.model.graph.generate import GraphStyle, build_graph
 
     graph = tf.Graph()
     with graph.as_default():
-        tf.import_graph_def(build_graph(backbone.network, backbone.weights, GraphStyle()), name="")
+        tf.import_graph_def(network, name="")
     batches = [images[first : first + batch_size] for first in range(0, len(images), batch_size)]
     with tf.compat.v1.Session(graph=graph) as session:
         pooled = [
@@ -249,29 +225,32 @@ def compute_features(
     return np.concatenate(pooled).astype(np.float64)
 
 
-def make_fitted_model(
-    path: Path,
-    backbone: Backbone,
-    features: npt.NDArray[np.float64],
-    outputs: Sequence[int],
-    classes: int = SYNSETS + 1,
+def fit_model(
+    features: npt.NDArray[np.float64], outputs: Sequence[int], classes: int = SYNSETS + 1
 ) -> FittedModel:
-    """Write the graph that answers `outputs` to the images of these features.
+    """Make a last layer that answers `outputs` to the images of these features.
 
     Args:
-        path: of the frozen graph.
-        backbone: its convolutions.
         features: of the images, see `compute_features`.
         outputs: the index of the output that each image should have: label + 1 where `classes` is
             1001, or something else for a mistake.
         classes: 1000 or 1001.
     """
-    from resnet50_bench.model.graph.generate import GraphStyle, build_graph
+    return FittedModel(features, *_fit(features, outputs, classes))
 
-    kernel, bias = _fit(features, outputs, classes)
-    weights = replace(backbone.weights, dense_kernel=kernel, dense_bias=bias)
-    path.write_bytes(build_graph(backbone.network, weights, GraphStyle()).SerializeToString())
-    return FittedModel(path, features, kernel, bias)
+
+def write_fitted_model(path: Path, network: Any, model: FittedModel) -> None:
+    """Write the network's frozen graph with the model's last layer in place of its own."""
+    import tensorflow as tf
+
+    graph = tf.compat.v1.GraphDef()
+    graph.CopyFrom(network)
+    values = {"resnet_model/dense/kernel": model.kernel, "resnet_model/dense/bias": model.bias}
+    for node in graph.node:
+        if node.name in values:
+            node.attr["value"].tensor.CopyFrom(tf.make_tensor_proto(values.pop(node.name)))
+    assert values == {}
+    path.write_bytes(graph.SerializeToString(deterministic=True))
 
 
 def _fit(

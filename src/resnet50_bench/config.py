@@ -113,6 +113,8 @@ class RunConfig:
     expected_top1: float | None = None
     model: str | None = None
     calibration: str | None = None
+    accept_loss: bool = False
+    leave_out_calibration: bool = False
     engine: str = "tensorflow"
     engine_options: dict[str, str] = field(default_factory=dict)
     batch_size: int | None = None

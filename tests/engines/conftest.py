@@ -8,25 +8,25 @@ from typing import Any
 
 import pytest
 from tests.labelled import (
-    Backbone,
     FittedModel,
     LabelledSet,
     Mistake,
     compute_features,
-    make_backbone,
-    make_fitted_model,
+    fit_model,
     make_labelled_set,
     prepare_images,
+    write_fitted_model,
 )
 
 from resnet50_bench.config import Precision
 from resnet50_bench.engines.base import LoadRequest
 from resnet50_bench.model import ModelSource, PreparedModel, prepare
+from resnet50_bench.model.cache import MODEL_FILE, plan_source_folder
 from resnet50_bench.model.graph.architecture import Network, plan_network
 from resnet50_bench.model.graph.generate import GraphStyle, build_graph
 from resnet50_bench.model.graph.weights import Weights, calibrate_weights
 from resnet50_bench.model.recipes import find_recipe
-from resnet50_bench.model.toolchain import prepare_graph
+from resnet50_bench.model.toolchain import prepare_graph, read_graph
 
 THIN = 8
 
@@ -34,9 +34,9 @@ THIN = 8
 class FittedModels:
     """Models fitted to the labelled set, made when asked for; the features of each mistake once."""
 
-    def __init__(self, backbone: Backbone, labelled: LabelledSet, folder: Path) -> None:
+    def __init__(self, network: Any, labelled: LabelledSet, folder: Path) -> None:
         self.labelled = labelled
-        self._backbone = backbone
+        self._network = network
         self._folder = folder
         self._features: dict[Mistake, Any] = {}
 
@@ -44,7 +44,7 @@ class FittedModels:
         """What the network makes of the images, prepared with a mistake or without."""
         if mistake not in self._features:
             images = prepare_images(self.labelled, mistake)
-            self._features[mistake] = compute_features(self._backbone, images)
+            self._features[mistake] = compute_features(self._network, images)
         return self._features[mistake]
 
     def make(
@@ -58,8 +58,14 @@ class FittedModels:
         """
         if outputs is None:
             outputs = [label + 1 for label in self.labelled.labels]
-        path = self._folder / f"{len(list(self._folder.iterdir()))}.pb"
-        return make_fitted_model(path, self._backbone, self.find_features(mistake), outputs)
+        return fit_model(self.find_features(mistake), outputs)
+
+    def write(self, mistake: Mistake = Mistake.NONE) -> Path:
+        """Return the graph of the model of all classes fitted to a mistake, written once."""
+        path = self._folder / f"{mistake.name}.pb"
+        if not path.exists():
+            write_fitted_model(path, self._network, self.make(mistake=mistake))
+        return path
 
 
 @dataclass(frozen=True)
@@ -79,7 +85,8 @@ def _require_tensorflow() -> None:
 
 @pytest.fixture(scope="session")
 def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tmp_path_factory.mktemp("cache")
+    """Where `r50` keeps models whose R50_CACHE_DIR is the folder above."""
+    return tmp_path_factory.mktemp("cache") / "models"
 
 
 @pytest.fixture(scope="session")
@@ -113,7 +120,21 @@ def labelled(tmp_path_factory: pytest.TempPathFactory) -> LabelledSet:
 
 
 @pytest.fixture(scope="session")
-def fitted(labelled: LabelledSet, tmp_path_factory: pytest.TempPathFactory) -> FittedModels:
-    """Full-width models that know the labelled set."""
-    _require_tensorflow()
-    return FittedModels(make_backbone(), labelled, tmp_path_factory.mktemp("fitted"))
+def fitted(
+    full_model: PreparedModel,
+    cache: Path,
+    labelled: LabelledSet,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> FittedModels:
+    """Full-width models that know the labelled set: the full model with other last layers."""
+    assert full_model.manifest.seed == 0
+    source = plan_source_folder(ModelSource.generated(0), cache) / MODEL_FILE
+    return FittedModels(read_graph(source), labelled, tmp_path_factory.mktemp("fitted"))
+
+
+@pytest.fixture(scope="session")
+def fitted_thin(
+    thin_model: ThinModel, labelled: LabelledSet, tmp_path_factory: pytest.TempPathFactory
+) -> FittedModels:
+    """The thin model with such last layers: for what does not depend on the number of filters."""
+    return FittedModels(thin_model.build(), labelled, tmp_path_factory.mktemp("fitted_thin"))

@@ -52,24 +52,24 @@ def test_labels_made_wrong_are_missed_exactly(fitted, model):
 
 
 @pytest.mark.parametrize("precision", [Precision.AVX_FP32, Precision.AVX_BFLOAT16])
-def test_the_prepared_model_answers_as_computed(model, images, labelled, cache, precision):
-    prepared = prepare(ModelSource.file(model.path), precision, cache, lambda _: None)
+def test_the_prepared_model_answers_as_computed(fitted, images, cache, precision):
+    prepared = prepare(ModelSource.file(fitted.write()), precision, cache, lambda _: None)
     scores = run_model(prepared.path, images)
-    assert (scores.argmax(axis=1) == np.asarray(labelled.labels) + 1).all()
+    assert (scores.argmax(axis=1) == np.asarray(fitted.labelled.labels) + 1).all()
     bound = 1e-3 if precision is Precision.AVX_FP32 else 0.2
-    assert np.abs(scores - model.score()).max() < bound
+    assert np.abs(scores - fitted.make().score()).max() < bound
 
 
 @pytest.mark.parametrize("mistake", [item for item in Mistake if item is not Mistake.NONE])
-def test_a_model_fitted_to_a_mistake_needs_it(fitted, mistake):
-    model = fitted.make(mistake=mistake)
-    outputs = [label + 1 for label in fitted.labelled.labels]
+def test_a_model_fitted_to_a_mistake_needs_it(fitted_thin, mistake):
+    model = fitted_thin.make(mistake=mistake)
+    outputs = [label + 1 for label in fitted_thin.labelled.labels]
     assert model.count_correct(outputs) == len(outputs)
-    right = model.count_correct(outputs, features=fitted.find_features())
+    right = model.count_correct(outputs, features=fitted_thin.find_features())
     assert right < 0.6 * len(outputs)
 
 
-def test_nearly_black_images_are_told_apart_in_float32_too(fitted, labelled):
-    model = fitted.make(mistake=Mistake.SCALED_TO_ONE)
-    scores = run_model(model.path, prepare_images(labelled, Mistake.SCALED_TO_ONE)[:BATCH])
+def test_nearly_black_images_are_told_apart_in_float32_too(fitted_thin, labelled):
+    path = fitted_thin.write(Mistake.SCALED_TO_ONE)
+    scores = run_model(path, prepare_images(labelled, Mistake.SCALED_TO_ONE)[:BATCH])
     assert (scores.argmax(axis=1) == np.asarray(labelled.labels[:BATCH]) + 1).all()

@@ -86,8 +86,9 @@ def test_int8_convolutions_hold_their_sums_and_stay_close_to_float32(thin_model,
     assert prepared.arithmetic == Arithmetic(
         convolutions={"int8": 53}, fused_sums=16, float32_ops=FLOAT32_OPS
     )
-    assert prepared.agreement.images == 32
-    assert 1e-3 < prepared.agreement.logits_relative_l2 <= prepared.agreement.bound == 0.3
+    assert prepared.agreement.images == 128
+    assert prepared.agreement.bound is None
+    assert 1e-3 < prepared.agreement.logits_relative_l2 < 0.5
     assert prepared.structure.convolutions == 53
     assert prepared.structure.stride_in == "3x3"
 
@@ -100,7 +101,8 @@ def test_bfloat16_is_fused_as_float32_and_stays_close_to_it(thin_model, tmp_path
     assert prepared.arithmetic == Arithmetic(
         convolutions={"bfloat16": 53}, fused_sums=16, float32_ops=FLOAT32_OPS
     )
-    assert 1e-3 < prepared.agreement.logits_relative_l2 <= prepared.agreement.bound == 0.08
+    assert prepared.agreement.bound is None
+    assert 1e-3 < prepared.agreement.logits_relative_l2 < 0.08
 
 
 def test_amx_bfloat32_is_the_float32_graph(thin_model, thin_path, tmp_path):
@@ -190,9 +192,8 @@ def test_ranges_that_do_not_fit_the_images_are_refused(thin_model, tmp_path):
         return quantize(graph, {name: value / 8 for name, value in ranges.items()})
 
     spoiled = replace(find_recipe(INT8), quantize=cut_off)
-    with pytest.raises(ModelError, match="does not answer as its source does") as caught:
+    with pytest.raises(ModelError, match="the prepared graph is broken at resnet_model/"):
         prepare_thin(thin_model.build(), INT8, tmp_path / "model.pb", recipe=spoiled)
-    assert "calibrate with more images" in (caught.value.advice or "")
 
 
 def test_a_graph_whose_batch_norms_are_not_folded_is_refused(thin_model):
@@ -234,9 +235,7 @@ def test_photographs_calibrate_and_others_of_the_same_dataset_are_compared(
     chosen = select_calibration(CalibrationRequest(dataset=photographs, images=36))
     assert [len(batch) for batch in read_calibration_batches(chosen)] == [8, 8, 8, 8, 4]
     assert read_held_out_images(chosen).shape == (12, 224, 224, 3)
-    # An eighth of the width and 36 images are both few: more error than a real model's bound.
-    recipe = replace(find_recipe(INT8), max_logits_relative_l2=0.5)
-    prepared = prepare_thin(thin_model.build(), INT8, tmp_path / "model.pb", chosen, recipe)
+    prepared = prepare_thin(thin_model.build(), INT8, tmp_path / "model.pb", chosen)
     assert prepared.agreement.images == 12
     assert (tmp_path / "model.pb").read_bytes() != int8_path.read_bytes()
 
@@ -248,8 +247,22 @@ def test_a_photograph_that_cannot_be_read_is_named(photographs, tmp_path):
     with pytest.raises(ModelError) as caught:
         list(read_calibration_batches(chosen))
     assert caught.value.message == (
-        f"--calibration {tmp_path}: {chosen.refs[0].name} is cut short: its end marker is missing"
+        f"{tmp_path}: of 6 images to calibrate int8 with or to compare on, 6 cannot be read: "
+        f"{chosen.refs[0].name} is cut short: its end marker is missing"
     )
+
+
+def test_a_few_photographs_that_cannot_be_read_are_passed_over(photographs, tmp_path):
+    for path in photographs.iterdir():
+        (tmp_path / path.name).write_bytes(path.read_bytes())
+    chosen = select_calibration(CalibrationRequest(dataset=tmp_path, images=6))
+    damaged = tmp_path / chosen.refs[2].name
+    damaged.write_bytes(damaged.read_bytes()[:500])
+    (whole,) = read_calibration_batches(select_calibration(
+        CalibrationRequest(dataset=photographs, images=6)
+    ))  # fmt: skip
+    (found,) = read_calibration_batches(chosen)
+    np.testing.assert_array_equal(found, np.delete(whole, 2, axis=0))
 
 
 # The bfloat16 graph

@@ -295,7 +295,7 @@ def test_a_graph_that_is_fused_less_is_noted(thin_model, tmp_path):
 
     recipe = find_recipe(FP32)
     recipe = replace(recipe, steps=(*recipe.steps, drop_biases))
-    recipe = replace(recipe, max_softmax_difference=1.0, max_logits_relative_l2=np.inf)
+    recipe = replace(recipe, max_logits_relative_l2=np.inf)
     load = LoadRequest(tmp_path / "model.pb", FP32, threads=2, batch_size=2)
     notes = prepare_graph(thin_model.build(), recipe, load, lambda _: None).notes
     assert "0 operations Conv2D[BiasAdd,Relu] are executed, 33 were expected" in notes

@@ -93,6 +93,7 @@ print(stream.submit(spend).result())
 """
 
 
+@pytest.mark.alone
 def test_a_stream_computes_in_its_own_thread(thin_path):
     """Else it could not keep to cores of its own: TensorFlow's own threads serve all streams.
 
@@ -126,6 +127,7 @@ print((time.thread_time_ns() - own_ns) / (time.process_time_ns() - process_ns))
 """
 
 
+@pytest.mark.alone
 @pytest.mark.skipif(len(CPUS) < 2, reason="needs two CPUs")
 def test_a_caller_of_several_threads_computes_its_part(thin_path):
     """Else it sleeps through every operation, and waking it takes time after each of them.

@@ -29,7 +29,7 @@ COMMAND = (
     else [sys.executable, "-c", "from resnet50_bench.cli import main; main()"]
 )
 REAP_SECONDS = 5.0
-GIVE_UP_SECONDS = 60.0
+GIVE_UP_SECONDS = 300.0
 
 STEPS = 40
 WARMUP_STEPS = 3

@@ -31,7 +31,11 @@ def model() -> None:
     metavar="PATH",
     help="Images to calibrate int8 with: a folder or a .tar.  [default: generated images]",
 )
-def prepare(path: str | None, precision: str, calibration: str | None) -> None:
+@click.option("--accept-loss", is_flag=True,
+              help="Take a model that loses too many answers by rounding.")  # fmt: skip
+def prepare(
+    path: str | None, precision: str, calibration: str | None, *, accept_loss: bool
+) -> None:
     """Fold and optimise a graph for inference, once; `r50 run` does it on demand."""
     from resnet50_bench.cli.terminal import TerminalObserver
     from resnet50_bench.model import (
@@ -41,18 +45,24 @@ def prepare(path: str | None, precision: str, calibration: str | None) -> None:
         find_prepared,
         prepare,
     )
-    from resnet50_bench.planning.plan import describe_model, plan_calibration
+    from resnet50_bench.planning.model import describe_model, plan_calibration, require_serving
 
-    config = make_config([Setting("PRECISION", precision, "--precision")])
+    asked = {"PRECISION": precision, "CALIBRATION": calibration, "ACCEPT_LOSS": accept_loss}
+    config = make_config([
+        Setting(name, str(value), f"--{name.lower().replace('_', '-')}")
+        for name, value in asked.items()
+        if value is not None
+    ])  # fmt: skip
     source = ModelSource.file(Path(path).absolute()) if path else ModelSource.generated()
     cache_dir = default_cache_dir(os.environ)
-    request = plan_calibration(calibration, config.seed)
+    request = plan_calibration(config)
     found = find_prepared(source, config.precision, cache_dir, request)
     if found is None:
         check_cache(cache_dir)
         with TerminalObserver() as observer:
             observer.stage(1, 1, "prepare the model: about half a minute")
             found = prepare(source, config.precision, cache_dir, observer.note, request)
+    require_serving(config, found)
     print_line(describe_model(found.manifest))
     print_line(f"{found.path}")
 
@@ -65,7 +75,7 @@ def info(*, as_json: bool) -> None:
 
     from resnet50_bench.cli.terminal import print_json
     from resnet50_bench.model import default_cache_dir, list_prepared
-    from resnet50_bench.planning.plan import describe_model
+    from resnet50_bench.planning.model import describe_model
     from resnet50_bench.report.terminal.model import describe_manifest
 
     cache_dir = default_cache_dir(os.environ)

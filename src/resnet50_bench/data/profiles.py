@@ -19,6 +19,9 @@ if TYPE_CHECKING:
 Channels = tuple[float, float, float]
 """One number for red, green and blue, in this order."""
 
+BACKGROUND_CLASSES = 1001
+"""A model of this many classes has the background class at index 0, as TensorFlow's do."""
+
 PREPROCESSING_VERSION = 1
 """Changes whenever a profile gives other values than before, so that stored crops are not used."""
 
@@ -284,3 +287,8 @@ def _list_changes(profile: Profile) -> tuple[_Change, ...]:
 
 def _join(names: Mapping[str, Any]) -> str:
     return ", ".join(names)
+
+
+def name_usual_profile(classes: int) -> str:
+    """Name the profile that models of so many classes were trained with."""
+    return MLPERF.name if classes == BACKGROUND_CLASSES else TORCHVISION.name

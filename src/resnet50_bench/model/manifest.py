@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import math
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -20,8 +21,8 @@ SCHEMA_VERSION = 1
 GENERATOR_VERSION = 1
 """Raised whenever the same seed would give another generated model."""
 
-PREPARATION_VERSION = 2
-"""Raised whenever the same source would give another prepared model."""
+PREPARATION_VERSION = 3
+"""Raised whenever the same source would give another prepared model, or more is known of it."""
 
 GENERATED = "generated"
 USER_FILE = "user file"
@@ -58,6 +59,28 @@ class ModelSource:
         return cls(seed=seed, base_width=base_width)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LayerError:
+    """How far one layer is from what it should compute from the same inputs.
+
+    Attributes:
+        name: of the float32 tensor it writes.
+        relative_l2: norm of the difference / norm of what it should be.
+        rounding_l2: what rounding to the layer's data type would give, in the same unit.
+    """
+
+    name: str
+    relative_l2: float
+    rounding_l2: float
+
+    @property
+    def times_rounding(self) -> float:
+        """The difference as a multiple of what rounding gives; infinite where that is nothing."""
+        if self.rounding_l2 > 0:
+            return self.relative_l2 / self.rounding_l2
+        return 0.0 if self.relative_l2 == 0 else math.inf
+
+
 @dataclass(frozen=True, slots=True)
 class Agreement:
     """How far the prepared graph's answers are from the source graph's, on held-out images.
@@ -67,7 +90,12 @@ class Agreement:
         softmax_max_abs_difference: the largest difference of one probability.
         logits_relative_l2: norm of the logits' difference / norm of the source's logits.
         same_class: images whose most probable class is the same.
-        bound: what `logits_relative_l2` was required not to exceed.
+        bound: what `logits_relative_l2` was required not to exceed; None where it is a figure only.
+        kept: share of the right answers the source expects of itself that are still given, 0..1;
+            see `agreement.answers`. None in manifests that do not tell.
+        effective_images: how many equally sure images tell as much (Kish 1965).
+        total_variation: mean over the images of half the sum of the probabilities' differences.
+        worst_layer: the layer furthest from what rounding gives; None where nothing is rounded.
     """
 
     images: int
@@ -75,6 +103,10 @@ class Agreement:
     logits_relative_l2: float
     same_class: int
     bound: float | None = None
+    kept: float | None = None
+    effective_images: float | None = None
+    total_variation: float | None = None
+    worst_layer: LayerError | None = None
 
     @property
     def same_class_share(self) -> float:

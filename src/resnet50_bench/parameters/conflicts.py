@@ -68,8 +68,8 @@ def _find_accuracy_conflicts(config: RunConfig, named: Mapping[str, str]) -> lis
         return [
             f"{named[name]} has a meaning in accuracy mode only: leave it out, or add --mode "
             "accuracy"
-            for name in ("labels", "max_unreadable", "expected_top1")
-            if getattr(config, name) is not None
+            for name in ("labels", "max_unreadable", "expected_top1", "leave_out_calibration")
+            if getattr(config, name) not in (None, False)
         ]
     problems = []
     if config.case_type is not None:

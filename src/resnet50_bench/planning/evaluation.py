@@ -10,16 +10,16 @@ from typing import TYPE_CHECKING
 
 from resnet50_bench.config import Mode, Preprocessing
 from resnet50_bench.data.labels import find_labels
+from resnet50_bench.data.profiles import name_usual_profile
 from resnet50_bench.instance.job import EvaluationRequest
+from resnet50_bench.model.calibration import select_calibration
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from resnet50_bench.config import RunConfig
     from resnet50_bench.data.sources import ImageRef, ImageSource
-
-BACKGROUND_CLASSES = 1001
-"""A model of this many classes has the background class at index 0, as TensorFlow's do."""
+    from resnet50_bench.model import CalibrationRequest
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,12 +77,27 @@ def plan_evaluation(config: RunConfig, source: ImageSource) -> EvaluationPlan | 
     )
 
 
+def find_calibrating(
+    plan: EvaluationPlan, calibration: CalibrationRequest | None
+) -> tuple[int, ...]:
+    """Return the positions of the images that calibrate int8 too, by their names and sizes.
+
+    Raises:
+        ModelError: the images to calibrate with cannot be listed.
+    """
+    if calibration is None:
+        return ()
+    chosen = {(ref.name, ref.size_bytes) for ref in select_calibration(calibration).refs}
+    return tuple(
+        position for position, ref in enumerate(plan.refs) if (ref.name, ref.size_bytes) in chosen
+    )
+
+
 def choose_preprocessing(config: RunConfig, classes: int) -> Preprocessing:
     """Return what was asked for, else what models of so many classes were trained with."""
     if config.preprocessing is not None:
         return config.preprocessing
-    background = classes == BACKGROUND_CLASSES
-    return Preprocessing.MLPERF if background else Preprocessing.TORCHVISION
+    return Preprocessing(name_usual_profile(classes))
 
 
 def count_batches(images: int, batch_size: int) -> int:

@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING
 from resnet50_bench.config import Allocator, RunConfig, Workload, plan_workload
 from resnet50_bench.data.feed import plan_pool_images
 from resnet50_bench.data.pool import plan_pool_batches
-from resnet50_bench.data.profiles import IMAGE_BYTES
+from resnet50_bench.data.profiles import BACKGROUND_CLASSES, IMAGE_BYTES
 from resnet50_bench.data.sources import open_source
-from resnet50_bench.engines import LoadRequest, load_engine
-from resnet50_bench.errors import ConfigError, PlacementError, PrecisionError, RequestError
+from resnet50_bench.engines import load_engine
+from resnet50_bench.errors import ConfigError, PlacementError, PrecisionError
 from resnet50_bench.host.allocators import PRELOAD, find_library
 from resnet50_bench.host.amx_probe import probe_amx
 from resnet50_bench.host.cpu_latency import check_limit
@@ -23,17 +23,15 @@ from resnet50_bench.model import (
     CalibrationRequest,
     ModelSource,
     default_cache_dir,
-    find_prepared,
-    wants_split,
 )
 from resnet50_bench.placement.layout import plan_fewer, plan_layout
 from resnet50_bench.planning.evaluation import (
-    BACKGROUND_CLASSES,
     EvaluationPlan,
     choose_preprocessing,
     count_batches,
     plan_evaluation,
 )
+from resnet50_bench.planning.model import find_model, find_model_source, plan_calibration
 from resnet50_bench.precision.isa import plan_meaning, require_runnable
 
 if TYPE_CHECKING:
@@ -44,8 +42,8 @@ if TYPE_CHECKING:
     from resnet50_bench.data.sources import ImageRef, ImageSource
     from resnet50_bench.engines import Engine
     from resnet50_bench.host.machine import Host
-    from resnet50_bench.model import Manifest, PreparedModel
-    from resnet50_bench.placement.slots import Placement, Slot
+    from resnet50_bench.model import PreparedModel
+    from resnet50_bench.placement.slots import Placement
 
 GIB = 1024**3
 MIB = 1024**2
@@ -253,11 +251,9 @@ def plan_run(config: RunConfig, environ: Mapping[str, str]) -> RunPlan:
     placement = plan_layout(config, host, count_batches(len(refs), workload.batch_size))
     cache_dir = default_cache_dir(environ)
     slot = placement.slots[0]
-    model_source = _find_model_source(config, engine, slot, workload.batch_size)
-    calibration = plan_calibration(config.calibration, config.seed)
-    model = None
-    if model_source is not None:
-        model = find_prepared(model_source, config.precision, cache_dir, calibration)
+    model_source = find_model_source(config, engine, slot, workload.batch_size)
+    calibration = plan_calibration(config, source) if engine.needs_model else None
+    model = find_model(config, model_source, cache_dir, calibration)
     ours = _plan_environment(config, host, engine, slot.threads)
     inherited = {name: text for name, text in environ.items() if not _sways(name)}
     return RunPlan(
@@ -287,17 +283,6 @@ def _plan_mpi(
     if not config.mpi:
         return None
     return plan_mpi(config.hostfile, len(placement.slots), environ.get("PATH", os.defpath))
-
-
-def describe_model(manifest: Manifest) -> str:
-    """The model in one line."""
-    origin = f"generated, seed {manifest.seed}"
-    if manifest.kind != "generated":
-        origin = manifest.source.name
-    return (
-        f"ResNet-50 v1.5 ({origin}) for {manifest.precision.value}, "
-        f"sha256 {manifest.prepared.sha256[:12]}"
-    )
 
 
 def _choose_images(
@@ -349,29 +334,6 @@ def _plan_environment(
     if config.allocator is not Allocator.SYSTEM:
         ours[PRELOAD] = str(find_library(config.allocator))
     return ours | config.customer_env
-
-
-def plan_calibration(path: str | None, seed: int) -> CalibrationRequest | None:
-    """Return what to calibrate with; None, for generated images, unless a path is given."""
-    return CalibrationRequest(dataset=Path(path), seed=seed) if path is not None else None
-
-
-def _find_model_source(
-    config: RunConfig, engine: Engine, slot: Slot, batch_size: int
-) -> ModelSource | None:
-    if not engine.needs_model:
-        return None
-    load = LoadRequest(None, config.precision, slot.threads, batch_size, len(slot.streams),
-                       options=config.engine_options)  # fmt: skip
-    split = wants_split(config.precision, engine.images_alone(load))
-    if config.model is None:
-        return replace(ModelSource.generated(), split=split)
-    path = Path(config.model)
-    if path.is_dir():
-        raise RequestError(
-            f"--model {path} is a folder", "give the frozen graph itself, a .pb file"
-        )
-    return replace(ModelSource.file(path.absolute()), split=split)
 
 
 def _sways(name: str) -> bool:

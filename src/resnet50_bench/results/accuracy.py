@@ -9,6 +9,8 @@ from resnet50_bench.instance.predictions import LABELED_CLASSES, unpack_rows
 from resnet50_bench.stats.proportions import wilson_interval
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
+
     from resnet50_bench.results.record import Evaluation
 
 
@@ -59,12 +61,31 @@ def find_class_offset(classes: int) -> int:
 def compute_accuracy(evaluation: Evaluation) -> Accuracy | None:
     """Compare each answer with its image's label; None when no image was seen.
 
+    The images that calibrated int8 are counted, unless the run was asked to leave them out.
+
     Raises:
         ValueError: the answers are damaged.
     """
+    return _count(evaluation, () if evaluation.calibrating_counted else evaluation.calibrating)
+
+
+def compute_other_accuracy(evaluation: Evaluation) -> Accuracy | None:
+    """Count the other way: without the images that calibrated where they count, with them else.
+
+    None when no image calibrated, or none is left.
+    """
+    if not evaluation.calibrating:
+        return None
+    return _count(evaluation, evaluation.calibrating if evaluation.calibrating_counted else ())
+
+
+def _count(evaluation: Evaluation, left_out: Collection[int]) -> Accuracy | None:
+    left_out = frozenset(left_out)
     offset = find_class_offset(evaluation.classes)
     images = top1_correct = top5_correct = 0
     for answer in unpack_rows(evaluation.rows):
+        if answer.position in left_out:
+            continue
         wanted = evaluation.labels[answer.position] + offset
         images += 1
         top1_correct += wanted == answer.classes[0]

@@ -218,6 +218,8 @@ class Evaluation:
         unreadable: position in `images` of each image that could not be read, and why.
         resumed_images: images an earlier, interrupted part of this run had answered.
         crops: folder of the images preprocessed before; None when they were decoded in this run.
+        calibrating: positions in `images` of those that calibrated int8.
+        calibrating_counted: whether the accuracy counts them too.
     """
 
     preprocessing: str
@@ -230,6 +232,8 @@ class Evaluation:
     unreadable: tuple[tuple[int, str], ...] = ()
     resumed_images: int = 0
     crops: str | None = None
+    calibrating: tuple[int, ...] = ()
+    calibrating_counted: bool = True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

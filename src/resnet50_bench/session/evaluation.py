@@ -9,7 +9,12 @@ from typing import TYPE_CHECKING
 
 from resnet50_bench.data.crops.store import find_crops, plan_crops_folder
 from resnet50_bench.instance.predictions import LABELED_CLASSES, unpack_rows
-from resnet50_bench.planning.evaluation import EvaluationPlan, count_batches, plan_requests
+from resnet50_bench.planning.evaluation import (
+    EvaluationPlan,
+    count_batches,
+    find_calibrating,
+    plan_requests,
+)
 from resnet50_bench.planning.jobs import plan_evaluation_jobs
 from resnet50_bench.planning.plan import limit_instances
 from resnet50_bench.results.record import Evaluation
@@ -45,6 +50,7 @@ class EvaluationRun:
         self.resumed_images = images - len(self.remaining)
         self.plan = limit_instances(plan, count_batches(len(self.remaining), size))
         self.crops = _find_crops(self.plan)
+        self._calibrating = find_calibrating(evaluation, plan.calibration)
         self._seen, self._right = self._count(journal.progress().rows)
 
     def plan_jobs(self) -> list[Job]:
@@ -96,6 +102,8 @@ class EvaluationRun:
             unreadable=progress.unreadable,
             resumed_images=self.resumed_images,
             crops=str(self.crops.path) if self.crops is not None else None,
+            calibrating=self._calibrating,
+            calibrating_counted=not self.plan.config.leave_out_calibration,
         )
 
     def _count(self, rows: bytes) -> tuple[int, int]:

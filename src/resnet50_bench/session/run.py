@@ -29,7 +29,8 @@ from resnet50_bench.model import prepare
 from resnet50_bench.placement.layout import describe_size
 from resnet50_bench.planning.jobs import plan_jobs, plan_trace_jobs
 from resnet50_bench.planning.launchers import choose_launcher
-from resnet50_bench.planning.plan import RunPlan, describe_model
+from resnet50_bench.planning.model import describe_model, require_serving
+from resnet50_bench.planning.plan import RunPlan
 from resnet50_bench.results.record import (
     Dataset,
     Evaluation,
@@ -372,6 +373,7 @@ def _prepare_model(plan: RunPlan, observer: Observer) -> RunPlan:
         observer.note,
         plan.calibration,
     )
+    require_serving(plan.config, model)
     observer.note(f"model ready: {describe_model(model.manifest)}")
     return replace(plan, model=model)
 

@@ -7,7 +7,9 @@ from dataclasses import dataclass
 from statistics import NormalDist
 
 
-def wilson_interval(successes: int, trials: int, confidence: float = 0.95) -> tuple[float, float]:
+def wilson_interval(
+    successes: float, trials: float, confidence: float = 0.95
+) -> tuple[float, float]:
     """Return the score interval of a proportion: low and high, each 0..1.
 
     E. B. Wilson 1927, "Probable inference, the law of succession, and statistical inference",
@@ -16,7 +18,7 @@ def wilson_interval(successes: int, trials: int, confidence: float = 0.95) -> tu
     for that by Brown, Cai and DasGupta 2001, Statistical Science 16: 101-133.
 
     Args:
-        successes: 0..trials.
+        successes: 0..trials; not whole where images count in part.
         trials: above 0.
         confidence: between 0 and 1.
     """

@@ -23,6 +23,7 @@ from resnet50_bench.verdict.conditions import (
     warn_of_idle_cores,
 )
 from resnet50_bench.verdict.environment import check_environment
+from resnet50_bench.verdict.model import warn_of_model
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -368,6 +369,7 @@ def _warn_of_kind(record: Record) -> Iterator[Finding]:
             "--model FILE uses a trained graph",
         )
     yield from (Finding(f"the prepared model: {note}") for note in record.model.graph.notes)
+    yield from warn_of_model(record)
     if record.config.case_type is CaseType.GATED:
         yield Finding("a gated case: a short check, not a performance figure")
     single_node = len(record.host.nodes) == 1  # with more it is a failed check

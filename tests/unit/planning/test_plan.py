@@ -12,9 +12,11 @@ from resnet50_bench.data.sources import ImageRef
 from resnet50_bench.errors import ConfigError, DatasetError, PlacementError, RequestError
 from resnet50_bench.instance.job import DummyFeedRequest
 from resnet50_bench.model.manifest import FileIdentity, ModelSource
+from resnet50_bench.planning import model as model_plan
 from resnet50_bench.planning import plan as plan_module
 from resnet50_bench.planning.jobs import plan_jobs, plan_trace_jobs
-from resnet50_bench.planning.plan import RunPlan, describe_model, plan_run
+from resnet50_bench.planning.model import describe_model
+from resnet50_bench.planning.plan import RunPlan, plan_run
 
 EIGHT_CORES = Machine(packages=2, nodes=(4,), smt=2)
 MIB = 1024**2
@@ -330,7 +332,7 @@ class TestModelSource:
     def _found(self, monkeypatch, host):
         self.sources = []
         monkeypatch.setattr(
-            plan_module, "find_prepared", lambda source, *_: self.sources.append(source)
+            model_plan, "find_prepared", lambda source, *_: self.sources.append(source)
         )
 
     def test_generated_unless_named(self):

@@ -1,9 +1,11 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from resnet50_bench.instance.predictions import Prediction, pack_row
-from resnet50_bench.results.accuracy import Accuracy, compute_accuracy
+from resnet50_bench.results.accuracy import Accuracy, compute_accuracy, compute_other_accuracy
 from resnet50_bench.results.record import Evaluation
 
 SCORES = (0.5, 0.25, 0.125, 0.0625, 0.03125)
@@ -68,3 +70,25 @@ def test_shares_and_intervals():
     assert (accuracy.top1, accuracy.top5) == (0.5, 0.8)
     assert accuracy.top1_interval == pytest.approx((0.236593, 0.763407), abs=1e-6)
     assert accuracy.top5_interval == pytest.approx((0.490162, 0.943318), abs=1e-6)
+
+
+def calibrate(*positions, counted=True):
+    answers = evaluate(LABELS, ANSWERS, 1000)
+    return replace(answers, calibrating=positions, calibrating_counted=counted)
+
+
+def test_images_that_calibrated_are_counted_and_the_others_by_themselves():
+    evaluation = calibrate(3, 1)
+    assert compute_accuracy(evaluation) == Accuracy(4, 2, 3)
+    assert compute_other_accuracy(evaluation) == Accuracy(2, 1, 2)
+
+
+def test_images_that_calibrated_are_left_out_where_asked_and_counted_besides():
+    evaluation = calibrate(3, 1, counted=False)
+    assert compute_accuracy(evaluation) == Accuracy(2, 1, 2)
+    assert compute_other_accuracy(evaluation) == Accuracy(4, 2, 3)
+
+
+def test_where_nothing_or_everything_calibrated_there_is_no_other_accuracy():
+    assert compute_other_accuracy(calibrate()) is None
+    assert compute_other_accuracy(calibrate(0, 1, 2, 3, 4)) is None

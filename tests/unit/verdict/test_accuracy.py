@@ -127,3 +127,32 @@ def test_an_interrupted_evaluation_is_not_judged_by_its_figures():
     evaluation = make_evaluation([WRONG] * 3 + [UNREADABLE], dataset_images=20)
     record = make_evaluated(evaluation, status="interrupted")
     assert failures(record) == ["the run was interrupted before it was complete"]
+
+
+# Images that calibrated int8 as well
+
+
+@pytest.mark.parametrize(
+    ("calibrating", "counted", "warned"), [(2, True, False), (3, True, True), (15, False, False)]
+)
+def test_more_than_a_tenth_of_images_that_calibrated_is_told_of(calibrating, counted, warned):
+    evaluation = make_evaluation(
+        [RIGHT] * 20, calibrating=tuple(range(calibrating)), calibrating_counted=counted
+    )
+    told = [text for text in warnings(make_evaluated(evaluation)) if "calibrated int8" in text]
+    assert (
+        told
+        == [
+            "3 of the 20 images counted calibrated int8 as well: the accuracy may be better than on "
+            "images that did not"
+        ]
+        * warned
+    )
+
+
+def test_the_gate_is_that_of_the_images_that_are_counted():
+    answers = [RIGHT] * 10 + [WRONG] * 10
+    left_out = {"calibrating": tuple(range(10, 20)), "calibrating_counted": False}
+    asked = ask(expected_top1=100.0)
+    assert failures(make_evaluated(make_evaluation(answers), asked)) != []
+    assert failures(make_evaluated(make_evaluation(answers, **left_out), asked)) == []

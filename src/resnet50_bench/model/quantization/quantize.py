@@ -41,7 +41,7 @@ if TYPE_CHECKING:
     from resnet50_bench.model.quantization.ranges import Ranges
 
 INPUT_RANGE = max(*CHANNEL_MEANS, 255 - min(CHANNEL_MEANS))
-"""The largest magnitude of an input value: 0..255 less the channel's mean."""
+"""The largest magnitude of an input value unless a range is given: 0..255 less the mean."""
 
 _FLOAT, _QINT8, _QUINT8 = 1, 11, 12
 """Data type numbers of TensorFlow's types.proto."""
@@ -78,7 +78,8 @@ def quantize(graph: GraphDef, ranges: Ranges) -> str:
 
     Args:
         graph: folded, NHWC, changed in place.
-        ranges: the largest magnitude of each `FusedConvolution.output`.
+        ranges: the largest magnitude of each `FusedConvolution.output`, and of the input where it
+            is not that of 0..255 with the channels' means subtracted.
 
     Raises:
         ModelError: the graph is not a folded ResNet.
@@ -134,7 +135,8 @@ class _Writer:
 
     def _quantize_input(self) -> _Activation:
         name = f"{INPUT_NAME}/int8"
-        limits = self._add_range(name, -INPUT_RANGE, INPUT_RANGE)
+        limit = self._ranges.get(INPUT_NAME, INPUT_RANGE)
+        limits = self._add_range(name, -limit, limit)
         added = self._graph.node.add(name=name, op="QuantizeV2", input=(INPUT_NAME, *limits))
         added.attr["T"].type = _QINT8
         added.attr["mode"].s = b"SCALED"

@@ -16,14 +16,16 @@ from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
 
+from resnet50_bench.data.profiles import BACKGROUND_CLASSES, find_profile, name_usual_profile
 from resnet50_bench.engines.tensorflow import INPUT_NAME
 from resnet50_bench.errors import ModelError
 from resnet50_bench.model.calibration import HELD_OUT_IMAGES
-from resnet50_bench.model.graph.probe import plan_probe_images
+from resnet50_bench.model.graph.probe import CHANNEL_MEANS, plan_probe_images
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
+    from resnet50_bench.data.profiles import Profile
     from resnet50_bench.data.sources import ImageRef
     from resnet50_bench.engines.base import Images
     from resnet50_bench.model.calibration import CalibrationSet
@@ -35,36 +37,49 @@ Ranges: TypeAlias = "Mapping[str, float]"
 HELD_OUT_SEED = 20_150_512
 """Differs from any seed a user is likely to choose, so that the images do too."""
 
+MIN_READABLE_IMAGES = 2
+
 _BATCH_IMAGES = 8
 
 
-def read_calibration_batches(calibration: CalibrationSet) -> Iterator[Images]:
+def read_calibration_batches(
+    calibration: CalibrationSet, classes: int = BACKGROUND_CLASSES
+) -> Iterator[Images]:
     """Yield the calibration images: float32 `(n, 224, 224, 3)`, n <= 8.
 
+    Those of a dataset that cannot be read are passed over.
+
+    Args:
+        calibration: the images.
+        classes: of the model, which decide on the preprocessing where it is not named.
+
     Raises:
-        ModelError: an image of the dataset cannot be read.
+        ModelError: hardly any image of the dataset can be read.
     """
     if calibration.dataset is not None:
-        for start in range(0, len(calibration.refs), _BATCH_IMAGES):
-            batch = calibration.refs[start : start + _BATCH_IMAGES]
-            yield _read_images(calibration.dataset, batch)
-        return
-    identity = calibration.identity
-    images = _draw_images(identity.images, identity.seed)
-    yield from np.array_split(images, -(-len(images) // _BATCH_IMAGES))
+        images = _read_images(calibration, calibration.refs, classes)
+    else:
+        identity = calibration.identity
+        images = _draw_images(identity.images, identity.seed, _find_profile(calibration, classes))
+    for start in range(0, len(images), _BATCH_IMAGES):
+        yield images[start : start + _BATCH_IMAGES]
 
 
-def read_held_out_images(calibration: CalibrationSet | None) -> Images:
-    """Return images to compare graphs on, which no calibration uses.
+def read_held_out_images(
+    calibration: CalibrationSet | None,
+    classes: int = BACKGROUND_CLASSES,
+    count: int = HELD_OUT_IMAGES,
+) -> Images:
+    """Return at most `count` images to compare graphs on, which no calibration uses.
 
     Those the calibration's dataset holds out, or else generated ones.
 
     Raises:
-        ModelError: an image of the dataset cannot be read.
+        ModelError: hardly any image of the dataset can be read.
     """
     if calibration is not None and calibration.dataset is not None:
-        return _read_images(calibration.dataset, calibration.held_out)
-    return _draw_images(HELD_OUT_IMAGES, HELD_OUT_SEED)
+        return _read_images(calibration, calibration.held_out[:count], classes)
+    return _draw_images(count, HELD_OUT_SEED, _find_profile(calibration, classes))
 
 
 def measure_ranges(graph: GraphDef, names: Sequence[str], batches: Iterable[Images]) -> Ranges:
@@ -89,7 +104,20 @@ def measure_ranges(graph: GraphDef, names: Sequence[str], batches: Iterable[Imag
     return dict(zip(names, magnitudes.tolist(), strict=True))
 
 
-def _draw_images(count: int, seed: int) -> Images:
+def find_input_range(calibration: CalibrationSet, classes: int) -> float:
+    """Return the largest magnitude an input value can have."""
+    profile = _find_profile(calibration, classes)
+    ends = np.array([[0.0], [255.0]]) / profile.divisor
+    return float(np.abs((ends - profile.means) / profile.stds).max())
+
+
+def _find_profile(calibration: CalibrationSet | None, classes: int) -> Profile:
+    """The preprocessing that was named, or that of models of so many classes."""
+    named = calibration.identity.preprocessing if calibration is not None else None
+    return find_profile(named or name_usual_profile(classes))
+
+
+def _draw_images(count: int, seed: int, profile: Profile) -> Images:
     """Generate images, one half with objects' edges and noise, one half smooth.
 
     Either half alone leaves the other's ranges too small or too coarse: with smooth images alone
@@ -99,21 +127,28 @@ def _draw_images(count: int, seed: int) -> Images:
 
     edges = count // 2
     (smooth,) = make_dummy_pool(count - edges, 1, (seed, 1))
-    return np.concatenate([plan_probe_images(edges, (seed, 2)), smooth])
+    images = np.concatenate([plan_probe_images(edges, (seed, 2)), smooth])
+    if (profile.divisor, profile.means, profile.stds) == (1.0, CHANNEL_MEANS, (1.0, 1.0, 1.0)):
+        return images
+    pixels = (images + np.asarray(CHANNEL_MEANS)) / profile.divisor
+    prepared: Images = ((pixels - profile.means) / profile.stds).astype(np.float32)
+    return prepared
 
 
-def _read_images(dataset: str, refs: Sequence[ImageRef]) -> Images:
+def _read_images(calibration: CalibrationSet, refs: Sequence[ImageRef], classes: int) -> Images:
     from resnet50_bench.data.preprocess import preprocess_all
-    from resnet50_bench.data.profiles import MLPERF
     from resnet50_bench.data.sources import UnreadableImage, reopen
 
-    images = []
-    threads = len(os.sched_getaffinity(0))
-    for _, image in preprocess_all(reopen(Path(dataset), refs), refs, MLPERF, threads):
-        if isinstance(image, UnreadableImage):
-            raise ModelError(
-                f"--calibration {dataset}: {image.name} {image.reason}",
-                "remove or replace that image",
-            ) from image
-        images.append(image)
-    return np.stack(images)
+    assert calibration.dataset is not None
+    profile = _find_profile(calibration, classes)
+    source, threads = reopen(Path(calibration.dataset), refs), len(os.sched_getaffinity(0))
+    read = [image for _, image in preprocess_all(source, refs, profile, threads)]
+    unreadable = [image for image in read if isinstance(image, UnreadableImage)]
+    if len(refs) - len(unreadable) < min(len(refs), MIN_READABLE_IMAGES):
+        first = unreadable[0]
+        raise ModelError(
+            f"{calibration.dataset}: of {len(refs)} images to calibrate int8 with or to compare "
+            f"on, {len(unreadable)} cannot be read: {first.name} {first.reason}",
+            "mend the images, or calibrate with others: --calibration PATH, or generated",
+        ) from first
+    return np.stack([image for image in read if not isinstance(image, UnreadableImage)])

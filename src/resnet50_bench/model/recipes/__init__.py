@@ -25,19 +25,25 @@ class Recipe:
     """How a source graph becomes one of a precision.
 
     Attributes:
-        steps: the rewrites, in order.
+        steps: the rewrites that change no more than the order of rounding, in order.
         expect_fused_ops: names the operations which the executed graph must hold when each of
             the convolutions is fused, and counts them.
-        max_softmax_difference: largest difference of one probability from the source's.
-        max_logits_relative_l2: largest relative error of the logits.
-        quantize: the last rewrite of those that need calibration; None where none is needed.
+        max_logits_relative_l2: largest relative error of the logits where nothing is rounded; None
+            where something is, and `agreement.gate` asks other questions.
+        convert: the last rewrite where one rounds to fewer bits without calibration.
+        quantize: the last rewrite where one rounds with calibration.
     """
 
     steps: tuple[Rewrite, ...]
     expect_fused_ops: ExpectFusedOps
-    max_softmax_difference: float
-    max_logits_relative_l2: float
+    max_logits_relative_l2: float | None = None
+    convert: Rewrite | None = None
     quantize: Quantize | None = None
+
+    @property
+    def rounds(self) -> bool:
+        """Whether the prepared graph computes in fewer bits than its source."""
+        return self.convert is not None or self.quantize is not None
 
 
 RECIPES: dict[Precision, str] = {

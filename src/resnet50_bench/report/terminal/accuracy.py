@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from resnet50_bench.data.profiles import find_profile, list_variants
-from resnet50_bench.results.accuracy import Accuracy, compute_accuracy
+from resnet50_bench.results.accuracy import Accuracy, compute_accuracy, compute_other_accuracy
 from resnet50_bench.results.kpi import compute_pace
 from resnet50_bench.verdict.accuracy import is_subset
 from resnet50_bench.verdict.expectation import find_expected_top1
@@ -38,11 +38,27 @@ def describe_accuracy(record: Record) -> Iterator[tuple[str, str | Sequence[str]
                     f"{pace.infer_s * 1e3:.2f} ms to classify"
                 ),
             )
+        yield from _describe_calibration(evaluation)
         yield from _describe_causes(record, evaluation)
     else:
         yield "Subtotal", f"{_describe_figures(evaluation, accuracy)}; this is not the KPI"
     yield "Labels", evaluation.labels_origin
     yield "Preparation", evaluation.preprocessing
+
+
+def _describe_calibration(evaluation: Evaluation) -> Iterator[tuple[str, str]]:
+    """The accuracy counted the other way: without the images that calibrated int8, or with them."""
+    if not evaluation.calibrating:
+        return
+    count = f"{len(evaluation.calibrating):,} of these images calibrated int8"
+    other = compute_other_accuracy(evaluation)
+    if other is None:
+        yield "Calibration", f"{count}: there are no others"
+    elif evaluation.calibrating_counted:
+        yield "Calibration", f"{count}; the others alone: {_describe_figures(evaluation, other)}"
+    else:
+        text = f"{count} and are left out; with them: {_describe_figures(evaluation, other)}"
+        yield "Calibration", text
 
 
 def describe_evaluated(record: Record, evaluation: Evaluation) -> list[str]:
@@ -87,6 +103,7 @@ def summarize_accuracy(record: Record) -> dict[str, object] | None:
         ],
         "labels": evaluation.labels_origin,
         "preprocessing": evaluation.preprocessing,
+        **_summarize_calibration(evaluation),
         "resumed_images": evaluation.resumed_images,
         "images_per_s": pace.images_per_s if pace else None,
         "prepare_ms_per_image": pace.prepare_s * 1e3 if pace else None,
@@ -100,6 +117,16 @@ def summarize_accuracy(record: Record) -> dict[str, object] | None:
             }
             for cause in find_causes(record)
         ],
+    }
+
+
+def _summarize_calibration(evaluation: Evaluation) -> dict[str, object]:
+    other = compute_other_accuracy(evaluation)
+    return {
+        "calibration_images": len(evaluation.calibrating),
+        "calibration_images_counted": evaluation.calibrating_counted,
+        "top1_percent_counted_otherwise": other.top1 * 100 if other else None,
+        "top5_percent_counted_otherwise": other.top5 * 100 if other else None,
     }
 
 

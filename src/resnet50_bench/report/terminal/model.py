@@ -4,6 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from resnet50_bench.model.agreement.gate import (
+    MAX_TIMES_ROUNDING,
+    describe_loss,
+)
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -32,6 +37,15 @@ def describe_manifest(model: PreparedModel) -> Iterator[tuple[str, str]]:
         calibration = manifest.calibration
         yield "calibrated", f"on {calibration.images} {calibration.kind}, seed {calibration.seed}"
     bound = f" (at most {agreement.bound:g})" if agreement.bound is not None else ""
+    if agreement.kept is not None and agreement.bound is None:
+        yield "keeps", describe_loss(agreement).removeprefix("keeps ")
+    if agreement.worst_layer is not None:
+        layer = agreement.worst_layer
+        yield (
+            "worst layer",
+            f"{layer.name}: off by {layer.relative_l2:.2g} of its norm, {layer.times_rounding:.2g} "
+            f"times what rounding gives (at most {MAX_TIMES_ROUNDING:g})",
+        )
     yield (
         "agreement",
         f"logits differ from the source graph's by {agreement.logits_relative_l2:.2g}{bound} in "

@@ -7,8 +7,12 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from resnet50_bench.model import CalibrationRequest
+from resnet50_bench.model.calibration import select_calibration
+from resnet50_bench.planning.evaluation import find_calibrating
 from resnet50_bench.planning.launchers import plan_mpi_command
-from resnet50_bench.planning.plan import GIB, RunPlan, describe_model
+from resnet50_bench.planning.model import describe_model
+from resnet50_bench.planning.plan import GIB, RunPlan
 from resnet50_bench.report.terminal.host import describe_host_shape
 from resnet50_bench.report.terminal.placement_map import describe_instances, render_placement
 from resnet50_bench.report.terminal.run import Row, print_rows
@@ -36,6 +40,7 @@ def print_plan(console: Console, plan: RunPlan) -> None:
         ("Run", f"{plan.config.mode.value}, {plan.config.precision.value}, {plan.config.engine}"),
         ("Host", plan.describe_host()),
         ("Model", model),
+        *_describe_calibration(plan),
         ("Images", plan.source.describe() if plan.source else "generated"),
         (
             "Each instance",
@@ -60,6 +65,25 @@ def print_plan(console: Console, plan: RunPlan) -> None:
         ("Duration", f"about {plan.expected_s:.0f} s, by a cautious guess of the speed"),
     ]
     print_rows(console, rows)
+
+
+def _describe_calibration(plan: RunPlan) -> list[tuple[str, str]]:
+    """What int8 is calibrated with; nothing for other precisions."""
+    if plan.model_source is None or "int8" not in plan.config.precision.value:
+        return []
+    chosen = select_calibration(plan.calibration or CalibrationRequest())
+    identity = chosen.identity
+    text = f"{identity.images} {identity.kind}"
+    if chosen.dataset is not None:
+        text = f"{identity.images} images of {chosen.dataset}, drawn with seed {identity.seed}"
+    if plan.evaluation is None:
+        return [("Calibration", text)]
+    seen = len(find_calibrating(plan.evaluation, plan.calibration))
+    if seen:
+        left_out = plan.config.leave_out_calibration
+        how = "left out of the accuracy" if left_out else "counted, and the others by themselves"
+        text += f"; {seen} of them are evaluated: {how}"
+    return [("Calibration", text)]
 
 
 def summarize_plan(plan: RunPlan) -> dict[str, Any]:

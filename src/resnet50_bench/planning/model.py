@@ -1,0 +1,124 @@
+"""Which graph a run uses: prepared from what, calibrated with what, and whether it may serve."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from resnet50_bench.config import Mode
+from resnet50_bench.engines import LoadRequest
+from resnet50_bench.errors import ModelError, RequestError
+from resnet50_bench.model import CalibrationRequest, ModelSource, find_prepared, wants_split
+from resnet50_bench.model.agreement.gate import Loss, describe_loss, judge_loss
+from resnet50_bench.model.calibration import MIN_FOUND_IMAGES
+from resnet50_bench.model.manifest import GENERATED as GENERATED_MODEL
+
+if TYPE_CHECKING:
+    from resnet50_bench.config import RunConfig
+    from resnet50_bench.data.sources import ImageSource
+    from resnet50_bench.engines import Engine
+    from resnet50_bench.model import Manifest, PreparedModel
+    from resnet50_bench.placement.slots import Slot
+
+GENERATED = "generated"
+"""What stands after `--calibration` for images that are drawn."""
+
+
+def plan_calibration(
+    config: RunConfig, source: ImageSource | None = None
+) -> CalibrationRequest | None:
+    """Return what to calibrate int8 with; None for generated images, or where none are needed.
+
+    Real images are better than generated ones: the ranges are those of what the model will see. So
+    a run's own are taken when it has any, in every mode, and speed and accuracy are measured on
+    the same graph.
+
+    Args:
+        config: what was asked.
+        source: of the run's images; None when it has none.
+    """
+    if "int8" not in config.precision.value:
+        return None
+    named = config.preprocessing.value if config.preprocessing is not None else None
+    drawn = CalibrationRequest(preprocessing=named) if named is not None else None
+    if config.calibration == GENERATED:
+        return drawn
+    request = CalibrationRequest(seed=config.seed, preprocessing=named)
+    if config.calibration is not None:
+        return replace(request, dataset=Path(config.calibration))
+    if source is None or len(source.refs) < MIN_FOUND_IMAGES:
+        return drawn
+    return replace(request, dataset=source.path, listed=source.refs)
+
+
+def find_model(
+    config: RunConfig,
+    source: ModelSource | None,
+    cache_dir: Path,
+    calibration: CalibrationRequest | None,
+) -> PreparedModel | None:
+    """Return the model if it was prepared before; None when it was not, or none is needed.
+
+    Raises:
+        ModelError: it was, and loses too many of its source's answers; or it cannot be looked for.
+    """
+    if source is None:
+        return None
+    model = find_prepared(source, config.precision, cache_dir, calibration)
+    if model is not None:
+        require_serving(config, model)
+    return model
+
+
+def require_serving(config: RunConfig, model: PreparedModel) -> None:
+    """Refuse a model that loses too much by rounding, unless that is accepted or to be measured.
+
+    Raises:
+        ModelError: it loses too many of its source's answers.
+    """
+    manifest = model.manifest
+    agreement = manifest.graph.agreement
+    # Generated weights have no right answers to lose.
+    if config.accept_loss or config.mode is Mode.ACCURACY or manifest.kind == GENERATED_MODEL:
+        return
+    if judge_loss(agreement) is Loss.TOO_MUCH:
+        raise ModelError(
+            f"the model prepared for {config.precision.value} {describe_loss(agreement)}",
+            "calibrate with images like those it was trained on (--calibration PATH), measure its "
+            "accuracy (--mode accuracy), or use it all the same (--accept-loss)",
+        )
+
+
+def describe_model(manifest: Manifest) -> str:
+    """The model in one line."""
+    origin = f"generated, seed {manifest.seed}"
+    if manifest.kind != "generated":
+        origin = manifest.source.name
+    return (
+        f"ResNet-50 v1.5 ({origin}) for {manifest.precision.value}, "
+        f"sha256 {manifest.prepared.sha256[:12]}"
+    )
+
+
+def find_model_source(
+    config: RunConfig, engine: Engine, slot: Slot, batch_size: int
+) -> ModelSource | None:
+    """Return the graph to prepare and its form; None for an engine that needs none.
+
+    Raises:
+        RequestError: the model is a folder.
+    """
+    if not engine.needs_model:
+        return None
+    load = LoadRequest(None, config.precision, slot.threads, batch_size, len(slot.streams),
+                       options=config.engine_options)  # fmt: skip
+    split = wants_split(config.precision, engine.images_alone(load))
+    if config.model is None:
+        return replace(ModelSource.generated(), split=split)
+    path = Path(config.model)
+    if path.is_dir():
+        raise RequestError(
+            f"--model {path} is a folder", "give the frozen graph itself, a .pb file"
+        )
+    return replace(ModelSource.file(path.absolute()), split=split)

@@ -1,0 +1,96 @@
+"""How the suite is shared out over the workers of pytest-xdist: who runs what, who waits for whom.
+
+Without pytest-xdist one process runs everything in the same order, and nobody waits.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import shutil
+import signal
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+SHARED_FOLDER = "R50_TEST_SHARED"
+"""Environment variable: a folder that all workers of one session use."""
+
+ENGINES = "tests/engines"
+
+ALONE = "alone"
+"""The mark of tests that measure what any other test would disturb."""
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    # A shell starts what it puts in the background with Ctrl-C ignored, and a child inherits that.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    if not hasattr(config, "workerinput"):
+        folder = tempfile.mkdtemp(prefix="r50-tests-")
+        os.environ[SHARED_FOLDER] = folder
+        config.add_cleanup(lambda: shutil.rmtree(folder, ignore_errors=True))
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """Give each worker whole groups of tests, in the order of collection.
+
+    xdist's own groups, made by a mark, need a test's id to be a changeable text, which pytest 9.2's is not.
+    """
+    from xdist.scheduler import LoadScopeScheduling
+
+    class GroupScheduling(LoadScopeScheduling):
+        def _split_scope(self, nodeid: str) -> str:
+            return plan_group(nodeid)
+
+    return GroupScheduling(config, log)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    items.sort(key=lambda item: plan_order(plan_group(item.nodeid), alone=is_alone(item)))
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_protocol(item: pytest.Item) -> Iterator[None]:
+    with taking_turns(alone=is_alone(item)):
+        return (yield)
+
+
+def is_alone(item: pytest.Item) -> bool:
+    return item.get_closest_marker(ALONE) is not None
+
+
+def plan_group(nodeid: str) -> str:
+    """The group of a test: its file, and for TensorFlow's tests the folder.
+
+    So what is slow to make, TensorFlow imported and a network generated, is made in one worker
+    only.
+    """
+    file = nodeid.partition("::")[0]
+    return ENGINES if file.startswith(f"{ENGINES}/") else file
+
+
+def plan_order(group: str, *, alone: bool) -> int:
+    """The longest group first, so that no worker is idle at the end; what is alone last."""
+    if group == ENGINES:
+        return 0
+    return 3 if alone else 1 if group.startswith("tests/process/") else 2
+
+
+@contextmanager
+def taking_turns(*, alone: bool) -> Iterator[None]:
+    """Hold a lock: one that all tests share, or one that excludes all others.
+
+    Who waits to be alone holds the door meanwhile: else the others, of which one ends after the
+    next has begun, would never let it in.
+    """
+    folder = Path(os.environ[SHARED_FOLDER])
+    with (folder / "door").open("w") as door, (folder / "room").open("w") as room:
+        fcntl.flock(door, fcntl.LOCK_EX)
+        fcntl.flock(room, fcntl.LOCK_EX if alone else fcntl.LOCK_SH)
+        fcntl.flock(door, fcntl.LOCK_UN)
+        yield

@@ -1,0 +1,46 @@
+from dataclasses import replace
+
+import pytest
+from tests.records import make_evaluated, make_evaluation, make_manifest, make_record
+
+from resnet50_bench.config import RunConfig
+from resnet50_bench.verdict.judge import judge
+from resnet50_bench.verdict.model import warn_of_model
+
+
+def keep(record, share, kind="user file"):
+    manifest = make_manifest(kind)
+    agreement = replace(manifest.graph.agreement, kept=share, effective_images=100.0, images=128)
+    graph = replace(manifest.graph, agreement=agreement)
+    return replace(record, model=replace(manifest, graph=graph))
+
+
+@pytest.mark.parametrize("share", [None, 1.0, 0.97])
+def test_a_model_that_keeps_its_answers_is_not_talked_about(share):
+    assert list(warn_of_model(keep(make_record(), share))) == []
+
+
+def test_a_possible_loss_is_told_with_its_interval_and_how_to_measure_it():
+    (finding,) = warn_of_model(keep(make_record(), 0.9))
+    assert finding.message == (
+        "the prepared model keeps 90.0% (95 % interval 82.6% .. 94.5%) of the right answers its "
+        "source expects of itself, on 128 held-out images"
+    )
+    assert "--mode accuracy" in (finding.advice or "")
+    assert finding in judge(keep(make_record(), 0.9)).warnings
+
+
+def test_an_accepted_loss_is_named_as_one():
+    (finding,) = warn_of_model(keep(make_record(RunConfig(accept_loss=True)), 0.2))
+    assert finding.message.endswith(", as --accept-loss allows")
+    (finding,) = warn_of_model(keep(make_record(RunConfig(accept_loss=True)), 0.9))
+    assert "--accept-loss" not in finding.message
+
+
+def test_beside_an_accuracy_the_accuracy_tells():
+    (finding,) = warn_of_model(keep(make_evaluated(make_evaluation([0] * 20)), 0.2))
+    assert finding.advice == "the accuracy above tells what that means"
+
+
+def test_generated_weights_have_no_right_answers_to_lose():
+    assert list(warn_of_model(keep(make_record(), 0.2, "generated"))) == []
