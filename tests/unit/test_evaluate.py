@@ -49,7 +49,7 @@ def answer_position(images):
     return scores
 
 
-def run(count, size, streams=1, unreadable=(), query=answer_position, timings=None):
+def run(count, size, streams=1, unreadable=(), query=answer_position, *, timings=None):
     batches = [range(first, min(first + size, count)) for first in range(0, count, size)]
     reports, timings = [], timings or Timings()
     model = Model(query)
