@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from resnet50_bench.errors import ModelError
+from resnet50_bench.errors import HostError, ModelError
 from resnet50_bench.model import child
 from resnet50_bench.model.manifest import ModelSource
 from resnet50_bench.model.protocol import ToolchainRequest
@@ -72,6 +72,18 @@ def test_a_crash_tells_the_exit_code_and_the_last_output():
 def test_a_killed_child_tells_the_signal_even_after_half_an_answer():
     with pytest.raises(ModelError, match="was killed by signal 9 without an answer"):
         run("""answers.write('{"fini'); answers.flush(); os.kill(os.getpid(), 9)""")
+
+
+def test_a_cpu_that_cannot_run_tensorflow_is_named():
+    with pytest.raises(HostError, match="cannot run on this CPU: it lacks AVX") as caught:
+        run(
+            """
+            print("F cpu_feature_guard.cc:111] The TensorFlow library was compiled to use AVX "
+                  "instructions, but these aren't available on your machine.", file=sys.stderr)
+            os.abort()
+            """
+        )
+    assert "r50 doctor" in (caught.value.advice or "")
 
 
 def test_an_answer_before_a_crash_does_not_count():
