@@ -87,7 +87,9 @@ def test_doctor_needs_no_numpy(oldest, tmp_path):
 
 
 def test_the_snapshot_is_the_outer_machines_but_for_name_and_flags():
-    outer = "processor\t: 0\nmodel name\t: AMD EPYC\ncpu MHz\t\t: 2596.1\nflags\t\t: fpu avx512f\n\n"
+    outer = (
+        "processor\t: 0\nmodel name\t: AMD EPYC\ncpu MHz\t\t: 2596.1\nflags\t\t: fpu avx512f\n\n"
+    )
     assert describe_cpu(outer * 2, NEHALEM) == 2 * (
         "processor\t: 0\nmodel name\t: Nehalem (QEMU)\ncpu MHz\t\t: 2596.1\n"
         f"flags\t\t: {NEHALEM.flags}\n\n"
