@@ -54,7 +54,7 @@ NEHALEM = Machine("Nehalem", "Nehalem", _NEHALEM_FLAGS)
 """No AVX: TensorFlow cannot run."""
 
 QEMU64 = Machine("qemu64", "qemu64", _EVERY_FLAGS)
-"""The model many virtual machines have when nobody chose one: no SSE4, so numpy cannot run."""
+"""The model many virtual machines have when nobody chose one: no SSE4, which numpy needs."""
 
 
 def find_obstacle() -> str | None:

@@ -23,14 +23,9 @@ def read_python(folder, machine):
     return make_python(folder, machine)
 
 
-@pytest.fixture(scope="module")
-def nehalem(tmp_path_factory) -> Path:
-    return read_python(tmp_path_factory.mktemp("nehalem"), NEHALEM)
-
-
-@pytest.fixture(scope="module")
-def oldest(tmp_path_factory) -> Path:
-    return read_python(tmp_path_factory.mktemp("qemu64"), QEMU64)
+@pytest.fixture(scope="module", params=[NEHALEM, QEMU64], ids=lambda machine: machine.name)
+def python(request, tmp_path_factory) -> Path:
+    return read_python(tmp_path_factory.mktemp("machine"), request.param)
 
 
 def r50(python, folder, *arguments):
@@ -45,8 +40,8 @@ def r50(python, folder, *arguments):
     )
 
 
-def test_doctor_says_of_every_precision_what_the_cpu_lacks(nehalem, tmp_path):
-    ended = r50(nehalem, tmp_path, "doctor", "--json")
+def test_doctor_says_of_every_precision_what_the_cpu_lacks(python, tmp_path):
+    ended = r50(python, tmp_path, "doctor", "--json")
     assert (ended.returncode, ended.stderr) == (0, "")
     answers = json.loads(ended.stdout)["precisions"]
     assert [answer["runnable"] for answer in answers] == [False] * 6
@@ -56,8 +51,8 @@ def test_doctor_says_of_every_precision_what_the_cpu_lacks(nehalem, tmp_path):
 
 
 @pytest.mark.parametrize("flags", [[], ["--dry-run"], ["--precision", "avx_int8", "--emulated"]])
-def test_a_run_is_refused_before_anything_starts(nehalem, tmp_path, flags):
-    ended = r50(nehalem, tmp_path, "run", *flags)
+def test_a_run_is_refused_before_anything_starts(python, tmp_path, flags):
+    ended = r50(python, tmp_path, "run", *flags)
     assert (ended.returncode, ended.stdout) == (2, "")
     first, second = ended.stderr.splitlines()
     assert first.startswith("error: this host cannot run --precision avx_")
@@ -66,24 +61,11 @@ def test_a_run_is_refused_before_anything_starts(nehalem, tmp_path, flags):
     assert list(tmp_path.iterdir()) == []
 
 
-def test_preparing_a_model_names_the_cpu_where_tensorflow_cannot_run(nehalem, tmp_path):
-    ended = r50(nehalem, tmp_path, "model", "prepare")
+def test_preparing_a_model_names_the_cpu(python, tmp_path):
+    ended = r50(python, tmp_path, "model", "prepare")
     assert ended.returncode == 3
-    assert "needs TensorFlow, which cannot run on this CPU: it lacks AVX" in ended.stderr
+    assert "error: preparing a model needs TensorFlow, which cannot run on this CPU" in ended.stderr
     assert "Traceback" not in ended.stderr
-
-
-def test_a_cpu_without_what_numpy_needs_is_told_so(oldest, tmp_path):
-    ended = r50(oldest, tmp_path, "run")
-    assert ended.returncode == 3
-    assert "needs numpy, which cannot run on this CPU" in ended.stderr
-    assert "-cpu host" in ended.stderr
-
-
-def test_doctor_needs_no_numpy(oldest, tmp_path):
-    ended = r50(oldest, tmp_path, "doctor")
-    assert (ended.returncode, ended.stderr) == (0, "")
-    assert ended.stdout.count("-> use a CPU with AVX2") == 6
 
 
 def test_the_snapshot_is_the_outer_machines_but_for_name_and_flags():

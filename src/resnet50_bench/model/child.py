@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 from importlib import metadata
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
 _DISTRIBUTIONS = ("tensorflow-cpu", "tensorflow", "tensorflow-cpu-aws", "intel-tensorflow")
 _INSTALL_ADVICE = "pip install 'resnet50-bench[tensorflow]'"
 _CPU_LACKS = "instructions, but these aren't available on your machine"
-"""From TensorFlow's cpu_feature_guard.cc, which ends the process."""
+"""From TensorFlow's cpu_feature_guard.cc, where it gets as far as that."""
 
 _TAIL_BYTES = 2000
 
@@ -149,9 +150,10 @@ def _conclude(last: ToolchainAnswer | None, exit_code: int, log: BinaryIO) -> To
             "preparing a model needs TensorFlow, which cannot be imported",
             _INSTALL_ADVICE,
         )
-    if _CPU_LACKS in tail:
+    if exit_code == -signal.SIGILL or _CPU_LACKS in tail:
         raise HostError(
-            "preparing a model needs TensorFlow, which cannot run on this CPU: it lacks AVX",
+            "preparing a model needs TensorFlow, which cannot run on this CPU: it lacks "
+            "instructions that TensorFlow was compiled for, AVX among them",
             "`r50 doctor` says what this machine can run",
         )
     error = find_error(tail)
