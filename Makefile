@@ -13,10 +13,10 @@ TOGETHER := -n 2 --dist loadscope --no-loadscope-reorder
 # The tests start hundreds of processes; without this each would compile the sources again.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: bench test test-quick fuzz test-numa lint setup clean help
+.PHONY: bench test test-quick fuzz test-numa test-avx2 lint setup clean help
 
 help:  ## list these commands
-	@sed -n "s/^\([a-z-]*\):.*## /  make \1	/p" Makefile
+	@sed -n "s/^\([a-z0-9-]*\):.*## /  make \1	/p" Makefile
 
 bench: setup  ## prepare the model and run the main job
 	$(BIN)/r50 model prepare
@@ -37,6 +37,9 @@ fuzz: setup  ## random command lines on random files: make fuzz INPUTS=1000000
 
 test-numa: setup $(NUMA)/vmlinuz  ## check placement inside a guest with two sockets (needs QEMU)
 	R50_TEST_NUMA=1 R50_NUMA_KERNEL=$$(ls $(NUMA)/vmlinuz) $(BIN)/python -m pytest -m numa tests/numa
+
+test-avx2: setup  ## run the tests that start TensorFlow as an AVX2-only CPU (needs qemu-user)
+	$(BIN)/python -m tests.avx2
 
 # Any kernel will do that has NUMA and cgroup v2 built in, as Debian's for virtual machines has.
 $(NUMA)/vmlinuz:

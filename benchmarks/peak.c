@@ -2,11 +2,16 @@
  *
  * usage: peak SECONDS CPU...     one pinned thread per CPU, all at once, per kernel
  * prints: NAME GIGA-OPERATIONS-PER-SECOND (all CPUs together, multiply and add counted), for each
- *         of fp32, bf16, int8, amx_bf16 and amx_int8 that this CPU has
+ *         of fp32, bf16, int8, amx_bf16 and amx_int8 that this CPU has; fp32 and int8 by the widest
+ *         instructions it has, from AVX2 on
  *
  * Chains: an FMA takes 4 cycles and two start per cycle, so 8 chains are the least; vdpbf16ps takes
- * longer and needs 24 to show its rate. vpdpbusd spills registers with 24, so it has 12. AMX has
- * eight tile registers: four sums, two tiles of either factor, each pair used once a round.
+ * longer and needs 24 to show its rate. vpdpbusd spills registers with 24, so it has 12, and AVX2
+ * has 16 registers in all. AMX has eight tile registers: four sums, two tiles of either factor, each
+ * pair used once a round.
+ *
+ * int8 without VNNI: vpmaddubsw, vpmaddwd and vpaddd do together what vpdpbusd does alone, as in
+ * oneDNN's kernels for such CPUs. Only the addition waits for the one before it.
  */
 #define _GNU_SOURCE
 #include <cpuid.h>
@@ -62,6 +67,27 @@ KERNEL(run_int8, "avx512f,avx512vnni", 12, __m512i, _mm512_setzero_si512(),
        __asm__ volatile("" : "+v"(a), "+v"(b)),
        sum[chain] = _mm512_dpbusd_epi32(sum[chain], a, b), KEEP)
 
+KERNEL(run_fp32_avx2, "avx2,fma", 12, __m256, _mm256_setzero_ps(),
+       __m256 a = _mm256_set1_ps(1.0f); __m256 b = _mm256_set1_ps(0.5f);
+       __asm__ volatile("" : "+v"(a), "+v"(b)),
+       sum[chain] = _mm256_fmadd_ps(a, b, sum[chain]), KEEP)
+KERNEL(run_int8_avx_vnni, "avx2,avxvnni", 12, __m256i, _mm256_setzero_si256(),
+       __m256i a = _mm256_set1_epi8(1); __m256i b = a;
+       __asm__ volatile("" : "+v"(a), "+v"(b)),
+       sum[chain] = _mm256_dpbusd_avx_epi32(sum[chain], a, b), KEEP)
+
+/* As intrinsics they would be moved out of the loop: the factors never change. */
+#define MULTIPLY_ADD_BYTES                                                                  \
+    __asm__ volatile("vpmaddubsw %3, %2, %1\n\tvpmaddwd %4, %1, %1\n\tvpaddd %1, %0, %0"    \
+                     : "+v"(sum[chain]), "=&v"(pairs) : "v"(a), "v"(b), "v"(ones))
+
+KERNEL(run_int8_avx512, "avx512f,avx512bw", 12, __m512i, _mm512_setzero_si512(),
+       __m512i a = _mm512_set1_epi8(1); __m512i b = a; __m512i ones = _mm512_set1_epi16(1);
+       __m512i pairs, MULTIPLY_ADD_BYTES, KEEP)
+KERNEL(run_int8_avx2, "avx2", 12, __m256i, _mm256_setzero_si256(),
+       __m256i a = _mm256_set1_epi8(1); __m256i b = a; __m256i ones = _mm256_set1_epi16(1);
+       __m256i pairs, MULTIPLY_ADD_BYTES, KEEP)
+
 /* Every tile has 16 rows of 64 bytes: 16 x 16 sums of 32 bits, factors of 32 bf16 or 64 int8. */
 __attribute__((target("amx-tile"))) static void load_tiles(void) {
     struct {
@@ -100,17 +126,47 @@ __attribute__((target("amx-tile"))) static void load_tiles(void) {
 TILE_KERNEL(run_amx_bf16, "amx-bf16", _tile_dpbf16ps)
 TILE_KERNEL(run_amx_int8, "amx-int8", _tile_dpbusd)
 
-/* Operations of one call: chains x multiply-adds per instruction x 2. */
+/* AMX needs the system's permission for its large registers: ARCH_REQ_XCOMP_PERM (0x1023) of
+ * XTILEDATA (18), Documentation/arch/x86/xstate.rst. CPUID 7, EDX: 22 is AMX-BF16, 25 AMX-INT8. */
+static int has_amx(int bit) {
+    unsigned eax, ebx, ecx, edx;
+    if (!__get_cpuid_count(7, 0, &eax, &ebx, &ecx, &edx)) return 0;
+    if (!(edx >> 24 & 1) || !(edx >> bit & 1)) return 0;
+    return syscall(SYS_arch_prctl, 0x1023, 18) == 0;
+}
+
+static int has_amx_bf16(void) { return has_amx(22); }
+static int has_amx_int8(void) { return has_amx(25); }
+static int has_avx2(void) { return __builtin_cpu_supports("avx2"); }
+static int has_fma(void) { return has_avx2() && __builtin_cpu_supports("fma"); }
+static int has_avx512(void) { return __builtin_cpu_supports("avx512f"); }
+static int has_avx512bw(void) { return has_avx512() && __builtin_cpu_supports("avx512bw"); }
+static int has_avx512_vnni(void) { return __builtin_cpu_supports("avx512vnni"); }
+static int has_avx512_bf16(void) { return __builtin_cpu_supports("avx512bf16"); }
+
+/* CPUID 7, subleaf 1, EAX bit 4. */
+static int has_avx_vnni(void) {
+    unsigned eax, ebx, ecx, edx;
+    return has_avx2() && __get_cpuid_count(7, 1, &eax, &ebx, &ecx, &edx) && (eax >> 4 & 1);
+}
+
+/* Operations of one call: chains x multiply-adds per instruction (of int8 without VNNI: per three)
+ * x 2. Of the kernels of one name the first that the CPU has is run. */
 static const struct kernel {
     const char *name;
+    int (*supported)(void);
     void (*run)(void);
     double operations;
 } kernels[] = {
-    {"fp32", run_fp32, 12.0 * 16 * 2 * ROUNDS},
-    {"bf16", run_bf16, 24.0 * 32 * 2 * ROUNDS},
-    {"int8", run_int8, 12.0 * 64 * 2 * ROUNDS},
-    {"amx_bf16", run_amx_bf16, 4.0 * 16 * 16 * 32 * 2 * ROUNDS},
-    {"amx_int8", run_amx_int8, 4.0 * 16 * 16 * 64 * 2 * ROUNDS},
+    {"fp32", has_avx512, run_fp32, 12.0 * 16 * 2 * ROUNDS},
+    {"fp32", has_fma, run_fp32_avx2, 12.0 * 8 * 2 * ROUNDS},
+    {"bf16", has_avx512_bf16, run_bf16, 24.0 * 32 * 2 * ROUNDS},
+    {"int8", has_avx512_vnni, run_int8, 12.0 * 64 * 2 * ROUNDS},
+    {"int8", has_avx_vnni, run_int8_avx_vnni, 12.0 * 32 * 2 * ROUNDS},
+    {"int8", has_avx512bw, run_int8_avx512, 12.0 * 64 * 2 * ROUNDS},
+    {"int8", has_avx2, run_int8_avx2, 12.0 * 32 * 2 * ROUNDS},
+    {"amx_bf16", has_amx_bf16, run_amx_bf16, 4.0 * 16 * 16 * 32 * 2 * ROUNDS},
+    {"amx_int8", has_amx_int8, run_amx_int8, 4.0 * 16 * 16 * 64 * 2 * ROUNDS},
 };
 
 struct job {
@@ -134,24 +190,6 @@ static void *work(void *argument) {
     return NULL;
 }
 
-/* AMX needs the system's permission for its large registers: ARCH_REQ_XCOMP_PERM (0x1023) of
- * XTILEDATA (18), Documentation/arch/x86/xstate.rst. CPUID 7, EDX: 22 is AMX-BF16, 25 AMX-INT8. */
-static int has_amx(int bit) {
-    unsigned eax, ebx, ecx, edx;
-    if (!__get_cpuid_count(7, 0, &eax, &ebx, &ecx, &edx)) return 0;
-    if (!(edx >> 24 & 1) || !(edx >> bit & 1)) return 0;
-    return syscall(SYS_arch_prctl, 0x1023, 18) == 0;
-}
-
-static int supported(const char *name) {
-    __builtin_cpu_init();
-    if (!strcmp(name, "amx_bf16")) return has_amx(22);
-    if (!strcmp(name, "amx_int8")) return has_amx(25);
-    if (name[0] == 'f') return __builtin_cpu_supports("avx512f");
-    if (name[0] == 'b') return __builtin_cpu_supports("avx512bf16");
-    return __builtin_cpu_supports("avx512vnni");
-}
-
 int main(int count, char **words) {
     int cpus = count - 2;
     if (cpus < 1) {
@@ -161,8 +199,11 @@ int main(int count, char **words) {
     seconds = atof(words[1]);
     pthread_t *threads = calloc((size_t)cpus, sizeof *threads);
     struct job *jobs = calloc((size_t)cpus, sizeof *jobs);
+    __builtin_cpu_init();
+    const char *done = "";
     for (size_t k = 0; k < sizeof kernels / sizeof *kernels; k++) {
-        if (!supported(kernels[k].name)) continue;
+        if (!strcmp(kernels[k].name, done) || !kernels[k].supported()) continue;
+        done = kernels[k].name;
         double rate = 0;
         pthread_barrier_init(&barrier, NULL, (unsigned)cpus);
         for (int i = 0; i < cpus; i++) {

@@ -1,6 +1,7 @@
 """Models made once for all tests of this folder: the full one, and thin ones of an eighth."""
 
 import importlib.util
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -29,6 +30,10 @@ from resnet50_bench.model.recipes import find_recipe
 from resnet50_bench.model.toolchain import prepare_graph, read_graph
 
 THIN = 8
+
+# As in every process that r50 starts, and before TensorFlow is imported: by itself it uses oneDNN
+# only where the CPU has VNNI or more, and its 8-bit convolutions exist nowhere else.
+os.environ["TF_ENABLE_ONEDNN_OPTS"] = "1"
 
 
 class FittedModels:
@@ -83,6 +88,11 @@ def _require_tensorflow() -> None:
         pytest.skip("TensorFlow is not installed: pip install 'resnet50-bench[tensorflow]'")
 
 
+def _require_a_quick_cpu() -> None:
+    if os.environ.get("R50_TEST_AVX2"):
+        pytest.skip("full width takes a minute an image on an emulated CPU")
+
+
 @pytest.fixture(scope="session")
 def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Where `r50` keeps models whose R50_CACHE_DIR is the folder above."""
@@ -93,6 +103,7 @@ def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def full_model(cache: Path) -> PreparedModel:
     """The generated ResNet-50 of seed 0, prepared for float32."""
     _require_tensorflow()
+    _require_a_quick_cpu()
     return prepare(ModelSource.generated(0), Precision.AVX_FP32, cache, lambda _: None)
 
 

@@ -6,10 +6,12 @@ from dataclasses import replace
 import cv2
 import numpy as np
 import pytest
+from tests.engines.fusion import fuses_bfloat16
 
 from resnet50_bench.config import Precision
 from resnet50_bench.engines.base import LoadRequest
 from resnet50_bench.engines.onednn import parse_trace
+from resnet50_bench.engines.tensorflow import find_unfused
 from resnet50_bench.errors import ModelError
 from resnet50_bench.host.amx_probe import probe_amx
 from resnet50_bench.host.machine import read_host
@@ -94,12 +96,20 @@ def test_int8_convolutions_hold_their_sums_and_stay_close_to_float32(thin_model,
 
 
 @pytest.mark.parametrize("style", STYLES)
-def test_bfloat16_is_fused_as_float32_and_stays_close_to_it(thin_model, tmp_path, style):
+def test_bfloat16_is_fused_where_onednn_has_it_and_stays_close_to_float32(
+    thin_model, tmp_path, style
+):
     prepared = prepare_thin(thin_model.build(**style), BF16, tmp_path / "model.pb")
-    assert prepared.notes == ()
-    assert prepared.fused_ops["Conv2D[BiasAdd,Add,Relu]"] == 16
+    fused = fuses_bfloat16()
+    alone = {} if fused else {"Conv2D": 53, "BiasAdd": 53, "Add": 16, "Relu": 49}
+    assert find_unfused(prepared.fused_ops) == alone
+    assert prepared.fused_ops.get("Conv2D[BiasAdd,Add,Relu]", 0) == 16 * fused
+    assert [note for note in prepared.notes if "fused with nothing" in note] == [
+        f"{count} operations {name} are fused with nothing" for name, count in alone.items()
+    ]
+    assert (prepared.notes == ()) == fused
     assert prepared.arithmetic == Arithmetic(
-        convolutions={"bfloat16": 53}, fused_sums=16, float32_ops=FLOAT32_OPS
+        convolutions={"bfloat16": 53}, fused_sums=16 * fused, float32_ops=FLOAT32_OPS
     )
     assert prepared.agreement.bound is None
     assert 1e-3 < prepared.agreement.logits_relative_l2 < 0.08

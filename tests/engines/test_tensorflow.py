@@ -9,7 +9,7 @@ import pytest
 
 from resnet50_bench.config import Precision
 from resnet50_bench.engines.base import LoadRequest
-from resnet50_bench.engines.tensorflow import ENGINE, count_fused_ops, plan_pool
+from resnet50_bench.engines.tensorflow import ENGINE, count_fused_ops, find_unfused, plan_pool
 from resnet50_bench.errors import ConfigError, ModelError
 from resnet50_bench.instance.streams import Stream
 from resnet50_bench.model.graph.probe import plan_probe_images
@@ -300,3 +300,9 @@ def test_fused_operations_are_counted_by_what_they_hold():
         "QuantizedMaxPool": 1,
         "Softmax": 1,
     }
+
+
+def test_what_could_be_inside_of_a_convolution_and_is_not():
+    assert find_unfused({"Conv2D[BiasAdd,Relu]": 33, "MatMul[BiasAdd]": 1, "MaxPool": 1}) == {}
+    left = {"Add": 16, "Conv2D[BiasAdd]": 20, "Relu": 16, "Softmax": 1}
+    assert find_unfused(left) == {"Add": 16, "Relu": 16}

@@ -29,6 +29,7 @@ CALLERS_OPTION = "callers"
 
 _ONEDNN_PREFIXES = ("_MklNative", "_Mkl")
 _PLUMBING = frozenset({"Const", "_Arg", "_Retval", "NoOp", "Placeholder", "Identity"})
+_FUSIBLE = ("Conv2D", "BiasAdd", "Add", "AddV2", "Relu", "Pad", "Transpose")
 _INT8_CONVOLUTION = "QuantizedConv2D"
 _INT8_FUSED = re.compile("Bias|Sum|Relu|Requantize")
 _FPMATH_MODE = {
@@ -242,6 +243,15 @@ def count_fused_ops(nodes: Iterable[Any]) -> dict[str, int]:
             name = name.removeprefix("PadWith")
         counts[_describe_operation(name, node)] += 1
     return dict(sorted(counts.items()))
+
+
+def find_unfused(fused_ops: Mapping[str, int]) -> dict[str, int]:
+    """Return those of `count_fused_ops` that could be a part of a convolution, and are not.
+
+    Each of them reads and writes all activations once more. Which there are depends on the CPU:
+    TensorFlow fuses nothing in a data type for which oneDNN has no kernels there.
+    """
+    return {name: fused_ops[name] for name in _FUSIBLE if name in fused_ops}
 
 
 def _describe_operation(name: str, node: Any) -> str:

@@ -38,13 +38,19 @@ Report: TypeAlias = "Callable[[bytes, tuple[tuple[int, str], ...]], None]"
 
 @dataclass(slots=True)
 class Timings:
-    """Begin and end of every query, in the order of the ends, and the time before it in which its
-    images were read and decoded.
+    """Begin and end of every query, in the order of the ends once `evaluate` has returned, and the
+    time before it in which its images were read and decoded.
     """
 
     prepare_ns: list[int] = field(default_factory=list)
     start_ns: list[int] = field(default_factory=list)
     end_ns: list[int] = field(default_factory=list)
+
+    def sort(self) -> None:
+        """Order the queries by their ends: streams note theirs a moment later, in any order."""
+        order = sorted(range(len(self.end_ns)), key=self.end_ns.__getitem__)
+        for values in (self.prepare_ns, self.start_ns, self.end_ns):
+            values[:] = [values[place] for place in order]
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +91,7 @@ def evaluate(
     for done in pending:
         done.result()
     run.report_rest()
+    timings.sort()
 
 
 class _Evaluation:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 from importlib import metadata
@@ -28,6 +29,9 @@ if TYPE_CHECKING:
 
 _DISTRIBUTIONS = ("tensorflow-cpu", "tensorflow", "tensorflow-cpu-aws", "intel-tensorflow")
 _INSTALL_ADVICE = "pip install 'resnet50-bench[tensorflow]'"
+_CPU_LACKS = "instructions, but these aren't available on your machine"
+"""From TensorFlow's cpu_feature_guard.cc, where it gets as far as that."""
+
 _TAIL_BYTES = 2000
 
 
@@ -60,7 +64,8 @@ def run_toolchain(
 
     Raises:
         ModelError: the task failed, or the child did.
-        HostError: the child cannot be started, or what it made cannot be written.
+        HostError: the child cannot be started, what it made cannot be written, or TensorFlow cannot
+            run on this CPU.
     """
     answers_fd, child_fd = os.pipe()
     # In memory: no disk has to have room for it.
@@ -144,6 +149,12 @@ def _conclude(last: ToolchainAnswer | None, exit_code: int, log: BinaryIO) -> To
         raise ModelError(
             "preparing a model needs TensorFlow, which cannot be imported",
             _INSTALL_ADVICE,
+        )
+    if exit_code == -signal.SIGILL or _CPU_LACKS in tail:
+        raise HostError(
+            "preparing a model needs TensorFlow, which cannot run on this CPU: it lacks "
+            "instructions that TensorFlow was compiled for, AVX among them",
+            "`r50 doctor` says what this machine can run",
         )
     error = find_error(tail)
     why = f": {error}" if error is not None else ""

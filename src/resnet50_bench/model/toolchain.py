@@ -20,7 +20,7 @@ import numpy as np
 import resnet50_bench
 from resnet50_bench.data.profiles import BACKGROUND_CLASSES
 from resnet50_bench.engines.base import LoadRequest
-from resnet50_bench.engines.tensorflow import ENGINE, INPUT_NAME, OUTPUT_NAME
+from resnet50_bench.engines.tensorflow import ENGINE, INPUT_NAME, OUTPUT_NAME, find_unfused
 from resnet50_bench.errors import HostError, ModelError, OutputError
 from resnet50_bench.model.agreement.answers import compare_answers
 from resnet50_bench.model.agreement.gate import find_worst, require_right
@@ -223,11 +223,9 @@ def plan_fusion_notes(found: dict[str, int], expected: dict[str, int]) -> tuple[
         for name, count in expected.items()
         if found.get(name, 0) != count
     ]
-    left_alone = ("Conv2D", "BiasAdd", "Add", "AddV2", "Relu", "Pad", "Transpose")
     notes += [
-        f"{found[name]} operations {name} are fused with nothing"
-        for name in left_alone
-        if name in found
+        f"{count} operations {name} are fused with nothing"
+        for name, count in find_unfused(found).items()
     ]
     return tuple(notes)
 

@@ -20,6 +20,10 @@ if TYPE_CHECKING:
 _NO_WEIGHT_SHARING = frozenset({Precision.AVX_FP32, Precision.AMX_BFLOAT32})
 """The workload's README: "not supported weight sharing"."""
 
+_ONEDNN_SWITCH = "TF_ENABLE_ONEDNN_OPTS"
+_OFF = frozenset({"0", "false"})
+"""As TensorFlow's env_var.cc reads them; anything else leaves oneDNN on, as r50 sets it."""
+
 
 def find_conflicts(config: RunConfig, named: Mapping[str, str]) -> list[str]:
     """Say which parameters exclude each other.
@@ -49,6 +53,13 @@ def _find_pointless(config: RunConfig, named: Mapping[str, str]) -> list[str]:
     problems = []
     if config.calibration is not None and "int8" not in config.precision.value:
         problems.append(f"{named['calibration']} has a meaning for int8 only: leave it out")
+    switch = config.customer_env.get(_ONEDNN_SWITCH, "1")
+    is_int8 = "int8" in config.precision.value and config.engine != "null"
+    if is_int8 and switch.lower() in _OFF:
+        problems.append(
+            f"{named['customer_env']} {_ONEDNN_SWITCH}={switch}: TensorFlow has 8-bit convolutions "
+            "in oneDNN alone: leave it out, or use another precision"
+        )
     if config.timeout_s is not None and config.timeout_s * 1e9 <= plan_workload(config).min_time_ns:
         problems.append(
             f"{named['timeout_s']} {config.timeout_s:g} is no longer than the minimum time to "

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from resnet50_bench.engines.tensorflow import find_unfused
 from resnet50_bench.report.kpi.text import list_parameters
 from resnet50_bench.report.terminal.accuracy import summarize_accuracy
 from resnet50_bench.report.terminal.contention import summarize_contention
@@ -33,6 +34,7 @@ def summarize(record: Record, folder: Path) -> dict[str, Any]:
         "parameters": dict(list_parameters(record)),
         "precision_proof": msgspec.to_builtins(prove(record)),
         "emulated": record.emulated,
+        "not_fused": find_unfused(record.fused_ops),
         "kpis": _summarize_kpis(kpis),
         "accuracy": summarize_accuracy(record),
         "contention": summarize_contention(record, kpis),

@@ -7,12 +7,13 @@ other has the trace of one batch per instance, `trace_000.log`, which proves its
 from __future__ import annotations
 
 import itertools
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import Enum
 from typing import TYPE_CHECKING, BinaryIO
 
 from resnet50_bench.engines import load_engine
 from resnet50_bench.engines.onednn import Trace, parse_trace
+from resnet50_bench.engines.tensorflow import find_unfused
 from resnet50_bench.errors import RecordError, RequestError
 from resnet50_bench.host.machine import format_cpu_list
 from resnet50_bench.instance.job import (
@@ -76,6 +77,8 @@ class Profile:
         queries: how many were measured; None when other work is counted too.
         query_ms: what the queries took together, begin to end; None likewise, and where a query is
             split among threads whose primitives run side by side.
+        not_fused: the operations that could be a part of a convolution and are not, and how many
+            the graph as executed has; oneDNN's lines do not tell of them.
     """
 
     part: Part
@@ -84,6 +87,7 @@ class Profile:
     total_ms: float
     queries: int | None
     query_ms: float | None
+    not_fused: dict[str, int] = field(default_factory=dict)
 
 
 def find_kernel_logs(
@@ -162,6 +166,7 @@ def read_profile(
         total_ms=sum(item.time_ms for item in trace.problems),
         queries=queries,
         query_ms=query_ms,
+        not_fused=find_unfused(record.fused_ops),
     )
 
 

@@ -290,6 +290,12 @@ class Record:
     contention: Contention | None = None
 
     @property
+    def fused_ops(self) -> dict[str, int]:
+        """The operations of the graph as an instance executed it; {} when none told."""
+        seen = (item.evidence.fused_ops for item in self.instances if item.evidence)
+        return next(seen, {})
+
+    @property
     def planned_instances(self) -> int:
         """How many instances there were to be, on all hosts together."""
         return len(self.placement.slots) * max(1, len(self.launch.hosts))

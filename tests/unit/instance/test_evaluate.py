@@ -49,9 +49,9 @@ def answer_position(images):
     return scores
 
 
-def run(count, size, streams=1, unreadable=(), query=answer_position):
+def run(count, size, streams=1, unreadable=(), query=answer_position, *, timings=None):
     batches = [range(first, min(first + size, count)) for first in range(0, count, size)]
-    reports, timings = [], Timings()
+    reports, timings = [], timings or Timings()
     model = Model(query)
     cpu = min(os.sched_getaffinity(0))
     workers = [Stream((cpu,), model) for _ in range(streams)]
@@ -82,6 +82,32 @@ def test_every_image_is_answered_once_with_its_own_answer(count, size, streams):
     assert unreadable == {}
     batches = -(-count // size)
     assert [len(timings.prepare_ns), len(timings.start_ns), len(timings.end_ns)] == [batches] * 3
+    assert timings.end_ns == sorted(timings.end_ns)
+
+
+def test_queries_are_in_the_order_of_their_ends_however_late_a_stream_notes_its_own(monkeypatch):
+    ended, noted = threading.Event(), threading.Event()
+
+    class Ends(list):
+        def append(self, value):
+            super().append(value)
+            noted.set()
+
+    def pack(batch, scores, unreadable):
+        if 0 in batch:  # has ended, and is noted only after the other
+            ended.set()
+            assert noted.wait(TIMEOUT_S)
+        return pack_scores(batch, scores, unreadable)
+
+    def query(images):
+        if images[0, 0, 0, 0] > 0:
+            assert ended.wait(TIMEOUT_S)
+        return answer_position(images)
+
+    monkeypatch.setattr("resnet50_bench.instance.evaluate.pack_scores", pack)
+    timings = Timings([], [], Ends())
+    run(8, 4, streams=2, query=query, timings=timings)
+    assert len(timings.end_ns) == 2
     assert timings.end_ns == sorted(timings.end_ns)
 
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from resnet50_bench.errors import ModelError
+from resnet50_bench.errors import HostError, ModelError
 from resnet50_bench.model import child
 from resnet50_bench.model.manifest import ModelSource
 from resnet50_bench.model.protocol import ToolchainRequest
@@ -72,6 +72,23 @@ def test_a_crash_tells_the_exit_code_and_the_last_output():
 def test_a_killed_child_tells_the_signal_even_after_half_an_answer():
     with pytest.raises(ModelError, match="was killed by signal 9 without an answer"):
         run("""answers.write('{"fini'); answers.flush(); os.kill(os.getpid(), 9)""")
+
+
+@pytest.mark.parametrize(
+    "end",
+    [
+        "os.kill(os.getpid(), 4)",  # SIGILL, as on a Nehalem
+        """
+        print("F cpu_feature_guard.cc:111] The TensorFlow library was compiled to use AVX "
+              "instructions, but these aren't available on your machine.", file=sys.stderr)
+        os.abort()
+        """,
+    ],
+)
+def test_a_cpu_that_cannot_run_tensorflow_is_named(end):
+    with pytest.raises(HostError, match="TensorFlow, which cannot run on this CPU") as caught:
+        run(end)
+    assert "r50 doctor" in (caught.value.advice or "")
 
 
 def test_an_answer_before_a_crash_does_not_count():

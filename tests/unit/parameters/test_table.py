@@ -361,6 +361,21 @@ class TestAllocator:
         assert make(ALLOCATOR="jemalloc", CUSTOMER_ENV="LD_LIBRARY_PATH=/x").customer_env
 
 
+class TestOneDnnSwitch:
+    @pytest.mark.parametrize("off", ["0", "false", "False"])
+    def test_eight_bits_need_it_on(self, off):
+        assert problems(PRECISION="avx_int8", CUSTOMER_ENV=f"TF_ENABLE_ONEDNN_OPTS={off}") == (
+            f"--set CUSTOMER_ENV TF_ENABLE_ONEDNN_OPTS={off}: TensorFlow has 8-bit convolutions in "
+            "oneDNN alone: leave it out, or use another precision",
+        )
+
+    def test_other_precisions_and_engines_and_on_are_the_users_own(self):
+        off = {"CUSTOMER_ENV": "TF_ENABLE_ONEDNN_OPTS=0"}
+        assert make(**off).customer_env
+        assert make(PRECISION="avx_int8", ENGINE="null", **off).customer_env
+        assert make(PRECISION="avx_int8", CUSTOMER_ENV="TF_ENABLE_ONEDNN_OPTS=1").customer_env
+
+
 TEXTS = st.one_of(
     st.text(max_size=40),
     st.text("0123456789.-+ eE=AB'\"\\$_", max_size=30),

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from resnet50_bench.host.machine import format_cpu_list
 from resnet50_bench.printable import show_controls
 from resnet50_bench.report.styled import Line
-from resnet50_bench.report.terminal.run import print_rows
+from resnet50_bench.report.terminal.run import describe_unfused, print_rows
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -114,6 +114,7 @@ def summarize_profile(run: str, profile: Profile) -> dict[str, Any]:
             "runtime": trace.runtime,
             "isa": trace.effective_isa,
         },
+        "not_fused": profile.not_fused,
         "queries": profile.queries,
         "query_ms": profile.query_ms,
         "total_ms": profile.total_ms,
@@ -152,6 +153,7 @@ def _describe(run: str, profile: Profile) -> Iterator[tuple[str, str]]:
         f"{profile.part.value}; instance{'s' * (len(profile.instances) > 1)} {instances}",
     )
     yield "oneDNN", _describe_onednn(profile.trace)
+    yield from describe_unfused(profile.not_fused)
     if profile.queries is None or profile.query_ms is None:
         return
     yield (

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from resnet50_bench.config import DataType, Mode
+from resnet50_bench.engines.tensorflow import find_unfused
 from resnet50_bench.host.allocators import name_allocator
 from resnet50_bench.planning.model import describe_model
 from resnet50_bench.precision.isa import plan_meaning
@@ -25,7 +26,7 @@ from resnet50_bench.verdict.judge import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
     from pathlib import Path
 
     from rich.console import Console
@@ -81,6 +82,7 @@ def _describe_result(record: Record, *, verbose: bool) -> Iterator[Row]:
         yield "Model", describe_model(record.model)
     yield "Engine", _describe_engine(record)
     yield from _describe_precision(record)
+    yield from describe_unfused(find_unfused(record.fused_ops))
     yield "Images", _describe_images(record)
     hosts = record.launch.hosts
     on_each = [f"on each of {', '.join(hosts)}:"] if hosts else []
@@ -149,6 +151,13 @@ def _describe_precision(record: Record) -> Iterator[Row]:
     if proof.share is not None:
         text += f": {proof.share:.1%} of convolution time in {meaning.dtype} on {meaning.isa}"
     yield "Precision", text
+
+
+def describe_unfused(unfused: Mapping[str, int]) -> Iterator[tuple[str, str]]:
+    """What is computed outside of the convolutions and could be inside, see `find_unfused`."""
+    if unfused:
+        names = ", ".join(f"{count} x {name}" for name, count in unfused.items())
+        yield "Not fused", f"{names}: operations of their own, in each query"
 
 
 def _describe_images(record: Record) -> str | Sequence[str]:
@@ -241,9 +250,9 @@ def _describe_details(record: Record) -> Iterator[Row]:
             for kernel in kernels
         ]
         yield "Kernels", rows
-    fused = next((item.evidence.fused_ops for item in record.instances if item.evidence), {})
-    if fused:
-        yield "Executed ops", [f"{count:3d} x {name}" for name, count in fused.items()]
+    if record.fused_ops:
+        rows = [f"{count:3d} x {name}" for name, count in record.fused_ops.items()]
+        yield "Executed ops", rows
     launch = record.launch
     if launch.parent_cpu_ns is not None and launch.parent_wall_ns:
         share = launch.parent_cpu_ns / launch.parent_wall_ns

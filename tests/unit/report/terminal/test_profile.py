@@ -98,6 +98,14 @@ def test_what_oneDNN_does_not_say_of_itself():  # noqa: N802
     assert "oneDNN   version unknown\n" in render(make_profile(LINES[3:]))
 
 
+def test_what_stayed_outside_of_the_convolutions_is_told():
+    profile = make_profile(not_fused={"Add": 16, "Relu": 16})
+    assert "Not fused  16 x Add, 16 x Relu: operations of their own, in each query\n" in render(
+        profile
+    )
+    assert summarize_profile("a", profile)["not_fused"] == {"Add": 16, "Relu": 16}
+
+
 def test_as_json():
     summary = json.loads(json.dumps(summarize_profile("a", make_profile())))
     kernels, problems = summary.pop("kernels"), summary.pop("problems")
@@ -110,6 +118,7 @@ def test_as_json():
             "runtime": "threadpool",
             "isa": "Intel AVX-512, and Intel AMX",
         },
+        "not_fused": {},
         "queries": 2,
         "query_ms": 125.0,
         "total_ms": 100.0,
