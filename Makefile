@@ -13,7 +13,7 @@ TOGETHER := -n 2 --dist loadscope --no-loadscope-reorder
 # The tests start hundreds of processes; without this each would compile the sources again.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: bench test test-quick fuzz test-numa test-avx2 lint setup clean help
+.PHONY: bench test test-quick fuzz test-numa test-avx2 lint docs setup clean help
 
 help:  ## list these commands
 	@sed -n "s/^\([a-z0-9-]*\):.*## /  make \1	/p" Makefile
@@ -48,7 +48,10 @@ $(NUMA)/vmlinuz:
 	-cd $(NUMA) && dpkg -x linux-image-*.deb image && cp image/boot/vmlinuz-* vmlinuz
 	rm -rf $(NUMA)/image $(NUMA)/*.deb
 
-lint: setup
+docs: setup  ## the documentation as a site, in .site/index.html
+	$(BIN)/python -m sphinx -q -W --keep-going -b html -d .site/.trees docs .site
+
+lint: setup  ## style, types and the order of imports
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
@@ -64,4 +67,4 @@ $(STAMP): requirements.lock pyproject.toml
 	touch $(STAMP)
 
 clean:
-	rm -rf $(VENV) dist .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf $(VENV) dist .site .mypy_cache .ruff_cache .pytest_cache .hypothesis

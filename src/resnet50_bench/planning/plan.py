@@ -38,7 +38,6 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from resnet50_bench.config import Preprocessing
-    from resnet50_bench.contention.cpu_lock import CpuLock
     from resnet50_bench.data.sources import ImageRef, ImageSource
     from resnet50_bench.engines import Engine
     from resnet50_bench.host.machine import Host
@@ -98,7 +97,6 @@ class RunPlan:
         left_out: variables of the calling shell that the workers do not get.
         emulated: slower instructions stand in for the ones the CPU lacks.
         mpi: how MPI starts the instances; None when r50 does.
-        cpu_lock: holds the CPUs, where the caller does that for several runs.
     """
 
     config: RunConfig
@@ -118,7 +116,6 @@ class RunPlan:
     left_out: tuple[str, ...]
     emulated: bool
     mpi: MpiPlan | None = None
-    cpu_lock: CpuLock | None = None
 
     def describe_host(self) -> str:
         """The machine in one line."""

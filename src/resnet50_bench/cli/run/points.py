@@ -35,7 +35,6 @@ from resnet50_bench.errors import (
     join_problems,
 )
 from resnet50_bench.model import check_cache
-from resnet50_bench.planning.plan import RunPlan, plan_run
 from resnet50_bench.printable import show_controls
 from resnet50_bench.report.kpi.text import list_kpis
 from resnet50_bench.report.summary import summarize
@@ -43,10 +42,11 @@ from resnet50_bench.report.terminal.plan import print_plan, summarize_plan
 from resnet50_bench.report.terminal.run import print_result
 from resnet50_bench.report.terminal.sharing import contrast, render_contrast
 from resnet50_bench.results.record import read_record
+from resnet50_bench.session import door
 from resnet50_bench.session.contention import list_plan_cpus
-from resnet50_bench.session.run import RunResult, execute
+from resnet50_bench.session.finished import Run
+from resnet50_bench.session.run import Desk
 from resnet50_bench.session.run_folder import check_output
-from resnet50_bench.verdict.judge import judge
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -55,6 +55,7 @@ if TYPE_CHECKING:
     from resnet50_bench.cli.run.options import RunOptions
     from resnet50_bench.config import RunConfig
     from resnet50_bench.contention.cpu_lock import CpuLock, Held
+    from resnet50_bench.planning.plan import RunPlan
     from resnet50_bench.results.record import Record
 
 
@@ -62,10 +63,10 @@ def plan_point(config: RunConfig, output: Path) -> RunPlan:
     """Resolve a run, and see that what it makes can be kept.
 
     Raises:
-        R50Error: see `plan.plan_run`.
+        R50Error: see `door.plan`.
         HostError: the folder of runs cannot be written; or the cache, and a model is to go there.
     """
-    plan = plan_run(config, os.environ)
+    plan = door.plan(config)
     check_output(output)
     if plan.model_source is not None and plan.model is None:
         check_cache(plan.cache_dir)
@@ -96,7 +97,7 @@ def run_one(point: Point, options: RunOptions) -> int:
     """Measure one point and print its result; return the exit code."""
     plan = plan_point(point.config, options.output)
     with _hold([plan], wait=options.wait) as lock:
-        result = _measure(replace(plan, cpu_lock=lock), options.output)
+        result = _measure(plan, _make_desk(options.output, lock))
     return _tell(result, plan, as_json=options.as_json)
 
 
@@ -112,12 +113,12 @@ def run_contrast(point: Point, options: RunOptions) -> int:
         instances=sum(len(slot.streams) for slot in plan.placement.slots),
     )
     # What is wrong with it is said before anything is measured.
-    plans = [plan, plan_run(separate, os.environ)]
+    plans = [plan, door.plan(separate)]
     records, codes = [], []
     with _hold(plans, wait=options.wait) as lock:
         for config in (point.config, separate):
-            plan = replace(plan_run(config, os.environ), cpu_lock=lock)
-            result = _measure(plan, options.output)
+            plan = door.plan(config)
+            result = _measure(plan, _make_desk(options.output, lock))
             records.append(result.record)
             codes.append(_tell(result, plan, as_json=None if options.as_json else False))
     rows = contrast(*records)
@@ -145,9 +146,9 @@ def resume_one(folder: Path, options: RunOptions) -> int:
         raise RecordError(
             f"--resume {folder}: this run is complete", f"`r50 show {folder}` prints its result"
         )
-    plan = plan_run(record.config, os.environ)
+    plan = door.plan(record.config)
     with _hold([plan], wait=options.wait) as lock:
-        result = _measure(replace(plan, cpu_lock=lock), folder.parent, resume=folder)
+        result = _measure(plan, replace(_make_desk(folder.parent, lock), resume=folder))
     return _tell(result, plan, as_json=options.as_json)
 
 
@@ -158,8 +159,8 @@ def run_all(points: Sequence[Point], options: RunOptions) -> int:
 
     def measure(point: Point) -> Measured:
         print_line(_describe_number(point, points), err=True)
-        plan = replace(plan_run(point.config, os.environ), cpu_lock=lock)
-        result = _measure(plan, options.output)
+        plan = door.plan(point.config)
+        result = _measure(plan, _make_desk(options.output, lock))
         code = _tell(result, plan, as_json=None if options.as_json else False)
         return Measured(result.folder, code, _describe_kpi(result.record))
 
@@ -229,12 +230,17 @@ def _list_command() -> list[str]:
     return ["r50", *map(show_controls, sys.argv[1:])]
 
 
-def _measure(plan: RunPlan, output: Path, resume: Path | None = None) -> RunResult:
+def _make_desk(output: Path, lock: CpuLock) -> Desk:
+    """The run is asked from this command line."""
+    return Desk(output=output, command=_list_command(), lock=lock)
+
+
+def _measure(plan: RunPlan, desk: Desk) -> Run:
     with TerminalObserver() as observer:
         for warning in plan.warnings():
             observer.note(f"warning: {warning}")
         try:
-            return execute(plan, observer, output, _list_command(), resume)
+            return door.run(plan, observer=observer, desk=desk)
         except Interrupted as interruption:
             if interruption.folder is not None:
                 observer.note(f"interrupted; the record is in {interruption.folder}")
@@ -243,7 +249,7 @@ def _measure(plan: RunPlan, output: Path, resume: Path | None = None) -> RunResu
             raise
 
 
-def _tell(result: RunResult, plan: RunPlan, *, as_json: bool | None) -> int:
+def _tell(result: Run, plan: RunPlan, *, as_json: bool | None) -> int:
     """Print a result; say what of it could not be written, and where the rest is.
 
     Args:
@@ -266,7 +272,7 @@ def _tell(result: RunResult, plan: RunPlan, *, as_json: bool | None) -> int:
         problems.append(error)
     for problem in problems:
         print_error(problem)
-    code = judge(result.record).exit_code
+    code = result.verdict.exit_code
     return max(code, ExitCode.FAILURE) if problems else code
 
 

@@ -1,14 +1,13 @@
-"""The part of a run that is special to accuracy: what is still to see, and the answers so far."""
+"""A run that judges accuracy: what is still to see, and the answers so far."""
 
 from __future__ import annotations
 
 import hashlib
-import time
-from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from resnet50_bench.data.crops.store import find_crops, plan_crops_folder
 from resnet50_bench.instance.predictions import LABELED_CLASSES, unpack_rows
+from resnet50_bench.launch import run_workers
 from resnet50_bench.planning.evaluation import (
     EvaluationPlan,
     count_batches,
@@ -18,20 +17,24 @@ from resnet50_bench.planning.evaluation import (
 from resnet50_bench.planning.jobs import plan_evaluation_jobs
 from resnet50_bench.planning.plan import limit_instances
 from resnet50_bench.results.record import Evaluation
-from resnet50_bench.session.journal import JOURNAL_FILE, Journal, Origin, open_journal
+from resnet50_bench.session.contention import plan_tick_ns
+from resnet50_bench.session.journal import JOURNAL_FILE, Journal, Origin
+from resnet50_bench.session.trials import plan_trials
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Sequence
     from pathlib import Path
 
     from resnet50_bench.data.crops.store import Crops
-    from resnet50_bench.errors import OutputError
     from resnet50_bench.instance.job import Job, Predicted
+    from resnet50_bench.launch import Worker
     from resnet50_bench.planning.plan import RunPlan
+    from resnet50_bench.results.record import Trial
+    from resnet50_bench.session.setting import Setting
 
 
-class EvaluationRun:
-    """The evaluation of one run, new or resumed.
+class AccuracyTask:
+    """See `task.Task`; new, or resumed.
 
     Attributes:
         plan: of the run, with no more instances than there are batches left to see.
@@ -40,10 +43,14 @@ class EvaluationRun:
         resumed_images: how many images an interrupted part of the run has answered.
     """
 
-    def __init__(self, plan: RunPlan, evaluation: EvaluationPlan, journal: Journal) -> None:
+    warm_up = "load, warm up"
+
+    def __init__(
+        self, plan: RunPlan, evaluation: EvaluationPlan, journal: Journal, folder: Path
+    ) -> None:
         self._evaluation = evaluation
         self._journal = journal
-        self._begin_ns = time.monotonic_ns()
+        self._folder = folder
         size = plan.workload.batch_size
         images = len(evaluation.refs)
         self.remaining = plan_remaining(images, size, journal.positions())
@@ -61,31 +68,58 @@ class EvaluationRun:
         requests = plan_requests(self._evaluation, passes, self.remaining, shape, crops)
         return plan_evaluation_jobs(self.plan, requests)
 
-    @property
-    def problem(self) -> OutputError | None:
-        """Why the answers are no longer kept on the disk; None while they are."""
-        return self._journal.problem
-
-    def add(self, answers: Predicted) -> None:
+    def take(self, answers: Predicted) -> None:
         """Keep what a worker answered."""
         self._journal.add(answers)
         seen, right = self._count(answers.rows)
         self._seen += seen
         self._right += right
 
-    def begin(self) -> None:
-        """The workers were told to go: time counts from now."""
-        self._begin_ns = time.monotonic_ns()
+    def begin(self, workers: Sequence[Worker]) -> str:
+        """Say how many images are left."""
+        images = f"{len(self.remaining):,} images"
+        if self.crops is not None:
+            return f"classify {images}, preprocessed before"
+        return f"decode and classify {images}"
 
-    def describe_progress(self) -> tuple[str, float]:
-        """Return the progress for people, and the share that is done."""
+    def plan_tick_ns(self, workers: Sequence[Worker]) -> int:
+        """A look a second: how long it takes is not known."""
+        return plan_tick_ns(None)
+
+    def describe_progress(self, seconds: float) -> tuple[str, float]:
+        """By the images that are done."""
         total, done = len(self._evaluation.refs), len(self._journal.positions())
-        seconds = (time.monotonic_ns() - self._begin_ns) / 1e9
         rate = (done - self.resumed_images) / seconds
         left = f", {(total - done) / rate:.0f} s left" if rate > 0 else ""
         right = f", top-1 so far {self._right / self._seen:.2%}" if self._seen else ""
         text = f"{done:,} of {total:,} images, {max(rate, 0.0):.1f} images/s{left}{right}"
         return text, done / total
+
+    def find_warning(self) -> str | None:
+        """Say why the answers are no longer kept on the disk; None while they are."""
+        problem = self._journal.problem
+        return f"{problem.message}: {problem.advice}" if problem is not None else None
+
+    def explain(self, setting: Setting) -> tuple[Trial, ...]:
+        """Where the accuracy is far too low, answer a sample again, prepared in other ways."""
+        trials = plan_trials(self.plan, self.describe())
+        if trials is None:
+            return ()
+        setting.stages.note(
+            f"the accuracy is far below what is expected: try {trials.describe()} to find out why"
+        )
+        with setting.start(trials.jobs, trials.add) as workers:
+            run_workers(
+                workers,
+                setting.plan_deadlines(),
+                lambda *_: setting.stages.show_share(*trials.describe_progress()),
+                lambda _: None,
+            )
+        return trials.collect()
+
+    def forget(self) -> None:
+        """Remove the journal of a run whose record holds every answer."""
+        (self._folder / JOURNAL_FILE).unlink(missing_ok=True)
 
     def describe(self) -> Evaluation:
         """Return the answers so far, for the record."""
@@ -114,29 +148,6 @@ class EvaluationRun:
         return len(answers), right
 
 
-@contextmanager
-def open_evaluation(plan: RunPlan, folder: Path) -> Iterator[EvaluationRun | None]:
-    """Open the evaluation of a run, going on with the answers its folder holds; None without one.
-
-    Args:
-        plan: its model is prepared.
-        folder: of the run.
-
-    Raises:
-        RecordError: the folder holds answers of something else, or is in use.
-    """
-    if plan.evaluation is None:
-        yield None
-        return
-    with open_journal(folder, _describe_origin(plan, plan.evaluation)) as journal:
-        yield EvaluationRun(plan, plan.evaluation, journal)
-
-
-def forget_journal(folder: Path) -> None:
-    """Remove the journal of a run whose record holds every answer."""
-    (folder / JOURNAL_FILE).unlink(missing_ok=True)
-
-
 def plan_remaining(images: int, batch_size: int, done: frozenset[int]) -> tuple[int, ...]:
     """Return the images still to see, in whole batches, so that batches are what they were.
 
@@ -157,7 +168,8 @@ def _find_crops(plan: RunPlan) -> Crops | None:
     return find_crops(folder, plan.source, plan.preprocessing.value)
 
 
-def _describe_origin(plan: RunPlan, evaluation: EvaluationPlan) -> Origin:
+def describe_origin(plan: RunPlan, evaluation: EvaluationPlan) -> Origin:
+    """Return what decides the answers of a run."""
     settings = sorted(plan.config.engine_options.items())
     flags = hashlib.sha256(" ".join(sorted(plan.host.cpu_flags)).encode()).hexdigest()[:12]
     return Origin(

@@ -1,0 +1,107 @@
+"""The door for programs: what `import resnet50_bench` offers, and the command line uses, too."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from resnet50_bench.config import RunConfig
+from resnet50_bench.errors import RecordError
+from resnet50_bench.parameters.checking import check_config
+from resnet50_bench.planning.plan import RunPlan, plan_run
+from resnet50_bench.results.record import RECORD_FILE, read_record
+from resnet50_bench.session.finished import Run
+from resnet50_bench.session.run import Desk, execute
+from resnet50_bench.session.stages import Observer, Silence
+
+DEFAULT_OUTPUT = Path("runs")
+
+
+def plan(config: RunConfig) -> RunPlan:
+    """Resolve a run against this machine, without starting anything.
+
+    The dry run: the host is read, the precision checked, the images and labels opened, the cores
+    dealt out. What is found is in the plan's attributes, e.g. `placement.slots`, `workload`,
+    `expected_s`, `warnings()`.
+
+    Args:
+        config: what is asked; every field has a default.
+
+    Raises:
+        ConfigError: fields exclude one another, or one is missing.
+        PlacementError: the instances do not fit.
+        PrecisionError: this CPU cannot run the precision.
+        ModelError, DatasetError: the model or the images cannot be read.
+        R50Error: the base of these, and of whatever else a user is told.
+    """
+    return plan_run(check_config(config), os.environ)
+
+
+def run(
+    request: RunConfig | RunPlan,
+    *,
+    output: Path | str = DEFAULT_OUTPUT,
+    observer: Observer | None = None,
+    desk: Desk | None = None,
+) -> Run:
+    """Measure, and keep the record in a new folder below `output`.
+
+    Takes as long as the plan's `expected_s`, and runs as processes of their own: call it from the
+    main thread, which takes the signals that end a run. An invalid result is returned like a valid
+    one: look at `verdict` before you use a figure.
+
+    Args:
+        request: what is asked, or a plan made of it.
+        output: the folder of runs; made when it is not there.
+        observer: is told the progress; nobody, unless given.
+        desk: where the run is asked from, for those who hold a lock for several runs or go on with
+            an interrupted one; `output` is its own, then.
+
+    Raises:
+        R50Error: as `plan` does; or this machine failed before anything was measured.
+        Interrupted: by SIGINT, SIGTERM or SIGHUP; the record is written and no process is left.
+    """
+    planned = plan(request) if isinstance(request, RunConfig) else request
+    where = desk or Desk(output=Path(output), command=(f"{__package__.partition('.')[0]}.run",))
+    return execute(planned, observer or Silence(), where)
+
+
+def read_runs(
+    folder: Path | str, on_skipped: Callable[[Path, RecordError], None] | None = None
+) -> Iterator[Run]:
+    """Read the runs in and below a folder, one at a time, in the order of their names.
+
+    Nothing is kept of a run that was handed out, so that thousands take the memory of one.
+
+    Args:
+        folder: of one run, or one above those of many.
+        on_skipped: is told of a record that cannot be read, and why; it is passed over.
+
+    Raises:
+        RecordError: there is no such folder; or a record cannot be read and nobody is told.
+    """
+    top = Path(folder)
+    if not top.is_dir():
+        raise RecordError(f"no folder of runs at {top}", "name a folder in which runs were kept")
+    for place in _find_folders(top):
+        try:
+            record = read_record(place)
+        except RecordError as error:
+            if on_skipped is None:
+                raise
+            on_skipped(place, error)
+            continue
+        yield Run(place, record)
+
+
+def _find_folders(top: Path) -> Iterator[Path]:
+    """Return the folders that hold a record; what lies below one of them is its own affair."""
+    if (top / RECORD_FILE).is_file():
+        yield top
+        return
+    with os.scandir(top) as entries:
+        names = sorted(entry.name for entry in entries if entry.is_dir(follow_symlinks=False))
+    for name in names:
+        if not name.startswith("."):
+            yield from _find_folders(top / name)
