@@ -63,11 +63,11 @@ def test_the_wheel_measures_without_a_checkout(
         [home / "bin/python", "-c", "import resnet50_bench as it; print(it.__file__)"], home
     )
     assert Path(where.strip()).is_relative_to(home)
-    variables = {CACHE_VARIABLE: cache, "R50_LOCK_DIR": tmp_path}
+    variables = {CACHE_VARIABLE: cache.parent, "R50_LOCK_DIR": tmp_path}
     run([home / "bin" / "r50", *COMMAND], tmp_path, **variables)
     (done,) = read_runs(tmp_path / "runs")
     assert done.verdict.failures == ()
-    assert done.record.model == full_model.manifest
+    assert done.record.model == full_model.manifest  # found where it was prepared
 
 
 def list_versions() -> str:
