@@ -15,7 +15,7 @@ from resnet50_bench.config import CaseType, Mode, Platform, Precision
 from resnet50_bench.errors import CaseError, PlacementError, RequestError
 from resnet50_bench.parameters.table import FUNCTION, WORKLOAD, Setting
 from resnet50_bench.placement.slots import PlacementRequest, plan_placement
-from resnet50_bench.precision.isa import plan_runnable
+from resnet50_bench.precision.runnable import plan_runnable
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from resnet50_bench.host.amx_probe import AmxProbe
     from resnet50_bench.host.machine import Host
 
-_AVX2 = (Precision.AVX_FP32,)
+AVX2 = (Precision.AVX_FP32,)
 _VNNI = (Precision.AVX_FP32, Precision.AVX_INT8)
 _BF16 = (*_VNNI, Precision.AVX_BFLOAT16)
 _AMX = tuple(Precision)
@@ -130,7 +130,7 @@ PLATFORMS: tuple[PlatformMeaning, ...] = (
     PlatformMeaning(
         platform=Platform.MILAN,
         default_precision=Precision.AVX_FP32,
-        precisions=_AVX2,
+        precisions=AVX2,
         models=r"EPYC 7\w{2}3",
         flags=("avx2", "vaes"),
         lacking=("avx512f",),
@@ -140,7 +140,7 @@ PLATFORMS: tuple[PlatformMeaning, ...] = (
     PlatformMeaning(
         platform=Platform.AVX2,
         default_precision=Precision.AVX_FP32,
-        precisions=_AVX2,
+        precisions=AVX2,
         models="",
         flags=("avx2",),
         source="any other CPU with AVX2; the least TensorFlow's oneDNN kernels are made for",

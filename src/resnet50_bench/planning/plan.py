@@ -32,7 +32,8 @@ from resnet50_bench.planning.evaluation import (
     plan_evaluation,
 )
 from resnet50_bench.planning.model import find_model, find_model_source, plan_calibration
-from resnet50_bench.precision.isa import plan_meaning, require_runnable
+from resnet50_bench.precision.meaning import plan_meaning
+from resnet50_bench.precision.runnable import require_runnable
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -13,7 +13,8 @@ from resnet50_bench.errors import ExitCode
 from resnet50_bench.host.machine import format_cpu_list
 from resnet50_bench.interpreter import advise_import
 from resnet50_bench.placement.slots import PlacementRequest, plan_cores_per_instance_that_fits
-from resnet50_bench.precision.isa import Proof, ProofState, plan_meaning, plan_verdict
+from resnet50_bench.precision.meaning import plan_meaning
+from resnet50_bench.precision.proof import Proof, ProofState, plan_verdict
 from resnet50_bench.results.findings import Finding
 from resnet50_bench.results.kpi import Kpis, Window, reported, run_kpis
 from resnet50_bench.verdict.accuracy import check_accuracy, warn_of_accuracy

@@ -22,7 +22,7 @@ from resnet50_bench.cases.catalog import (
 )
 from resnet50_bench.config import CaseType, Mode, Platform, Precision
 from resnet50_bench.errors import CaseError, RequestError
-from resnet50_bench.precision.isa import default_precisions_on
+from resnet50_bench.precision.runnable import default_precisions_on
 from resnet50_bench.report.ctest_file import render_tests
 
 WORKLOAD = "resnet50v1_5_tensorflow_xeon_public"

@@ -12,7 +12,7 @@ from resnet50_bench.config import Mode, Precision
 from resnet50_bench.errors import PlacementError
 from resnet50_bench.host.machine import read_host
 from resnet50_bench.placement.slots import PlacementRequest, plan_placement
-from resnet50_bench.precision.isa import default_precisions_on
+from resnet50_bench.precision.runnable import default_precisions_on
 
 CAPTURED = Path(__file__).parents[2] / "hosts" / "captured"
 

@@ -23,7 +23,7 @@ from tests.records import (
 from resnet50_bench.config import CaseType, Mode, RunConfig
 from resnet50_bench.engines.base import KernelShare
 from resnet50_bench.host.memory_policy import MemoryPolicy
-from resnet50_bench.precision.isa import ProofState
+from resnet50_bench.precision.proof import ProofState
 from resnet50_bench.results.record import ExitCause, Launch, Record
 from resnet50_bench.verdict.judge import Finding, describe_loss, judge, merge_kernels, prove
 

@@ -8,7 +8,7 @@ from resnet50_bench.config import DataType, Mode
 from resnet50_bench.engines.tensorflow import find_unfused
 from resnet50_bench.host.allocators import name_allocator
 from resnet50_bench.planning.model import describe_model
-from resnet50_bench.precision.isa import plan_meaning
+from resnet50_bench.precision.meaning import plan_meaning
 from resnet50_bench.report.styled import Line
 from resnet50_bench.report.terminal.accuracy import describe_accuracy, describe_evaluated
 from resnet50_bench.report.terminal.contention import describe_contention
