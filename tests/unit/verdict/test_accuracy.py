@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import pytest
 from tests.records import make_evaluated, make_evaluation, make_manifest
+from tests.unit.verdict.runs import failures, warnings
 
 from resnet50_bench.config import DataType, Mode, RunConfig
 from resnet50_bench.instance.predictions import ROW
@@ -20,14 +21,6 @@ def ask(**changes: object) -> RunConfig:
         mode=Mode.ACCURACY, data_type=DataType.REAL, dataset="images", model="resnet.pb",
         cores_per_instance=2, instances=2, **changes,
     )  # fmt: skip
-
-
-def failures(record) -> list[str]:
-    return [finding.message for finding in judge(record).failures]
-
-
-def warnings(record) -> list[str]:
-    return [finding.message for finding in judge(record).warnings]
 
 
 def evaluate(answers, **asked):

@@ -20,7 +20,9 @@ from resnet50_bench.report.kpi.lines import UnusedLine
 from resnet50_bench.results.accuracy import compute_accuracy
 from resnet50_bench.results.kpi import Kpis, Latency, compute_pace, run_kpis, survivors_kpis
 from resnet50_bench.verdict.accuracy import is_subset
-from resnet50_bench.verdict.judge import LOST_INSTANCES_LINE, has_lost_instances, judge, prove
+from resnet50_bench.verdict.instances import LOST_INSTANCES_LINE, has_lost_instances
+from resnet50_bench.verdict.judge import judge
+from resnet50_bench.verdict.precision import prove
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
