@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING
 
 from resnet50_bench.config import CaseType, Mode, Platform, Precision
 from resnet50_bench.errors import CaseError, PlacementError, RequestError
-from resnet50_bench.parameters.table import FUNCTION, WORKLOAD, Setting
+from resnet50_bench.parameters.parameter import Setting
+from resnet50_bench.parameters.table import FUNCTION, WORKLOAD
 from resnet50_bench.placement.slots import PlacementRequest, plan_placement
 from resnet50_bench.precision.runnable import plan_runnable
 

@@ -19,11 +19,7 @@ from resnet50_bench.host.amx_probe import probe_amx
 from resnet50_bench.host.cpu_latency import check_limit
 from resnet50_bench.host.machine import read_host
 from resnet50_bench.launch import MpiPlan, plan_mpi
-from resnet50_bench.model import (
-    CalibrationRequest,
-    ModelSource,
-    default_cache_dir,
-)
+from resnet50_bench.model import CalibrationRequest, ModelSource, default_cache_dir
 from resnet50_bench.placement.layout import plan_fewer, plan_layout
 from resnet50_bench.planning.evaluation import (
     EvaluationPlan,

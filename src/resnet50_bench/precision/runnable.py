@@ -7,13 +7,7 @@ from typing import TYPE_CHECKING
 
 from resnet50_bench.config import Precision
 from resnet50_bench.errors import PrecisionError
-from resnet50_bench.precision.meaning import (
-    AVX2,
-    AVX2_VNNI_2,
-    AVX512,
-    list_missing,
-    plan_meaning,
-)
+from resnet50_bench.precision.meaning import AVX2, AVX2_VNNI_2, AVX512, list_missing, plan_meaning
 
 if TYPE_CHECKING:
     from collections.abc import Collection

@@ -18,13 +18,7 @@ from resnet50_bench.contention.cpu_lock import hold_cpus
 from resnet50_bench.contention.samples import Contention
 from resnet50_bench.errors import HostError, Interrupted, OutputError
 from resnet50_bench.host.cgroups import read_oom_kills
-from resnet50_bench.launch import (
-    Deadlines,
-    Worker,
-    ignore_answers,
-    run_workers,
-    wait_for_traces,
-)
+from resnet50_bench.launch import Deadlines, Worker, ignore_answers, run_workers, wait_for_traces
 from resnet50_bench.model import prepare
 from resnet50_bench.placement.layout import describe_size
 from resnet50_bench.planning.jobs import plan_jobs, plan_trace_jobs

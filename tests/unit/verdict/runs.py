@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from tests.records import (
-    make_record,
-)
+from tests.records import make_record
 
 from resnet50_bench.config import RunConfig
 from resnet50_bench.results.record import Record

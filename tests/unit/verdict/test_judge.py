@@ -1,11 +1,7 @@
 from __future__ import annotations
 
 import msgspec
-from tests.records import (
-    make_instance,
-    make_lost,
-    make_record,
-)
+from tests.records import make_instance, make_lost, make_record
 from tests.unit.verdict.runs import lost_run
 
 from resnet50_bench.results.record import Record

@@ -4,10 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from tests.records import (
-    make_instance,
-    make_record,
-)
+from tests.records import make_instance, make_record
 from tests.unit.verdict.runs import one_instance, warnings
 
 from resnet50_bench.config import CaseType, RunConfig

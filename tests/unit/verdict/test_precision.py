@@ -1,10 +1,7 @@
 from __future__ import annotations
 
 import pytest
-from tests.records import (
-    make_instance,
-    make_record,
-)
+from tests.records import make_instance, make_record
 from tests.unit.verdict.runs import failures, one_instance, warnings
 
 from resnet50_bench.config import RunConfig

@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, Any
 
 from resnet50_bench.cases.catalog import detect_platform
 from resnet50_bench.config import Mode, RunConfig
-from resnet50_bench.parameters.table import PARAMETERS, Parameter
+from resnet50_bench.parameters.parameter import Parameter
+from resnet50_bench.parameters.table import PARAMETERS
 from resnet50_bench.printable import join_lines
 from resnet50_bench.report.kpi.lines import UnusedLine
 from resnet50_bench.results.accuracy import compute_accuracy
