@@ -11,14 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from tests.hosts.synthetic import GIB, Machine
 
-from resnet50_bench.config import (
-    DataType,
-    Mode,
-    Precision,
-    RunConfig,
-    Workload,
-    plan_workload,
-)
+from resnet50_bench.config import DataType, Mode, Precision, RunConfig, Workload, plan_workload
 from resnet50_bench.data.feed import FeedReport
 from resnet50_bench.engines.base import KernelShare
 from resnet50_bench.host.memory_policy import MemoryPolicy
@@ -33,7 +26,9 @@ from resnet50_bench.model.manifest import (
     Manifest,
     PreparedGraph,
 )
-from resnet50_bench.placement.slots import PlacementRequest, Slot, plan_placement
+from resnet50_bench.placement.plan import plan_placement
+from resnet50_bench.placement.request import PlacementRequest
+from resnet50_bench.placement.slots import Slot
 from resnet50_bench.results.record import (
     Dataset,
     Evaluation,

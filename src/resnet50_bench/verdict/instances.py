@@ -9,7 +9,8 @@ from resnet50_bench.config import Mode
 from resnet50_bench.errors import ExitCode
 from resnet50_bench.host.machine import format_cpu_list
 from resnet50_bench.interpreter import advise_import
-from resnet50_bench.placement.slots import PlacementRequest, plan_cores_per_instance_that_fits
+from resnet50_bench.placement.plan import plan_cores_per_instance_that_fits
+from resnet50_bench.placement.request import PlacementRequest
 from resnet50_bench.results.findings import Finding
 from resnet50_bench.results.kpi import Kpis, Window, reported
 

@@ -9,7 +9,8 @@ from tests.records import make_lost, make_record
 
 from resnet50_bench.config import Mode, RunConfig
 from resnet50_bench.host.specs import describe_host
-from resnet50_bench.placement.slots import PlacementRequest, plan_placement
+from resnet50_bench.placement.plan import plan_placement
+from resnet50_bench.placement.request import PlacementRequest
 from resnet50_bench.verdict import instances
 from resnet50_bench.verdict.judge import judge
 

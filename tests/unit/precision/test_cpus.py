@@ -12,7 +12,8 @@ from rich.console import Console
 from tests.hosts.cpus import CPUS, EMULATED, PRECISIONS, REFUSED, Cpu, find_cpu, render_cpus
 from tests.hosts.synthetic import Machine, write_files, write_host
 
-from resnet50_bench.cases.catalog import design_cases, detect_platform, plan_case
+from resnet50_bench.cases.catalog import design_cases, plan_case
+from resnet50_bench.cases.platforms import detect_platform
 from resnet50_bench.config import Platform, Precision, RunConfig
 from resnet50_bench.engines.base import KernelShare
 from resnet50_bench.errors import PrecisionError

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import TYPE_CHECKING, Any
 
-from resnet50_bench.cases.catalog import detect_platform
+from resnet50_bench.cases.platforms import detect_platform
 from resnet50_bench.config import Mode, RunConfig
 from resnet50_bench.parameters.parameter import Parameter
 from resnet50_bench.parameters.table import PARAMETERS
