@@ -1,7 +1,7 @@
 from dataclasses import replace
 
 import pytest
-from tests.records import make_evaluated, make_evaluation, make_manifest, make_record
+from tests.records import make_accuracy_record, make_evaluation_of_zeros, make_manifest, make_record
 from tests.unit.verdict.runs import warnings
 
 from resnet50_bench.config import RunConfig
@@ -40,7 +40,7 @@ def test_an_accepted_loss_is_named_as_one():
 
 
 def test_beside_an_accuracy_the_accuracy_tells():
-    (finding,) = warn_of_model(keep(make_evaluated(make_evaluation([0] * 20)), 0.2))
+    (finding,) = warn_of_model(keep(make_accuracy_record(make_evaluation_of_zeros([0] * 20)), 0.2))
     assert finding.advice == "the accuracy above tells what that means"
 
 
