@@ -23,7 +23,7 @@ from resnet50_bench.errors import RequestError
 from resnet50_bench.host.amx_probe import probe_amx
 from resnet50_bench.host.cpu_latency import CpuLatencyLimit, check_limit
 from resnet50_bench.host.machine import Host, read_host
-from resnet50_bench.precision.isa import default_precisions_on
+from resnet50_bench.precision.runnable import default_precisions_on
 from run_openvino import HINTS, OpenVino
 
 QUERIES = 150

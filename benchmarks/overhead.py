@@ -25,7 +25,7 @@ from resnet50_bench.data.dummy import make_dummy_pool
 from resnet50_bench.engines.tensorflow import ENGINE
 from resnet50_bench.host.machine import read_host
 from resnet50_bench.model import ModelSource, default_cache_dir, prepare
-from resnet50_bench.precision.isa import plan_meaning
+from resnet50_bench.precision.meaning import plan_meaning
 from resnet50_bench.results.record import Record, read_record
 
 BATCH = 32

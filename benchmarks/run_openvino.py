@@ -14,7 +14,7 @@ from typing import Any
 from resnet50_bench.config import Precision
 from resnet50_bench.host.machine import Host
 from resnet50_bench.model import ModelSource, default_cache_dir, prepare
-from resnet50_bench.precision.isa import plan_meaning
+from resnet50_bench.precision.meaning import plan_meaning
 
 PACKAGES = ("openvino==2026.4.1", "nncf==3.4.0")
 HINTS = {

@@ -38,7 +38,9 @@ from resnet50_bench.instance.job import (
     encode,
 )
 from resnet50_bench.launch.local import Process
-from resnet50_bench.placement.slots import Placement, PlacementRequest, Slot, plan_placement
+from resnet50_bench.placement.plan import plan_placement
+from resnet50_bench.placement.request import PlacementRequest
+from resnet50_bench.placement.slots import Placement, Slot
 from resnet50_bench.report.terminal.placement_map import render_placement
 from resnet50_bench.results.kpi import run_kpis
 from resnet50_bench.results.record import Launch, Record, read_record, write_record

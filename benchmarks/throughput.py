@@ -21,7 +21,7 @@ from precisions import Configuration, measure
 from resnet50_bench.config import Precision
 from resnet50_bench.host.amx_probe import probe_amx
 from resnet50_bench.host.machine import read_host
-from resnet50_bench.precision.isa import default_precisions_on
+from resnet50_bench.precision.runnable import default_precisions_on
 from run_openvino import HINTS, OpenVino
 
 PER_CORE = (1, 8, 16)

@@ -11,14 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from tests.hosts.synthetic import GIB, Machine
 
-from resnet50_bench.config import (
-    DataType,
-    Mode,
-    Precision,
-    RunConfig,
-    Workload,
-    plan_workload,
-)
+from resnet50_bench.config import DataType, Mode, Precision, RunConfig, Workload, plan_workload
 from resnet50_bench.data.feed import FeedReport
 from resnet50_bench.engines.base import KernelShare
 from resnet50_bench.host.memory_policy import MemoryPolicy
@@ -33,7 +26,9 @@ from resnet50_bench.model.manifest import (
     Manifest,
     PreparedGraph,
 )
-from resnet50_bench.placement.slots import PlacementRequest, Slot, plan_placement
+from resnet50_bench.placement.plan import plan_placement
+from resnet50_bench.placement.request import PlacementRequest
+from resnet50_bench.placement.slots import Slot
 from resnet50_bench.results.record import (
     Dataset,
     Evaluation,
@@ -44,7 +39,7 @@ from resnet50_bench.results.record import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from resnet50_bench.host.machine import Host
     from resnet50_bench.results.record import ExitKind
@@ -57,6 +52,9 @@ FOUR_CORES = Machine(nodes=(4,))
 TWO_NODES = Machine(packages=2, nodes=(2,))
 
 Query = tuple[int, int]
+
+Answer = tuple[int, float]
+"""The most probable class, as a label 0..999, and its score; -1 is background."""
 
 
 def make_queries(begin_ns: int, count: int, duration_ns: int, gap_ns: int = 0) -> list[Query]:
@@ -259,52 +257,76 @@ def _plan_queries(config: RunConfig, workload: Workload) -> list[Query]:
     return make_queries(BEGIN_NS, count, duration_ns)
 
 
-def make_evaluation(answers: Sequence[int | None], **changes: Any) -> Evaluation:
-    """Answers to images that all show class 0: the class each was answered, None if unreadable.
+def name_image(number: int) -> str:
+    return f"ILSVRC2012_val_{number + 1:08d}.JPEG"
 
-    Args:
-        answers: 0..999 by image, in their order.
-        changes: fields of `Evaluation`.
-    """
-    rows = [
-        pack_row(
-            Prediction(place, (answer + 1, 1000, 999, 998, 997), (0.9, 0.04, 0.03, 0.02, 0.01))
-        )
-        for place, answer in enumerate(answers)
-        if answer is not None
-    ]
+
+def pack_answers(answers: Mapping[int, Answer | Sequence[int]], classes: int = 1001) -> bytes:
+    """Rows by position. An answer is a class and its score, or all five classes as a list."""
+    offset = classes - 1000
+    rows = []
+    for position, answer in answers.items():
+        if isinstance(answer, tuple):
+            first, score = answer
+            five = [first, *[(first + step) % 1000 for step in (7, 14, 21, 28)]]
+        else:
+            five, score = list(answer), 0.5
+        scores = (score, *[(1 - score) / 8] * 4)
+        rows.append(pack_row(Prediction(position, tuple(item + offset for item in five), scores)))
+    return b"".join(rows)
+
+
+def make_evaluation(
+    labels: Sequence[int],
+    answers: Mapping[int, Answer | Sequence[int]],
+    **changes: Any,
+) -> Evaluation:
+    """Answers by position, see `pack_answers`; images without one were not seen."""
     fields = {
         "preprocessing": "mlperf",
-        "labels_origin": "val_map.txt",
+        "labels_origin": "val_map.txt: 1000 classes",
         "classes": 1001,
-        "dataset_images": len(answers),
-        "images": tuple(f"ILSVRC2012_val_{place + 1:08d}.JPEG" for place in range(len(answers))),
-        "labels": (0,) * len(answers),
-        "rows": b"".join(rows),
-        "unreadable": tuple(
-            (place, "is empty") for place, answer in enumerate(answers) if answer is None
-        ),
+        "dataset_images": len(labels),
+        "images": tuple(name_image(number) for number in range(len(labels))),
+        "labels": tuple(labels),
+    } | changes
+    return Evaluation(**({"rows": pack_answers(answers, fields["classes"])} | fields))
+
+
+def make_evaluation_of_zeros(answers: Sequence[int | None], **changes: Any) -> Evaluation:
+    """Answers to images that all show class 0: the class each was answered, None if unreadable."""
+    read = {place: (item, 0.9) for place, item in enumerate(answers) if item is not None}
+    unreadable = tuple((place, "is empty") for place in range(len(answers)) if place not in read)
+    fields = {"unreadable": unreadable} | changes
+    return make_evaluation((0,) * len(answers), read, **fields)
+
+
+def make_accuracy_config(**changes: Any) -> RunConfig:
+    """What a run in accuracy mode is asked for, of two instances."""
+    fields = {
+        "mode": Mode.ACCURACY,
+        "data_type": DataType.REAL,
+        "dataset": "val.tar",
+        "model": "resnet50_v1.pb",
+        "cores_per_instance": 2,
+        "instances": 2,
     }
-    return Evaluation(**(fields | changes))
+    return RunConfig(**(fields | changes))
 
 
-def make_evaluated(
-    evaluation: Evaluation, config: RunConfig | None = None, **changes: Any
+def make_accuracy_record(
+    evaluation: Evaluation | None, config: RunConfig | None = None, **changes: Any
 ) -> Record:
     """A completed accuracy run of two instances, ten batches each in ten seconds.
 
     Each batch was read and decoded for 0.4 s, then classified for 0.6 s.
     """
-    config = config or RunConfig(
-        mode=Mode.ACCURACY,
-        data_type=DataType.REAL,
-        dataset="images",
-        model="resnet.pb",
-        cores_per_instance=2,
-        instances=2,
-    )
+    config = make_accuracy_config() if config is None else config
     queries = make_queries(BEGIN_NS + 400 * MS, 10, 600 * MS, gap_ns=400 * MS)
-    instances = [make_instance(k, queries, prepare_ns=(400 * MS,) * 10) for k in (0, 1)]
-    dataset = Dataset(path="images", description="folder images", images=20, skipped=())
-    fields = {"evaluation": evaluation, "dataset": dataset, "instances": tuple(instances)}
+    fields = {
+        "run_id": f"20260102T030405Z-accuracy-{config.precision.value}",
+        "evaluation": evaluation,
+        "instances": [make_instance(k, queries, prepare_ns=(400 * MS,) * 10) for k in (0, 1)],
+        "dataset": Dataset(path="val.tar", description="tar val.tar", images=10, skipped=()),
+    }
     return make_record(config, **(fields | changes))

@@ -10,9 +10,8 @@ from pathlib import Path
 
 import click
 import pytest
-from tests.answers import make_accuracy_record, make_evaluation
 from tests.archives import make_images, write_folder, write_tar
-from tests.records import make_record
+from tests.records import make_accuracy_config, make_accuracy_record, make_evaluation, make_record
 from tests.shards import image_example, write_shard
 
 from resnet50_bench.cli import r50
@@ -70,7 +69,9 @@ def desk(tmp_path_factory: pytest.TempPathFactory) -> Path:
     shutil.copy(ROOT / "tests/golden/latency.log.txt", desk / "old" / "benchmark_0.log")
     evaluation = make_evaluation([3, 4], {0: (3, 0.9), 1: (5, 0.8)})
     made = {"FP32": make_accuracy_record(evaluation), "NAME": make_record()}
-    made["INT8"] = make_accuracy_record(evaluation, Precision.AVX_INT8)
+    made["INT8"] = make_accuracy_record(
+        evaluation, make_accuracy_config(precision=Precision.AVX_INT8)
+    )
     dated = {run for _, line in COMMANDS for run in re.findall(r"runs/(2026\w+-\S+)", line)}
     for name, record in {**made, **dict.fromkeys(dated, made["NAME"])}.items():
         (desk / "runs" / name).mkdir(parents=True)

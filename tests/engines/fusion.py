@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from resnet50_bench.config import Precision
 from resnet50_bench.host.machine import read_host
-from resnet50_bench.precision.isa import plan_runnable
+from resnet50_bench.precision.runnable import plan_runnable
 
 
 def fuses_bfloat16() -> bool:

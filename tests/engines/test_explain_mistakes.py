@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from tests.answers import name_image
 from tests.labelled import SYNSETS, Mistake, mislabel
+from tests.records import name_image
 
 from resnet50_bench.instance.predictions import Prediction, pack_row
 from resnet50_bench.results.accuracy import compute_accuracy

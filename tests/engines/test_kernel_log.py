@@ -12,7 +12,8 @@ from resnet50_bench.engines.tensorflow import ENGINE
 from resnet50_bench.host.machine import read_host
 from resnet50_bench.instance.job import DummyFeedRequest, Job
 from resnet50_bench.launch import Deadlines, LocalLauncher, run_workers
-from resnet50_bench.placement.slots import PlacementRequest, plan_placement
+from resnet50_bench.placement.plan import plan_placement
+from resnet50_bench.placement.request import PlacementRequest
 from resnet50_bench.results.kernel_logs import Part, find_kernel_logs, read_profile
 
 pytestmark = pytest.mark.tensorflow

@@ -31,7 +31,9 @@ from resnet50_bench.model.quantization.ranges import (
 )
 from resnet50_bench.model.recipes import find_recipe
 from resnet50_bench.model.toolchain import prepare_graph, read_graph
-from resnet50_bench.precision.isa import ProofState, plan_meaning, plan_runnable, plan_verdict
+from resnet50_bench.precision.meaning import plan_meaning
+from resnet50_bench.precision.proof import ProofState, plan_verdict
+from resnet50_bench.precision.runnable import plan_runnable
 
 pytestmark = pytest.mark.tensorflow
 

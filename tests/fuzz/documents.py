@@ -14,8 +14,8 @@ from tests.hosts.synthetic import Machine
 from tests.records import (
     BEGIN_NS,
     MS,
-    make_evaluated,
-    make_evaluation,
+    make_accuracy_record,
+    make_evaluation_of_zeros,
     make_failure,
     make_instance,
     make_lost,
@@ -37,7 +37,7 @@ def _make_records() -> list[Record]:
     """Small ones, one for each way a record can look."""
     few = make_queries(BEGIN_NS, 12, 500 * MS)
     pair = [make_instance(k, few) for k in (0, 1)]
-    evaluation = make_evaluation([0, 0, 5, None, 0, 7], crops="crops")
+    evaluation = make_evaluation_of_zeros([0, 0, 5, None, 0, 7], crops="crops")
     streams = tuple(
         StreamSamples(start_ns=(1, 5), end_ns=(4, 9), cpus=(cpu,), cpu_ns=3) for cpu in (0, 1)
     )
@@ -58,10 +58,10 @@ def _make_records() -> list[Record]:
             instances=pair,
             dataset=Dataset(path="images", description="folder", images=3, skipped=(("a", "b"),)),
         ),
-        make_evaluated(evaluation),
-        make_evaluated(
-            make_evaluation([3] * 40),
-            trials=(Trial(variant="mlperf/bgr", positions=(0, 1), rows=make_evaluation([0, 0]).rows),),
+        make_accuracy_record(evaluation),
+        make_accuracy_record(
+            make_evaluation_of_zeros([3] * 40),
+            trials=(Trial(variant="mlperf/bgr", positions=(0, 1), rows=make_evaluation_of_zeros([0, 0]).rows),),
         ),
     ]  # fmt: skip
 

@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 
 import pytest
-from tests.answers import make_accuracy_record, make_evaluation
+from tests.records import make_accuracy_config, make_accuracy_record, make_evaluation
 
 from resnet50_bench.config import Precision
 from resnet50_bench.report.comparison import (
@@ -45,7 +45,9 @@ def make_pair() -> tuple[Record, Record]:
     del first[IMAGES - 1], second[IMAGES - 2], second[IMAGES - 3]
     return (
         make_accuracy_record(make_evaluation(labels, first)),
-        make_accuracy_record(make_evaluation(labels, second), Precision.AVX_INT8),
+        make_accuracy_record(
+            make_evaluation(labels, second), make_accuracy_config(precision=Precision.AVX_INT8)
+        ),
     )
 
 

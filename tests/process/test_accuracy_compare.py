@@ -8,9 +8,8 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from tests.answers import make_accuracy_record
 from tests.golden.test_comparison import make_pair, render_text
-from tests.records import make_record
+from tests.records import make_accuracy_record, make_record
 
 from resnet50_bench.results.record import write_record
 

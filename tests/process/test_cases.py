@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from resnet50_bench.cases.catalog import design_cases, detect_platform
+from resnet50_bench.cases.catalog import design_cases
+from resnet50_bench.cases.platforms import detect_platform
 from resnet50_bench.config import CaseType, Mode, Platform, Precision
 from resnet50_bench.host.machine import read_host
 from resnet50_bench.results.kpi import run_kpis

@@ -13,7 +13,8 @@ from pathlib import Path
 
 import pytest
 
-from resnet50_bench.cases.catalog import design_cases, detect_platform
+from resnet50_bench.cases.catalog import design_cases
+from resnet50_bench.cases.platforms import detect_platform
 from resnet50_bench.config import Platform
 from resnet50_bench.host.machine import read_host
 from resnet50_bench.parameters.table import PARAMETERS

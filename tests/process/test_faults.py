@@ -10,7 +10,8 @@ from typing import NamedTuple
 
 import pytest
 
-from resnet50_bench.verdict.judge import LOST_INSTANCES_LINE, judge
+from resnet50_bench.verdict.instances import LOST_INSTANCES_LINE
+from resnet50_bench.verdict.judge import judge
 
 from .conftest import QUICK, STEPS, WARMUP_STEPS, assert_nothing_left, instances, make_r50
 

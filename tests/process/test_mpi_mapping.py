@@ -21,7 +21,8 @@ from resnet50_bench.launch.mpi.command import (
     plan_command,
     plan_rank,
 )
-from resnet50_bench.placement.slots import PlacementRequest, plan_placement
+from resnet50_bench.placement.plan import plan_placement
+from resnet50_bench.placement.request import PlacementRequest
 
 try:
     PROGRAM = find_program(os.environ.get("PATH", ""))

@@ -25,7 +25,8 @@ from resnet50_bench.instance.job import (
     encode,
 )
 from resnet50_bench.launch.local import WORKER_ARGUMENTS
-from resnet50_bench.placement.slots import PlacementRequest, plan_placement
+from resnet50_bench.placement.plan import plan_placement
+from resnet50_bench.placement.request import PlacementRequest
 
 from .conftest import GIVE_UP_SECONDS
 

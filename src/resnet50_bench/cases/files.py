@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from resnet50_bench.errors import ConfigError, RequestError
 from resnet50_bench.files.paths import read_content
-from resnet50_bench.parameters.table import Setting
+from resnet50_bench.parameters.parameter import Setting
 
 if TYPE_CHECKING:
     from pathlib import Path

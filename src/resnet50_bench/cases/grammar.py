@@ -20,7 +20,8 @@ from fractions import Fraction
 from typing import TYPE_CHECKING
 
 from resnet50_bench.errors import ConfigError
-from resnet50_bench.parameters.table import Setting, find_parameter
+from resnet50_bench.parameters.parameter import Setting
+from resnet50_bench.parameters.table import find_parameter
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence

@@ -18,7 +18,8 @@ from resnet50_bench.errors import (
     join_problems,
 )
 from resnet50_bench.files.atomic import write_atomically
-from resnet50_bench.parameters.table import Setting, make_config
+from resnet50_bench.parameters.parameter import Setting
+from resnet50_bench.parameters.settings import make_config
 from resnet50_bench.printable import join_lines
 
 if TYPE_CHECKING:

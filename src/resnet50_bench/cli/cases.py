@@ -35,7 +35,8 @@ def cases(
     *, platform: str | None, all_precisions: bool, as_json: bool, ctest_file: Path | None
 ) -> None:
     """List the test cases, each with whether this machine can run it, and why not."""
-    from resnet50_bench.cases.catalog import design_cases, parse_platform, plan_case
+    from resnet50_bench.cases.catalog import design_cases, plan_case
+    from resnet50_bench.cases.platforms import parse_platform
     from resnet50_bench.host.amx_probe import probe_amx
     from resnet50_bench.host.machine import read_host
 
@@ -53,7 +54,7 @@ def cases(
 
 
 def _require_platform(host: Host) -> Platform:
-    from resnet50_bench.cases.catalog import detect_platform
+    from resnet50_bench.cases.platforms import detect_platform
     from resnet50_bench.config import Platform
     from resnet50_bench.errors import RequestError
 
@@ -86,7 +87,7 @@ def _print_json(platform: Platform, answers: list[CaseAnswer]) -> None:
 
 
 def _print_list(platform: Platform, host: Host, answers: list[CaseAnswer]) -> None:
-    from resnet50_bench.cases.catalog import describe_platform, detect_platform
+    from resnet50_bench.cases.platforms import describe_platform, detect_platform
 
     meaning = describe_platform(platform)
     place = "this machine" if platform is detect_platform(host) else "not this machine"

@@ -18,7 +18,7 @@ def doctor(*, as_json: bool) -> None:
     from resnet50_bench.config import Precision
     from resnet50_bench.host.amx_probe import probe_amx
     from resnet50_bench.host.machine import read_host
-    from resnet50_bench.precision.isa import plan_runnable
+    from resnet50_bench.precision.runnable import plan_runnable
     from resnet50_bench.report.terminal.doctor import print_doctor
 
     host = read_host()

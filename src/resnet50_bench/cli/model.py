@@ -12,7 +12,8 @@ import click
 from resnet50_bench.cli.lines import print_line
 from resnet50_bench.config import Precision
 from resnet50_bench.errors import ExitCode
-from resnet50_bench.parameters.table import Setting, make_config
+from resnet50_bench.parameters.parameter import Setting
+from resnet50_bench.parameters.settings import make_config
 
 _PRECISIONS = "|".join(item.value for item in Precision)
 

@@ -6,12 +6,12 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from resnet50_bench.parameters.table import Setting
+from resnet50_bench.parameters.parameter import Setting
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-    from resnet50_bench.parameters.table import Parameter
+    from resnet50_bench.parameters.parameter import Parameter
 
 
 def parameter_options(

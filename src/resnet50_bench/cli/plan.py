@@ -60,7 +60,7 @@ def plan(**values: Any) -> None:
 
     from resnet50_bench.cli.terminal import make_console, print_json
     from resnet50_bench.host.files import open_host
-    from resnet50_bench.parameters.table import make_config
+    from resnet50_bench.parameters.settings import make_config
     from resnet50_bench.placement.layout import plan_layout, plan_request
     from resnet50_bench.report.terminal.plan import print_placement
 

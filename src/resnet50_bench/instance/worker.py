@@ -23,12 +23,7 @@ from resnet50_bench.contention.meter import Meter, Spent
 from resnet50_bench.errors import OutputError, R50Error, RequestError
 from resnet50_bench.host.allocators import read_malloc_library
 from resnet50_bench.host.cpu_latency import CpuLatencyLimit
-from resnet50_bench.host.memory_policy import (
-    read_anonymous_pages_by_node,
-    read_memory_policy,
-    read_proportional_bytes,
-    set_memory_policy,
-)
+from resnet50_bench.host.memory_policy import read_proportional_bytes
 from resnet50_bench.instance.channel import Channel, SocketChannel, write_mark
 from resnet50_bench.instance.feeds import (
     describe_images,
@@ -46,7 +41,6 @@ from resnet50_bench.instance.job import (
     Finished,
     Job,
     Phases,
-    PlacementSeen,
     Predicted,
     Ready,
     Started,
@@ -55,6 +49,7 @@ from resnet50_bench.instance.job import (
     decode_job,
 )
 from resnet50_bench.instance.measure import Samples, StopRule, measure
+from resnet50_bench.instance.slot import read_placement, take_slot
 from resnet50_bench.interpreter import IMPORT_ADVICE
 
 if TYPE_CHECKING:
@@ -64,7 +59,6 @@ if TYPE_CHECKING:
     from resnet50_bench.engines import Loaded, Scores
     from resnet50_bench.instance.evaluate import Timings
     from resnet50_bench.instance.streams import Stream
-    from resnet50_bench.placement.slots import Slot
 
 _PR_SET_PDEATHSIG = 1  # include/uapi/linux/prctl.h
 _MAX_SUM_ERROR = 0.01
@@ -108,7 +102,7 @@ def answer(channel: Channel, receive_job: Callable[[], Job]) -> bool:
 
 
 def _work(channel: Channel, job: Job) -> None:
-    policy_error = _take_slot(job.slot)
+    policy_error = take_slot(job.slot)
     limit = None
     if job.cpu_latency_limit_us is not None:
         limit = CpuLatencyLimit(job.cpu_latency_limit_us)  # until this process ends
@@ -289,17 +283,6 @@ def end_with_parent() -> None:
         sys.exit(0)
 
 
-def _take_slot(slot: Slot) -> str | None:
-    """Pin this process and bind its memory; return why the memory could not be bound."""
-    for thread in Path("/proc/self/task").iterdir():  # under MPI there are some already
-        os.sched_setaffinity(int(thread.name), slot.cpus)
-    try:
-        set_memory_policy(slot.nodes)
-    except OSError as error:
-        return f"binding memory to node {slot.nodes} failed: {error.strerror}"
-    return None
-
-
 def _load(job: Job) -> Loaded:
     # Imports numpy, whose BLAS starts threads at once: only now do they inherit the slot's CPUs.
     from resnet50_bench.engines import LoadRequest, load_engine
@@ -333,7 +316,7 @@ def _report(
     resident_bytes = int(Path("/proc/self/statm").read_text().split()[1]) * resource.getpagesize()
     # The kernel keeps the two in counters of their own, which may disagree by a little.
     peak_bytes = max(resident_bytes, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024)
-    seen = _read_placement(policy_error)
+    seen = read_placement(policy_error)
     evidence = loaded.evidence()
     return Finished(
         start_ns=measured.start_ns,
@@ -352,26 +335,6 @@ def _report(
         evidence=EvidenceSeen(
             runtime=evidence.runtime, fused_ops=evidence.fused_ops, notes=evidence.notes
         ),
-    )
-
-
-def _read_placement(policy_error: str | None) -> PlacementSeen:
-    threads = [int(entry.name) for entry in Path("/proc/self/task").iterdir()]
-    cpus: set[int] = set()
-    for thread in threads:
-        with contextlib.suppress(ProcessLookupError):  # it ended meanwhile
-            cpus |= os.sched_getaffinity(thread)
-    policy = None
-    try:
-        policy = read_memory_policy()
-    except OSError as error:
-        policy_error = policy_error or f"reading the memory policy failed: {error.strerror}"
-    return PlacementSeen(
-        cpus=tuple(sorted(cpus)),
-        threads=len(threads),
-        memory_policy=policy,
-        memory_policy_error=policy_error,
-        anonymous_bytes=read_anonymous_pages_by_node(),
     )
 
 

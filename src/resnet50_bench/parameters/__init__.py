@@ -7,6 +7,6 @@ May import `host` (for bounds that the kernel sets) and the package root.
 
 Public names:
     `table.PARAMETERS`: the table.
-    `table.Setting`: one parameter as a user gave it, with the name to use in an error.
-    `table.make_config`: settings to a `RunConfig`, or every problem at once.
+    `parameter.Setting`: one parameter as a user gave it, with the name to use in an error.
+    `settings.make_config`: settings to a `RunConfig`, or every problem at once.
 """

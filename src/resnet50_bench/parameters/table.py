@@ -1,4 +1,4 @@
-"""The one table of parameters, and how text becomes a `RunConfig`.
+"""The one table of parameters.
 
 `PARAMETERS` is the only place that names a parameter, its allowed values, its default and its help;
 the command line's flags, `--set`, the environment names and the validation all come from it.
@@ -6,10 +6,7 @@ the command line's flags, `--set`, the environment names and the validation all 
 
 from __future__ import annotations
 
-import difflib
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, fields
-from typing import Any
+from collections.abc import Mapping
 
 from resnet50_bench.config import (
     Allocator,
@@ -20,12 +17,10 @@ from resnet50_bench.config import (
     Platform,
     Precision,
     Preprocessing,
-    RunConfig,
     SharePer,
 )
-from resnet50_bench.errors import ConfigError, MissingDataError
 from resnet50_bench.host.cpu_latency import HIGHEST_US
-from resnet50_bench.parameters.conflicts import find_conflicts, find_missing
+from resnet50_bench.parameters.parameter import Parameter, Setting
 from resnet50_bench.parameters.values import (
     list_words,
     parse_assignments,
@@ -39,56 +34,9 @@ from resnet50_bench.parameters.values import (
     parse_text,
     parse_whole,
     parse_word,
-    require_plain,
 )
 
-
-@dataclass(frozen=True, slots=True)
-class Parameter:
-    """One thing a user can set.
-
-    Attributes:
-        name: the framework's name, e.g. `BATCH_SIZE`; the flag is `--batch-size`.
-        field: of `RunConfig`.
-        parse: text to value; raises ValueError saying what is allowed.
-        help: one sentence.
-        default: what holds when it is not set, for people; None when nothing does.
-        choices: the allowed words; () when it is not a word.
-        metavar: what stands for the value in help.
-        switch: it is on or off, and its flag takes no value.
-        whole: `--set` takes its value as one, spaces and all, and makes no list of it.
-    """
-
-    name: str
-    field: str
-    parse: Callable[[str], Any]
-    help: str
-    default: str | None = None
-    choices: tuple[str, ...] = ()
-    metavar: str = "TEXT"
-    switch: bool = False
-    whole: bool = False
-
-    @property
-    def flag(self) -> str:
-        """The command line's spelling, e.g. `--batch-size`."""
-        return "--" + self.name.lower().replace("_", "-")
-
-
-@dataclass(frozen=True, slots=True)
-class Setting:
-    """One parameter as the user gave it.
-
-    Attributes:
-        name: the parameter's name, in any case.
-        value: its text.
-        origin: how it was given, as an error should name it, e.g. `--batch-size`.
-    """
-
-    name: str
-    value: str
-    origin: str
-
+__all__ = ["PARAMETERS", "Parameter", "Setting"]
 
 WORKLOAD = "resnet50v1_5_tensorflow_xeon_public"
 TOPOLOGY = "resnet50v1_5"
@@ -481,52 +429,3 @@ def find_environment_settings(environ: Mapping[str, str]) -> list[Setting]:
         for name in _BY_NAME
         if name in environ
     ]
-
-
-def make_config(settings: Iterable[Setting], *, complete: bool = True) -> RunConfig:
-    """Merge settings into a config; a later setting of the same parameter wins.
-
-    An empty value means "the default", as in the workload's own scripts.
-
-    Args:
-        settings: in their order.
-        complete: whether what a run cannot do without must be there.
-
-    Raises:
-        ConfigError: with every problem found, each under the name the user gave it.
-    """
-    values: dict[str, Any] = {}
-    origins: dict[str, str] = {}
-    problems: list[str] = []
-    for setting in settings:
-        parameter = find_parameter(setting.name)
-        if parameter is None:
-            problems.append(_describe_unknown(setting))
-            continue
-        values.pop(parameter.field, None)
-        text = setting.value.strip()
-        try:
-            if text:
-                values[parameter.field] = parameter.parse(require_plain(text))
-        except ValueError as error:
-            problems.append(f"{setting.origin}: {setting.value!r} must be {error}")
-        origins[parameter.field] = setting.origin
-    known = {item.name for item in fields(RunConfig)}
-    asked = {name: value for name, value in values.items() if name in known}
-    if "dataset" in asked and "data_type" not in asked:
-        asked["data_type"] = DataType.REAL
-    config = RunConfig(**asked)
-    named = {item.field: origins.get(item.field, item.flag) for item in PARAMETERS}
-    conflicts = find_conflicts(config, named)
-    missing = find_missing(config, named) if complete else []
-    if problems or (conflicts and not missing):
-        raise ConfigError([*problems, *conflicts, *missing], config)
-    if missing:
-        raise MissingDataError([*conflicts, *missing], config)
-    return config
-
-
-def _describe_unknown(setting: Setting) -> str:
-    near = difflib.get_close_matches(setting.name.upper(), _BY_NAME, n=1)
-    hint = f"did you mean {near[0]}?" if near else "the names are " + ", ".join(_BY_NAME)
-    return f"{setting.origin}: there is no parameter {setting.name}; {hint}"

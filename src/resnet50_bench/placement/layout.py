@@ -13,14 +13,10 @@ from typing import TYPE_CHECKING
 from resnet50_bench.config import CaseType, Mode, RunConfig, SharePer, plan_workload
 from resnet50_bench.errors import ConfigError
 from resnet50_bench.host.machine import format_cpu_list
-from resnet50_bench.placement.slots import (
-    IdleCores,
-    Placement,
-    PlacementRequest,
-    Slot,
-    explain_slots,
-    plan_placement,
-)
+from resnet50_bench.placement.explain import explain_slots
+from resnet50_bench.placement.plan import plan_placement
+from resnet50_bench.placement.request import PlacementRequest
+from resnet50_bench.placement.slots import IdleCores, Placement, Slot
 from resnet50_bench.placement.supply import count_cores, label_kind
 
 if TYPE_CHECKING:

@@ -16,7 +16,7 @@ from resnet50_bench.errors import PlacementError
 
 if TYPE_CHECKING:
     from resnet50_bench.host.machine import Core, Host
-    from resnet50_bench.placement.slots import PlacementRequest
+    from resnet50_bench.placement.request import PlacementRequest
 
 Pool: TypeAlias = tuple[int, CoreKind | None]
 """A socket, and a kind of core on it; None where its cores are of one kind."""

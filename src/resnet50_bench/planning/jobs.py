@@ -11,7 +11,7 @@ import msgspec
 from resnet50_bench.config import DataType
 from resnet50_bench.data.feed import RealFeedRequest, plan_shards
 from resnet50_bench.instance.job import DummyFeedRequest, EvaluationRequest, Job
-from resnet50_bench.planning.plan import plan_pool_bytes
+from resnet50_bench.planning.memory import plan_pool_bytes
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

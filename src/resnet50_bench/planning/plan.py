@@ -7,32 +7,39 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from resnet50_bench.config import Allocator, RunConfig, Workload, plan_workload
+from resnet50_bench.config import RunConfig, Workload, plan_workload
 from resnet50_bench.data.feed import plan_pool_images
 from resnet50_bench.data.pool import plan_pool_batches
-from resnet50_bench.data.profiles import BACKGROUND_CLASSES, IMAGE_BYTES
+from resnet50_bench.data.profiles import BACKGROUND_CLASSES
 from resnet50_bench.data.sources import open_source
 from resnet50_bench.engines import load_engine
 from resnet50_bench.errors import ConfigError, PlacementError, PrecisionError
-from resnet50_bench.host.allocators import PRELOAD, find_library
 from resnet50_bench.host.amx_probe import probe_amx
 from resnet50_bench.host.cpu_latency import check_limit
 from resnet50_bench.host.machine import read_host
 from resnet50_bench.launch import MpiPlan, plan_mpi
-from resnet50_bench.model import (
-    CalibrationRequest,
-    ModelSource,
-    default_cache_dir,
-)
+from resnet50_bench.model import CalibrationRequest, ModelSource, default_cache_dir
 from resnet50_bench.placement.layout import plan_fewer, plan_layout
+from resnet50_bench.planning.environment import (
+    list_left_out,
+    plan_environment,
+    plan_worker_environment,
+    writes_kernels,
+)
 from resnet50_bench.planning.evaluation import (
     EvaluationPlan,
     choose_preprocessing,
     count_batches,
     plan_evaluation,
 )
+from resnet50_bench.planning.memory import (
+    GIB,
+    find_memory_bytes,
+    plan_instance_bytes,
+    plan_pool_bytes,
+)
 from resnet50_bench.planning.model import find_model, find_model_source, plan_calibration
-from resnet50_bench.precision.isa import plan_meaning, require_runnable
+from resnet50_bench.precision.runnable import require_runnable
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -44,35 +51,11 @@ if TYPE_CHECKING:
     from resnet50_bench.model import PreparedModel
     from resnet50_bench.placement.slots import Placement
 
-GIB = 1024**3
-MIB = 1024**2
-
-RUNTIME_BYTES = 1750 * MIB
-"""Resident memory of a worker with TensorFlow and the model, before the first query; measured:
-docs/how-a-run-works.md."""
-
-BYTES_PER_IMAGE = 8 * MIB
-"""Activations TensorFlow holds per image of a batch; measured likewise."""
-
-NULL_ENGINE_BYTES = 100 * MIB
-MAX_POOL_BYTES = 2 * GIB
-MAX_POOL_MEMORY_SHARE = 0.25
 IMAGES_PER_CORE_S = 15.0
 """A cautious guess for the expected duration only: an AVX-512 core was measured at 25 in fp32."""
 
 START_S = 8.0
 PREPARATION_S = 30.0
-
-SWAYING_PREFIXES = ("TF_", "ONEDNN_", "DNNL_", "OMP_", "KMP_", "MKL_", "GOMP_", "XLA_", "MALLOC_",
-                    "TCMALLOC_")  # fmt: skip
-TERRAFORM_PREFIXES = ("TF_CLI_", "TF_VAR_", "TF_LOG")
-SWAYING_NAMES = frozenset({"LD_PRELOAD", "GLIBC_TUNABLES"})
-"""Variables that change how fast or in what precision a framework computes. A worker gets them
-from r50 and from CUSTOMER_ENV, where they are on record, never from the shell r50 was called in."""
-
-VERBOSE_NAMES = ("ONEDNN_VERBOSE", "DNNL_VERBOSE")
-_SILENT = frozenset({"", "0", "none"})
-"""oneDNN reads both variables, and these values turn nothing on (its page "Verbose Mode")."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -133,21 +116,24 @@ class RunPlan:
     @property
     def memory_bytes(self) -> int:
         """What this process and its children may use now."""
-        return _find_memory_bytes(self.host)
+        return find_memory_bytes(self.host)
 
     @property
     def memory_per_instance_bytes(self) -> int:
         """Estimate: the runtime, the activations of the batches, and the images in memory."""
-        size, instances = self.workload.batch_size, len(self.placement.slots)
-        computed = self.streams * size
+        computed = self.streams * self.workload.batch_size
+        return plan_instance_bytes(self.engine, computed, self._count_held(computed))
+
+    def _count_held(self, computed: int) -> int:
+        """How many images an instance holds that computes so many at once."""
         if self.evaluation is not None:
-            return self._base_bytes(computed, computed)
-        images = plan_pool_batches(size) * computed
-        if self.source is not None:
-            share = -(-len(self.refs) // instances)
-            most = plan_pool_images(size, plan_pool_bytes(self.host, instances))
-            images = min(most, -(-share // size) * size)
-        return self._base_bytes(computed, images)
+            return computed
+        size, instances = self.workload.batch_size, len(self.placement.slots)
+        if self.source is None:
+            return plan_pool_batches(size) * computed
+        share = -(-len(self.refs) // instances)
+        most = plan_pool_images(size, plan_pool_bytes(self.host, instances))
+        return min(most, -(-share // size) * size)
 
     @property
     def streams(self) -> int:
@@ -157,7 +143,7 @@ class RunPlan:
     @property
     def writes_kernels(self) -> bool:
         """Whether oneDNN writes what it executes while the instances measure."""
-        return any(self.environment.get(name, "0") not in _SILENT for name in VERBOSE_NAMES)
+        return writes_kernels(self.environment)
 
     @property
     def preprocessing(self) -> Preprocessing:
@@ -169,12 +155,6 @@ class RunPlan:
         """Of the prepared model; what is usual before it is."""
         found = self.model.manifest.graph.structure.classes if self.model is not None else None
         return found or BACKGROUND_CLASSES
-
-    def _base_bytes(self, computed: int, held: int) -> int:
-        """The runtime with activations of so many images, and so many images in memory."""
-        if not self.engine.needs_model:
-            return NULL_ENGINE_BYTES + held * IMAGE_BYTES
-        return RUNTIME_BYTES + computed * BYTES_PER_IMAGE + held * IMAGE_BYTES
 
     @property
     def expected_s(self) -> float:
@@ -251,8 +231,7 @@ def plan_run(config: RunConfig, environ: Mapping[str, str]) -> RunPlan:
     model_source = find_model_source(config, engine, slot, workload.batch_size)
     calibration = plan_calibration(config, source) if engine.needs_model else None
     model = find_model(config, model_source, cache_dir, calibration)
-    ours = _plan_environment(config, host, engine, slot.threads)
-    inherited = {name: text for name, text in environ.items() if not _sways(name)}
+    ours = plan_environment(config, host, engine, slot.threads)
     return RunPlan(
         config=config,
         workload=workload,
@@ -267,8 +246,8 @@ def plan_run(config: RunConfig, environ: Mapping[str, str]) -> RunPlan:
         refs=refs,
         evaluation=evaluation,
         environment=ours,
-        worker_environment=inherited | {"PYTHONUNBUFFERED": "1"} | ours,
-        left_out=tuple(sorted(name for name in environ if _sways(name) and name not in ours)),
+        worker_environment=plan_worker_environment(environ, ours),
+        left_out=list_left_out(environ, ours),
         emulated=emulated,
         mpi=_plan_mpi(config, placement, environ),
     )
@@ -317,35 +296,3 @@ def _require_precision(config: RunConfig, host: Host) -> bool:
     amx = probe_amx() if is_amx and "amx_tile" in host.cpu_flags else None
     runnable = require_runnable(config.precision, host.cpu_flags, amx, emulated=config.emulated)
     return runnable.runnable
-
-
-def _plan_environment(
-    config: RunConfig, host: Host, engine: Engine, threads: int
-) -> dict[str, str]:
-    """The engine's variables, the precision's caps, the allocator; CUSTOMER_ENV wins."""
-    ours = engine.environment(config.precision, threads)
-    if engine.needs_model:
-        ours |= plan_meaning(config.precision, host.cpu_flags).environment
-    if config.onednn_verbose:
-        ours["ONEDNN_VERBOSE"] = "1"
-    if config.allocator is not Allocator.SYSTEM:
-        ours[PRELOAD] = str(find_library(config.allocator))
-    return ours | config.customer_env
-
-
-def _sways(name: str) -> bool:
-    if name.startswith(TERRAFORM_PREFIXES):
-        return False
-    return name in SWAYING_NAMES or name.startswith(SWAYING_PREFIXES)
-
-
-def _find_memory_bytes(host: Host) -> int:
-    """What this process and its children may use now."""
-    limit, available = host.memory_limit_bytes, host.memory_available_bytes
-    return available if limit is None else min(limit, available)
-
-
-def plan_pool_bytes(host: Host, instances: int) -> int:
-    """The most memory that one instance's decoded images may take."""
-    share = int(_find_memory_bytes(host) * MAX_POOL_MEMORY_SHARE / instances)
-    return min(MAX_POOL_BYTES, share)

@@ -7,7 +7,7 @@ together here.
 May import `host` and `engines` (for the kernels that were seen).
 
 Public names:
-    `isa.plan_meaning`: precision and CPU flags to what is asked of oneDNN.
-    `isa.require_runnable`: can it run here, natively or emulated; if not, why, and what it takes.
-    `isa.plan_verdict`: the kernels that ran to the proof of the precision.
+    `meaning.plan_meaning`: precision and CPU flags to what is asked of oneDNN.
+    `runnable.require_runnable`: can it run here, natively or emulated; if not, what it takes.
+    `proof.plan_verdict`: the kernels that ran to the proof of the precision.
 """

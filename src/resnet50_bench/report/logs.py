@@ -12,12 +12,8 @@ from resnet50_bench.files.atomic import write_atomically
 from resnet50_bench.host.machine import format_cpu_list
 from resnet50_bench.printable import join_lines
 from resnet50_bench.report.kpi.text import list_kpis, list_parameters
-from resnet50_bench.verdict.judge import (
-    LOST_INSTANCES_LINE,
-    describe_loss,
-    has_lost_instances,
-    judge,
-)
+from resnet50_bench.verdict.instances import LOST_INSTANCES_LINE, describe_loss, has_lost_instances
+from resnet50_bench.verdict.judge import judge
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -11,7 +11,8 @@ from resnet50_bench.report.kpi.text import list_parameters
 from resnet50_bench.report.terminal.accuracy import summarize_accuracy
 from resnet50_bench.report.terminal.contention import summarize_contention
 from resnet50_bench.results.kpi import Kpis, run_kpis, survivors_kpis
-from resnet50_bench.verdict.judge import judge, prove
+from resnet50_bench.verdict.judge import judge
+from resnet50_bench.verdict.precision import prove
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     from resnet50_bench.results.record import InstanceRecord, Record
 
 MIN_CPU_SHARE = 0.8
+MIN_QUERIES = 20
+MAX_PARENT_SHARE = 0.01
 MAX_VARIATION = 0.1
 
 TELL_SHARE = 0.03
@@ -48,6 +50,7 @@ hosts, and nothing that its user can stop."""
 
 MAX_FREQUENCY_DROP = 0.15
 _SHOWN = 3
+_LONG_ENOUGH_NS = 1_000_000_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -105,6 +108,34 @@ def check_contention(record: Record, kpis: Kpis | None) -> Iterator[Finding]:
 
 
 def warn_of_conditions(record: Record, kpis: Kpis | None) -> Iterator[Finding]:
+    """What may have swayed the figure."""
+    yield from _warn_of_parent(record)
+    yield from _warn_of_others(record, kpis)
+    if kpis is not None:
+        yield from _warn_of_few_queries(record, kpis)
+    if kpis is not None or record.evaluation is not None:
+        yield from _warn_of_idle_cores(record, kpis)
+
+
+def _warn_of_parent(record: Record) -> Iterator[Finding]:
+    launch = record.launch
+    # Sending the word and reading the results cost milliseconds, whatever the length of the run.
+    if launch.parent_cpu_ns is not None and (launch.parent_wall_ns or 0) >= _LONG_ENOUGH_NS:
+        share = launch.parent_cpu_ns / (launch.parent_wall_ns or 1)
+        if share > MAX_PARENT_SHARE:
+            yield Finding(f"r50 itself used {share:.1%} of one core while the instances measured")
+
+
+def _warn_of_few_queries(record: Record, kpis: Kpis) -> Iterator[Finding]:
+    queries = kpis.images // record.workload.batch_size
+    if queries < MIN_QUERIES:
+        yield Finding(
+            f"only {queries} queries were measured: too few to tell a difference by",
+            "leave out --steps, or raise it",
+        )
+
+
+def _warn_of_others(record: Record, kpis: Kpis | None) -> Iterator[Finding]:
     """What a reader of the figure should know of the time it was measured in."""
     if record.launch.cpu_lock_failure is not None:
         yield Finding(
@@ -126,7 +157,7 @@ def warn_of_conditions(record: Record, kpis: Kpis | None) -> Iterator[Finding]:
         )
 
 
-def warn_of_idle_cores(record: Record, kpis: Kpis | None) -> Iterator[Finding]:
+def _warn_of_idle_cores(record: Record, kpis: Kpis | None) -> Iterator[Finding]:
     """Cores that waited; where others had them that is the reason, and it has been told."""
     if record.model is None:  # an engine that computes nothing
         return

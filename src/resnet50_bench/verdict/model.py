@@ -1,4 +1,4 @@
-"""What a reader should know of the prepared model: what its rounding may have cost."""
+"""What a reader should know of the prepared model: its weights, and what rounding may cost."""
 
 from __future__ import annotations
 
@@ -11,14 +11,27 @@ from resnet50_bench.results.findings import Finding
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from resnet50_bench.model.manifest import Agreement
     from resnet50_bench.results.record import Record
 
 
 def warn_of_model(record: Record) -> Iterator[Finding]:
-    """Say what rounding may have cost; nothing where the interval shows that it is little."""
-    if record.model is None or record.model.kind == GENERATED:  # which has no right answers
+    """Say where its weights are from, what its preparation noted, and what rounding may cost."""
+    if record.model is None:
         return
-    agreement = record.model.graph.agreement
+    is_generated = record.model.kind == GENERATED
+    if is_generated:
+        yield Finding(
+            "generated weights: speed does not depend on weight values, accuracy does",
+            "--model FILE uses a trained graph",
+        )
+    yield from (Finding(f"the prepared model: {note}") for note in record.model.graph.notes)
+    if not is_generated:  # which has no right answers to lose
+        yield from _warn_of_loss(record, record.model.graph.agreement)
+
+
+def _warn_of_loss(record: Record, agreement: Agreement) -> Iterator[Finding]:
+    """Nothing where the interval shows that it is little."""
     loss = judge_loss(agreement)
     if loss is Loss.NONE_SEEN:
         return

@@ -9,8 +9,10 @@ from tests.records import make_lost, make_record
 
 from resnet50_bench.config import Mode, RunConfig
 from resnet50_bench.host.specs import describe_host
-from resnet50_bench.placement.slots import PlacementRequest, plan_placement
-from resnet50_bench.verdict import judge as verdict
+from resnet50_bench.placement.plan import plan_placement
+from resnet50_bench.placement.request import PlacementRequest
+from resnet50_bench.verdict import instances
+from resnet50_bench.verdict.judge import judge
 
 
 def test_a_thousand_instances_on_sixteen_sockets():
@@ -29,12 +31,12 @@ def test_the_advice_on_memory_is_worked_out_once_for_all_that_were_lost(monkeypa
         calls.append(arguments)
         return 4
 
-    monkeypatch.setattr(verdict, "plan_cores_per_instance_that_fits", count)
+    monkeypatch.setattr(instances, "plan_cores_per_instance_that_fits", count)
     host = Machine(packages=2, nodes=(100,)).host(available_bytes=GIB)
     config = RunConfig(cores_per_instance=1)
     lost = [make_lost(number, "out of memory", "SIGKILL") for number in range(200)]
     record = make_record(config, host, lost, status="lost instances")
-    failures = verdict.judge(record).failures
+    failures = judge(record).failures
     assert len(calls) == 1
     advised = [item for item in failures if item.advice and "--cores-per-instance 4" in item.advice]
     assert len(advised) == 200

@@ -1,52 +1,25 @@
 from __future__ import annotations
 
-from dataclasses import replace
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.hosts.synthetic import Machine
+from tests.unit.cases.hosts import make_host
 
 from resnet50_bench.cases.catalog import (
-    PLATFORMS,
     Case,
-    describe_platform,
     design_cases,
-    detect_platform,
     find_case,
     list_every_case,
     parse_case_name,
-    parse_platform,
     plan_case,
     require_case,
 )
 from resnet50_bench.config import CaseType, Mode, Platform, Precision
-from resnet50_bench.errors import CaseError, RequestError
-from resnet50_bench.precision.isa import default_precisions_on
+from resnet50_bench.errors import CaseError
 from resnet50_bench.report.ctest_file import render_tests
 
 WORKLOAD = "resnet50v1_5_tensorflow_xeon_public"
-AVX512 = ("avx", "avx2", "avx512f", "avx512bw", "avx512vl", "avx512dq")
-ICX_FLAGS = (*AVX512, "avx512_vnni", "avx512_vbmi2", "vaes")
-GENOA_FLAGS = (*ICX_FLAGS, "avx512_bf16")
-SPR_FLAGS = (*GENOA_FLAGS, "avx_vnni", "avx512_fp16", "amx_tile", "amx_int8", "amx_bf16")
-FLAGS = {
-    Platform.GNR: (*SPR_FLAGS, "amx_fp16"),
-    Platform.SPR: SPR_FLAGS,
-    Platform.EMR: SPR_FLAGS,
-    Platform.ICX: ICX_FLAGS,
-    Platform.SRF: ("avx", "avx2", "vaes", "avx_vnni", "avx_vnni_int8", "avx_ne_convert"),
-    Platform.GENOA: GENOA_FLAGS,
-    Platform.TURIN: (*GENOA_FLAGS, "avx_vnni", "avx512_vp2intersect"),
-    Platform.MILAN: ("avx", "avx2", "vaes"),
-    Platform.AVX2: ("avx", "avx2"),
-}
 CASES = st.sampled_from(list_every_case())
-
-
-def make_host(platform: Platform, model: str = "Intel(R) Xeon(R)", cores: int = 4):
-    host = Machine(nodes=(cores,)).host()
-    return replace(host, cpu_model=model, cpu_flags=tuple(sorted(FLAGS[platform])))
 
 
 def test_the_ten_cases_of_spr_in_the_order_of_the_workloads_readme():
@@ -62,90 +35,6 @@ def test_the_ten_cases_of_spr_in_the_order_of_the_workloads_readme():
         f"test_{WORKLOAD}_sgx_inference_throughput_amx_bfloat16_gated",
         f"test_{WORKLOAD}_sgx_inference_throughput_amx_bfloat16_pkm",
     ]
-
-
-class TestPlatforms:
-    @pytest.mark.parametrize(
-        ("platform", "default", "cases", "all_cases"),
-        [
-            (Platform.GNR, "amx_bfloat16", 10, 60),
-            (Platform.SPR, "amx_bfloat16", 10, 60),
-            (Platform.EMR, "amx_bfloat16", 10, 60),
-            (Platform.ICX, "avx_fp32", 10, 20),
-            (Platform.SRF, "avx_fp32", 10, 30),
-            (Platform.GENOA, "avx_bfloat16", 5, 15),
-            (Platform.TURIN, "avx_bfloat16", 5, 15),
-            (Platform.MILAN, "avx_fp32", 5, 5),
-            (Platform.AVX2, "avx_fp32", 5, 5),
-        ],
-    )
-    def test_default_precision_and_number_of_cases(self, platform, default, cases, all_cases):
-        designed = design_cases(platform)
-        assert {case.precision.value for case in designed} == {default}
-        assert len(set(designed)) == len(designed) == cases
-        everything = design_cases(platform, all_precisions=True)
-        assert everything[:cases] == designed
-        assert len(set(everything)) == len(everything) == all_cases
-
-    def test_the_table_has_each_platform_once(self):
-        assert sorted(item.platform for item in PLATFORMS) == sorted(Platform)
-        for item in PLATFORMS:
-            assert item.default_precision in item.precisions
-            assert item.source
-
-    @pytest.mark.parametrize("platform", Platform)
-    def test_the_precisions_are_those_its_flags_run(self, platform):
-        expected = set(default_precisions_on(FLAGS[platform]))
-        assert set(describe_platform(platform).precisions) == expected
-
-    @pytest.mark.parametrize(
-        ("model", "flags", "platform"),
-        [
-            ("Intel(R) Xeon(R) Platinum 8480+", Platform.SPR, Platform.SPR),
-            ("Intel(R) Xeon(R) Platinum 8488C", Platform.SPR, Platform.SPR),
-            ("Intel(R) Xeon(R) CPU Max 9480", Platform.SPR, Platform.SPR),
-            ("INTEL(R) XEON(R) PLATINUM 8592+", Platform.SPR, Platform.AVX2),
-            ("Intel(R) Xeon(R) Platinum 8592+", Platform.SPR, Platform.EMR),
-            ("Intel(R) Xeon(R) Gold 6530", Platform.SPR, Platform.EMR),
-            ("Intel(R) Xeon(R) 6980P", Platform.GNR, Platform.GNR),
-            ("Intel(R) Xeon(R) 6780E", Platform.SRF, Platform.SRF),
-            ("Intel(R) Xeon(R) Platinum 8380 CPU @ 2.30GHz", Platform.ICX, Platform.ICX),
-            # Cooper Lake bears names of Ice Lake's and has AVX512-BF16.
-            ("Intel(R) Xeon(R) Platinum 8380H CPU @ 2.90GHz", Platform.GENOA, Platform.AVX2),
-            ("AMD EPYC 9654 96-Core Processor", Platform.GENOA, Platform.GENOA),
-            ("AMD EPYC 9R14", Platform.GENOA, Platform.GENOA),
-            ("AMD EPYC 8534P 64-Core Processor", Platform.GENOA, Platform.GENOA),
-            ("AMD EPYC 9755 128-Core Processor", Platform.TURIN, Platform.TURIN),
-            ("AMD EPYC 7763 64-Core Processor", Platform.MILAN, Platform.MILAN),
-            ("AMD EPYC 74F3 24-Core Processor", Platform.MILAN, Platform.MILAN),
-            # The model's name says nothing: the flags do.
-            ("Intel(R) Xeon(R) Processor @ 2.60GHz", Platform.GNR, Platform.GNR),
-            ("Intel(R) Xeon(R) Processor @ 2.60GHz", Platform.EMR, Platform.SPR),
-            ("Intel(R) Xeon(R) Processor @ 2.60GHz", Platform.ICX, Platform.ICX),
-            ("Intel(R) Xeon(R) Processor @ 2.60GHz", Platform.SRF, Platform.SRF),
-            ("AMD EPYC", Platform.TURIN, Platform.TURIN),
-            ("AMD EPYC-Genoa Processor", Platform.GENOA, Platform.GENOA),
-            ("AMD EPYC", Platform.MILAN, Platform.MILAN),
-            ("AMD EPYC 7742 64-Core Processor", Platform.AVX2, Platform.AVX2),
-            # A guest that hides AMX is not the platform its name says.
-            ("Intel(R) Xeon(R) Platinum 8480+", Platform.ICX, Platform.ICX),
-            ("unknown", Platform.SPR, Platform.AVX2),
-        ],
-    )
-    def test_detection(self, model, flags, platform):
-        assert detect_platform(make_host(flags, model)) is platform
-
-    def test_no_platform_without_avx2(self):
-        host = replace(make_host(Platform.AVX2), cpu_flags=("sse4_2",))
-        assert detect_platform(host) is None
-
-    def test_parsing_a_platform(self):
-        assert parse_platform("genoa") is Platform.GENOA
-        with pytest.raises(RequestError) as caught:
-            parse_platform("ROME")
-        assert caught.value.message == (
-            "--platform ROME: the platforms are GNR, SPR, EMR, ICX, SRF, GENOA, TURIN, MILAN, AVX2"
-        )
 
 
 class TestNames:

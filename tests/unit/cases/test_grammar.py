@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 
 from resnet50_bench.cases.grammar import MAX_COMBINATIONS, plan_combinations
 from resnet50_bench.errors import ConfigError
-from resnet50_bench.parameters.table import PARAMETERS, Setting
+from resnet50_bench.parameters.parameter import Setting
+from resnet50_bench.parameters.table import PARAMETERS
 
 FUZZ_ROUNDS = 2000
 

@@ -21,7 +21,7 @@ from resnet50_bench.cases.sweep import (
     write_summary,
 )
 from resnet50_bench.errors import ConfigError, HostError, Interrupted, PlacementError
-from resnet50_bench.parameters.table import Setting
+from resnet50_bench.parameters.parameter import Setting
 
 FLAG = Setting("SEED", "9", "--seed")
 

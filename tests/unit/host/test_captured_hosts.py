@@ -11,8 +11,9 @@ from tests.hosts.synthetic import write_files
 from resnet50_bench.config import Mode, Precision
 from resnet50_bench.errors import PlacementError
 from resnet50_bench.host.machine import read_host
-from resnet50_bench.placement.slots import PlacementRequest, plan_placement
-from resnet50_bench.precision.isa import default_precisions_on
+from resnet50_bench.placement.plan import plan_placement
+from resnet50_bench.placement.request import PlacementRequest
+from resnet50_bench.precision.runnable import default_precisions_on
 
 CAPTURED = Path(__file__).parents[2] / "hosts" / "captured"
 

@@ -9,7 +9,8 @@ import pytest
 
 from resnet50_bench.errors import HostError, OutputError
 from resnet50_bench.launch.local import LocalLauncher
-from resnet50_bench.parameters.table import Setting, make_config
+from resnet50_bench.parameters.parameter import Setting
+from resnet50_bench.parameters.settings import make_config
 from resnet50_bench.planning.jobs import plan_jobs
 from resnet50_bench.planning.plan import plan_run
 

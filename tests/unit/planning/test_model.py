@@ -3,13 +3,18 @@ from pathlib import Path
 
 import pytest
 from tests.records import make_manifest
+from tests.unit.planning.plans import IMAGE_BYTES, plan
 
 from resnet50_bench.config import Mode, Precision, Preprocessing, RunConfig
 from resnet50_bench.data.sources import open_source
-from resnet50_bench.errors import ModelError
+from resnet50_bench.errors import ConfigError, ModelError, RequestError
 from resnet50_bench.model import CalibrationRequest, PreparedModel
 from resnet50_bench.model.calibration import select_calibration
-from resnet50_bench.planning.model import plan_calibration, require_serving
+from resnet50_bench.model.manifest import FileIdentity, ModelSource
+from resnet50_bench.planning import model as model_module
+from resnet50_bench.planning import plan as plan_module
+from resnet50_bench.planning.memory import BYTES_PER_IMAGE, RUNTIME_BYTES
+from resnet50_bench.planning.model import describe_model, plan_calibration, require_serving
 
 
 @pytest.fixture
@@ -84,3 +89,81 @@ def test_it_serves_where_that_is_accepted_or_accuracy_speaks(fields):
 
 def test_generated_weights_have_no_right_answers_to_lose():
     require_serving(int8(), make_model(0.2, "generated"))
+
+
+def test_a_model_in_one_line():
+    manifest = make_manifest("generated", prepared=FileIdentity("m", "0123456789abcdef", 1))
+    assert describe_model(manifest) == (
+        "ResNet-50 v1.5 (generated, seed 0) for avx_fp32, sha256 0123456789ab"
+    )
+    assert describe_model(make_manifest()) == (
+        "ResNet-50 v1.5 (resnet50_v1.pb) for avx_fp32, sha256 aaaaaaaaaaaa"
+    )
+
+
+class TestModelSource:
+    """Of an engine that needs a model; TensorFlow itself is not imported."""
+
+    @pytest.fixture(autouse=True)
+    def _found(self, monkeypatch, host):
+        self.sources = []
+        monkeypatch.setattr(
+            model_module, "find_prepared", lambda source, *_: self.sources.append(source)
+        )
+
+    def test_generated_unless_named(self):
+        found = plan(engine="tensorflow")
+        assert found.model_source == ModelSource(seed=0)
+        assert (found.model, self.sources) == (None, [found.model_source])
+        # The runtime, the activations of a batch of 32, and a pool of 128 images.
+        runtime, activations = RUNTIME_BYTES, 32 * BYTES_PER_IMAGE
+        assert found.memory_per_instance_bytes == runtime + activations + 128 * IMAGE_BYTES
+
+    @pytest.mark.parametrize(
+        ("asked", "split"),
+        [
+            ({"precision": Precision.AMX_INT8}, False),  # four cores share each operation
+            ({"precision": Precision.AMX_INT8, "engine_options": {"callers": "4"}}, True),
+            ({"precision": Precision.AMX_BFLOAT16, "cores_per_instance": 1}, True),
+            ({"precision": Precision.AVX_INT8, "cores_per_instance": 1}, False),
+            (
+                {"precision": Precision.AMX_INT8, "cores_per_instance": 1, "batch_size": 4},
+                False,
+            ),
+        ],
+    )
+    def test_large_kernels_are_split_where_a_core_computes_alone(self, monkeypatch, asked, split):
+        monkeypatch.setattr(plan_module, "_require_precision", lambda *_: True)
+        found = plan(engine="tensorflow", **asked)
+        assert found.model_source == ModelSource(seed=0, split=split)
+        assert self.sources == [found.model_source]
+
+    def test_callers_that_do_not_fit_are_refused_before_anything_is_started(self):
+        with pytest.raises(ConfigError) as caught:
+            plan(engine="tensorflow", engine_options={"callers": "3"})
+        assert caught.value.problems == (
+            "--engine-option callers=3: it must divide the 4 threads of an instance",
+        )
+        assert self.sources == []
+
+    def test_preparation_takes_time(self):
+        asked = {"batch_size": 1, "steps": 60, "warmup_steps": 6}
+        found = plan(engine="tensorflow", **asked)
+        assert found.expected_s == pytest.approx(30 + 8 + 0.1 + 1 + 8)  # the last 8: the trace
+
+    def test_a_file_by_its_absolute_path(self, tmp_path, monkeypatch):
+        monkeypatch.chdir(tmp_path)
+        found = plan(engine="tensorflow", model="m.pb")
+        assert found.model_source == ModelSource(path=str(tmp_path / "m.pb"))
+
+    def test_a_folder_is_refused(self, tmp_path):
+        with pytest.raises(RequestError) as caught:
+            plan(engine="tensorflow", model=str(tmp_path))
+        assert caught.value.message == f"--model {tmp_path} is a folder"
+        assert caught.value.advice == "give the frozen graph itself, a .pb file"
+
+    def test_customer_env_wins_over_the_precisions_caps(self):
+        ours = plan(engine="tensorflow").environment
+        assert ours["ONEDNN_MAX_CPU_ISA"] == "AVX2"
+        found = plan(engine="tensorflow", customer_env={"ONEDNN_MAX_CPU_ISA": "SSE41"})
+        assert found.environment == ours | {"ONEDNN_MAX_CPU_ISA": "SSE41"}

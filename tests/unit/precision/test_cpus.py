@@ -12,7 +12,8 @@ from rich.console import Console
 from tests.hosts.cpus import CPUS, EMULATED, PRECISIONS, REFUSED, Cpu, find_cpu, render_cpus
 from tests.hosts.synthetic import Machine, write_files, write_host
 
-from resnet50_bench.cases.catalog import design_cases, detect_platform, plan_case
+from resnet50_bench.cases.catalog import design_cases, plan_case
+from resnet50_bench.cases.platforms import detect_platform
 from resnet50_bench.config import Platform, Precision, RunConfig
 from resnet50_bench.engines.base import KernelShare
 from resnet50_bench.errors import PrecisionError
@@ -20,13 +21,9 @@ from resnet50_bench.host.amx_probe import AmxProbe
 from resnet50_bench.host.machine import read_host
 from resnet50_bench.planning import plan as plan_module
 from resnet50_bench.planning.plan import plan_run
-from resnet50_bench.precision.isa import (
-    default_precisions_on,
-    plan_meaning,
-    plan_runnable,
-    plan_verdict,
-    require_runnable,
-)
+from resnet50_bench.precision.meaning import plan_meaning
+from resnet50_bench.precision.proof import plan_verdict
+from resnet50_bench.precision.runnable import default_precisions_on, plan_runnable, require_runnable
 from resnet50_bench.report.terminal.doctor import print_doctor
 
 DOCS = Path(__file__).parents[3] / "docs" / "precisions.md"

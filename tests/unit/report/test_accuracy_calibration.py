@@ -1,4 +1,4 @@
-from tests.records import make_evaluated, make_evaluation
+from tests.records import make_accuracy_record, make_evaluation_of_zeros
 
 from resnet50_bench.report.terminal.accuracy import describe_accuracy, summarize_accuracy
 
@@ -6,7 +6,7 @@ ANSWERS = [0] * 15 + [5] * 5
 
 
 def describe(**changes):
-    record = make_evaluated(make_evaluation(ANSWERS, **changes))
+    record = make_accuracy_record(make_evaluation_of_zeros(ANSWERS, **changes))
     return dict(describe_accuracy(record)), summarize_accuracy(record)
 
 

@@ -17,8 +17,8 @@ from hypothesis import strategies as st
 from rich.console import Console
 from tests.hosts.synthetic import Machine
 from tests.records import (
-    make_evaluated,
-    make_evaluation,
+    make_accuracy_record,
+    make_evaluation_of_zeros,
     make_failure,
     make_instance,
     make_lost,
@@ -58,14 +58,14 @@ def list_records() -> dict[str, Record]:
         make_lost(0, failure=make_failure(advice="do it")),
         make_lost(1, "exit code", "1", log_tail="Traceback\n"),
     ]
-    evaluation = make_evaluation([0, 0, 5, None, 0, 7], crops="crops")
+    evaluation = make_evaluation_of_zeros([0, 0, 5, None, 0, 7], crops="crops")
     return {
         "real": make_record(real, dataset=dataset, model=make_manifest(notes=("a note",))),
         "lost": make_record(instances=lost, status="lost instances"),
         "untraced": make_record(
             instances=[make_instance(k, kernels=(), trace_failure="no trace") for k in (0, 1)]
         ),
-        "accuracy": make_evaluated(evaluation, dataset=dataset),
+        "accuracy": make_accuracy_record(evaluation, dataset=dataset),
     }
 
 
@@ -171,8 +171,10 @@ def test_any_text_in_the_cpus_name(text):
 
 def test_a_comparison_and_its_table(tmp_path):
     names = tuple(f"=a{HOSTILE}{number}.jpg" for number in range(4))
-    first = make_evaluated(make_evaluation([0, 0, 5, 3], images=names, labels_origin=HOSTILE))
-    second = make_evaluated(make_evaluation([0, 7, 0, 4], images=names))
+    first = make_accuracy_record(
+        make_evaluation_of_zeros([0, 0, 5, 3], images=names, labels_origin=HOSTILE)
+    )
+    second = make_accuracy_record(make_evaluation_of_zeros([0, 7, 0, 4], images=names))
     comparison = compare(first, second)
     differences, called = find_differences(first, second), name_runs(first, second)
     text = render_comparison(comparison, differences, called, 10)

@@ -7,7 +7,14 @@ from typing import Any
 
 import msgspec
 import pytest
-from tests.records import MS, make_evaluated, make_evaluation, make_instance, make_lost, make_record
+from tests.records import (
+    MS,
+    make_accuracy_record,
+    make_evaluation_of_zeros,
+    make_instance,
+    make_lost,
+    make_record,
+)
 
 from resnet50_bench.config import RunConfig
 from resnet50_bench.errors import RecordError
@@ -26,9 +33,9 @@ SHARED = make_record(
     RunConfig(weight_sharing=True, cores_per_instance=2, instances=2),
     instances=[make_instance(0, [], streams=streams()), make_instance(1)],
 )
-ACCURACY = make_evaluated(
-    make_evaluation([0, 1, None]),
-    trials=(Trial(variant="mlperf/bgr", positions=(0,), rows=make_evaluation([0]).rows),),
+ACCURACY = make_accuracy_record(
+    make_evaluation_of_zeros([0, 1, None]),
+    trials=(Trial(variant="mlperf/bgr", positions=(0,), rows=make_evaluation_of_zeros([0]).rows),),
 )
 
 
@@ -42,7 +49,7 @@ ACCURACY = make_evaluated(
         make_record(instances=[make_lost(0, started=False, pid=None)], status="interrupted"),
         make_record(instances=[], status="running"),
         make_record(RunConfig(engine="null", cores_per_instance=2, instances=2)),
-        make_evaluated(make_evaluation([None]), status="interrupted"),
+        make_accuracy_record(make_evaluation_of_zeros([None]), status="interrupted"),
     ],
 )
 def test_what_r50_writes_is_read(tmp_path, record):

@@ -8,8 +8,8 @@ from tests.records import (
     BEGIN_NS,
     MS,
     SECOND,
-    make_evaluated,
-    make_evaluation,
+    make_accuracy_record,
+    make_evaluation_of_zeros,
     make_instance,
     make_lost,
     make_queries,
@@ -235,22 +235,22 @@ class TestPace:
     """Two instances, ten batches each: 0.4 s to read and decode, then 0.6 s to classify."""
 
     def test_counts_from_the_first_read_to_the_last_answer(self):
-        pace = compute_pace(make_evaluated(make_evaluation([0] * 20)))
+        pace = compute_pace(make_accuracy_record(make_evaluation_of_zeros([0] * 20)))
         assert (pace.images, pace.seconds, pace.images_per_s) == (20, 10.0, 2.0)
         assert pace.prepare_s == pytest.approx(2 * 10 * 0.4 / 20)
         assert pace.infer_s == pytest.approx(2 * 10 * 0.6 / 20)
 
     def test_unreadable_images_count_and_those_of_an_earlier_part_do_not(self):
-        evaluation = make_evaluation([0] * 19 + [None], resumed_images=10)
-        assert compute_pace(make_evaluated(evaluation)).images == 10
+        evaluation = make_evaluation_of_zeros([0] * 19 + [None], resumed_images=10)
+        assert compute_pace(make_accuracy_record(evaluation)).images == 10
 
     def test_only_complete_evaluations_have_one(self):
-        evaluation = make_evaluation([0] * 20)
-        assert compute_pace(make_evaluated(evaluation, status="interrupted")) is None
+        evaluation = make_evaluation_of_zeros([0] * 20)
+        assert compute_pace(make_accuracy_record(evaluation, status="interrupted")) is None
         assert compute_pace(make_record()) is None
 
     def test_an_evaluation_has_no_other_speed(self):
-        record = make_evaluated(make_evaluation([0] * 20))
+        record = make_accuracy_record(make_evaluation_of_zeros([0] * 20))
         assert (run_kpis(record), survivors_kpis(record)) == (None, None)
 
 

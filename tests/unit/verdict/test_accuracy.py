@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
-from tests.records import make_evaluated, make_evaluation, make_manifest
+from tests.records import make_accuracy_record, make_evaluation_of_zeros, make_manifest
+from tests.unit.verdict.runs import failures, warnings
 
 from resnet50_bench.config import DataType, Mode, RunConfig
 from resnet50_bench.instance.predictions import ROW
@@ -22,16 +23,8 @@ def ask(**changes: object) -> RunConfig:
     )  # fmt: skip
 
 
-def failures(record) -> list[str]:
-    return [finding.message for finding in judge(record).failures]
-
-
-def warnings(record) -> list[str]:
-    return [finding.message for finding in judge(record).warnings]
-
-
 def evaluate(answers, **asked):
-    return make_evaluated(make_evaluation(answers), ask(**asked))
+    return make_accuracy_record(make_evaluation_of_zeros(answers), ask(**asked))
 
 
 def test_every_image_answered_once_is_valid():
@@ -41,24 +34,26 @@ def test_every_image_answered_once_is_valid():
 
 
 def test_a_missing_answer_is_found():
-    evaluation = make_evaluation([RIGHT] * 20)
-    record = make_evaluated(replace(evaluation, rows=evaluation.rows[: -2 * ROW.size]))
+    evaluation = make_evaluation_of_zeros([RIGHT] * 20)
+    record = make_accuracy_record(replace(evaluation, rows=evaluation.rows[: -2 * ROW.size]))
     assert failures(record) == ["2 of 20 images were neither answered nor found unreadable"]
     assert judge(record).exit_code == 1
 
 
 def test_an_image_answered_twice_is_found():
-    evaluation = make_evaluation([RIGHT] * 20)
+    evaluation = make_evaluation_of_zeros([RIGHT] * 20)
     rows = evaluation.rows[: -ROW.size] + evaluation.rows[: ROW.size]
-    assert failures(make_evaluated(replace(evaluation, rows=rows))) == [
+    assert failures(make_accuracy_record(replace(evaluation, rows=rows))) == [
         "1 images were answered more than once, or are not of the set",
         "1 of 20 images were neither answered nor found unreadable",
     ]
 
 
 def test_an_answer_to_an_image_that_is_not_of_the_set_is_found():
-    evaluation = make_evaluation([RIGHT] * 20)
-    record = make_evaluated(replace(evaluation, images=evaluation.images[:19], dataset_images=19))
+    evaluation = make_evaluation_of_zeros([RIGHT] * 20)
+    record = make_accuracy_record(
+        replace(evaluation, images=evaluation.images[:19], dataset_images=19)
+    )
     assert failures(record) == ["1 images were answered more than once, or are not of the set"]
 
 
@@ -104,28 +99,30 @@ class TestGate:
         ]
 
     def test_the_published_model_is_known_by_its_name(self):
-        evaluation = make_evaluation([RIGHT] * 600 + [WRONG] * 400)
-        assert failures(make_evaluated(evaluation)) == [
+        evaluation = make_evaluation_of_zeros([RIGHT] * 600 + [WRONG] * 400)
+        assert failures(make_accuracy_record(evaluation)) == [
             "top-1 60.00% is below 75.70 %, which is 99% of the 76.46 % expected"
         ]
 
     def test_of_another_model_nothing_is_known(self):
         model = make_manifest(source=FileIdentity("other.pb", "5" * 64, 1))
-        record = make_evaluated(make_evaluation([RIGHT] * 6 + [WRONG] * 4), model=model)
+        record = make_accuracy_record(
+            make_evaluation_of_zeros([RIGHT] * 6 + [WRONG] * 4), model=model
+        )
         assert failures(record) == []
         assert any("is not known, so it was not checked" in text for text in warnings(record))
 
 
 def test_a_subset_says_so():
-    evaluation = make_evaluation([RIGHT] * 20, dataset_images=50_000)
-    record = make_evaluated(evaluation, ask(expected_top1=75.0))
+    evaluation = make_evaluation_of_zeros([RIGHT] * 20, dataset_images=50_000)
+    record = make_accuracy_record(evaluation, ask(expected_top1=75.0))
     assert failures(record) == []
     assert "SUBSET: 20 of 50,000 images, drawn with seed 0" in warnings(record)
 
 
 def test_an_interrupted_evaluation_is_not_judged_by_its_figures():
-    evaluation = make_evaluation([WRONG] * 3 + [UNREADABLE], dataset_images=20)
-    record = make_evaluated(evaluation, status="interrupted")
+    evaluation = make_evaluation_of_zeros([WRONG] * 3 + [UNREADABLE], dataset_images=20)
+    record = make_accuracy_record(evaluation, status="interrupted")
     assert failures(record) == ["the run was interrupted before it was complete"]
 
 
@@ -136,10 +133,12 @@ def test_an_interrupted_evaluation_is_not_judged_by_its_figures():
     ("calibrating", "counted", "warned"), [(2, True, False), (3, True, True), (15, False, False)]
 )
 def test_more_than_a_tenth_of_images_that_calibrated_is_told_of(calibrating, counted, warned):
-    evaluation = make_evaluation(
+    evaluation = make_evaluation_of_zeros(
         [RIGHT] * 20, calibrating=tuple(range(calibrating)), calibrating_counted=counted
     )
-    told = [text for text in warnings(make_evaluated(evaluation)) if "calibrated int8" in text]
+    told = [
+        text for text in warnings(make_accuracy_record(evaluation)) if "calibrated int8" in text
+    ]
     assert (
         told
         == [
@@ -154,5 +153,7 @@ def test_the_gate_is_that_of_the_images_that_are_counted():
     answers = [RIGHT] * 10 + [WRONG] * 10
     left_out = {"calibrating": tuple(range(10, 20)), "calibrating_counted": False}
     asked = ask(expected_top1=100.0)
-    assert failures(make_evaluated(make_evaluation(answers), asked)) != []
-    assert failures(make_evaluated(make_evaluation(answers, **left_out), asked)) == []
+    assert failures(make_accuracy_record(make_evaluation_of_zeros(answers), asked)) != []
+    assert (
+        failures(make_accuracy_record(make_evaluation_of_zeros(answers, **left_out), asked)) == []
+    )

@@ -5,8 +5,13 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
-from tests.answers import make_accuracy_record, make_evaluation, name_image
-from tests.records import make_manifest
+from tests.records import (
+    make_accuracy_config,
+    make_accuracy_record,
+    make_evaluation,
+    make_manifest,
+    name_image,
+)
 
 from resnet50_bench.config import Precision
 from resnet50_bench.errors import RecordError, RequestError
@@ -38,7 +43,8 @@ SECOND = {
 
 
 def record(answers, precision=Precision.AVX_FP32, labels=LABELS, **changes):
-    return make_accuracy_record(make_evaluation(labels, answers, **changes), precision)
+    config = make_accuracy_config(precision=precision)
+    return make_accuracy_record(make_evaluation(labels, answers, **changes), config)
 
 
 FP32 = record(FIRST)
@@ -188,7 +194,7 @@ def test_every_difference_is_named():
         make_evaluation(
             LABELS, SECOND, labels_origin="synset_labels.txt", preprocessing="tensorflow"
         ),
-        Precision.AVX_INT8,
+        make_accuracy_config(precision=Precision.AVX_INT8),
         dataset=Dataset(path="val", description="folder", images=7, skipped=()),
         host=replace(FP32.host, hostname="another"),
         status="interrupted",

@@ -7,11 +7,13 @@ from dataclasses import replace
 import pytest
 from tests.contended import make_contended, make_contention
 from tests.hosts.synthetic import Machine
-from tests.records import SECOND, make_instance, make_record
+from tests.records import MS, SECOND, make_instance, make_queries, make_record
+from tests.unit.verdict.runs import one_instance, warnings
 
 from resnet50_bench.config import CaseType, Mode, RunConfig
 from resnet50_bench.contention.samples import ProcessTime
 from resnet50_bench.results.findings import Finding
+from resnet50_bench.results.record import Launch
 from resnet50_bench.verdict.judge import judge
 
 YES = ProcessTime(pid=77, name="yes", cpu_ticks=1000, cpus=(1,))
@@ -219,3 +221,103 @@ def test_an_uneven_window_is_explained_by_others(share, advice):
     record = make_contended(share, config=config, instances=[make_instance(0, queries)])
     unstable = [item for item in judge(record).warnings if item.message.startswith("unstable")]
     assert [item.advice for item in unstable] == [advice]
+
+
+@pytest.mark.parametrize(
+    ("cpu_ns", "wall_ns", "expected"),
+    [
+        (10_000_001, SECOND, ["r50 itself used 1.0% of one core while the instances measured"]),
+        (
+            SECOND,
+            2 * SECOND,
+            ["r50 itself used 50.0% of one core while the instances measured"],
+        ),
+        (10_000_000, SECOND, []),
+        (SECOND // 2, SECOND - 1, []),  # too short to tell
+        (None, None, []),
+        (5, 0, []),
+    ],
+)
+def test_the_share_of_the_parent(cpu_ns, wall_ns, expected):
+    launch = Launch(environment={}, command=(), parent_cpu_ns=cpu_ns, parent_wall_ns=wall_ns)
+    assert warnings(make_record(launch=launch)) == expected
+
+
+def test_an_unstable_window():
+    # 10 s of 5 queries a second, then 10 s of 10: mean 7.5, deviations 2.5 in ten slices.
+    queries = [
+        *make_queries(0, 50, 200 * MS),
+        *make_queries(10 * SECOND, 100, 100 * MS),
+    ]
+    verdict = judge(one_instance(make_instance(0, queries)))
+    # sqrt(10 * 2.5**2 / 9) / 7.5 = 0.351
+    expected = Finding(
+        "unstable: images per second varied by 35% within the window",
+        "look for other load on this machine, or measure longer: --min-time 60",
+    )
+    assert (verdict.failures, verdict.warnings) == ((), (expected,))
+
+
+@pytest.mark.parametrize(("slow_ms", "fast_ms", "expected"), [(84, 70, []), (75, 60, ["12%"])])
+def test_variation_of_a_tenth(slow_ms, fast_ms, expected):
+    # Slices of 2.1 s, five with slow queries and five with fast ones: 25 and 30, then 28 and
+    # 35. The variation is sqrt(10 / 9) * 2.5 / 27.5 = 0.096, then sqrt(10 / 9) * 3.5 / 31.5.
+    slow = make_queries(0, 10_500 // slow_ms, slow_ms * MS)
+    fast = make_queries(10_500 * MS, 10_500 // fast_ms, fast_ms * MS)
+    assert warnings(one_instance(make_instance(0, [*slow, *fast]))) == [
+        f"unstable: images per second varied by {share} within the window" for share in expected
+    ]
+
+
+@pytest.mark.parametrize(
+    ("count", "expected"),
+    [(19, ["only 19 queries were measured: too few to tell a difference by"]), (20, [])],
+)
+def test_few_queries(count, expected):
+    config = RunConfig(cores_per_instance=2, instances=1, steps=10)
+    instance = make_instance(0, make_queries(0, count, SECOND))
+    assert warnings(one_instance(instance, config=config)) == expected
+
+
+@pytest.mark.parametrize(
+    ("cpu_ns", "expected"),
+    [
+        (32 * SECOND, []),
+        (32 * SECOND - SECOND // 5,
+         ["instance 0 kept its 2 threads busy for 80% of the time"]),
+        (20 * SECOND, ["instance 0 kept its 2 threads busy for 50% of the time"]),
+        (None, ["instance 0 kept its 2 threads busy for 0% of the time"]),
+    ],
+)  # fmt: skip
+def test_cores_that_idled(cpu_ns, expected):
+    # 2 threads for 20 s.
+    assert warnings(one_instance(make_instance(0, cpu_ns=cpu_ns))) == expected
+
+
+@pytest.mark.parametrize(
+    ("asked", "advice"),
+    [
+        (
+            {},
+            "try fewer cores for each instance (--cores-per-instance) or a larger --batch-size "
+            "or a caller for each core (--engine-option callers=2)",
+        ),
+        *(
+            (
+                asked,
+                "try fewer cores for each instance (--cores-per-instance) or a larger --batch-size",
+            )
+            for asked in ({"weight_sharing": True}, {"engine_options": {"callers": "2"}})
+        ),
+        (
+            {"mode": Mode.LATENCY},
+            "try fewer cores for each instance (--cores-per-instance) or idle cores kept awake "
+            "(--cpu-latency-limit 0)",
+        ),
+    ],
+)
+def test_what_helps_against_idle_cores(asked, advice):
+    record = one_instance(make_instance(0, cpu_ns=20 * SECOND))
+    record = replace(record, config=replace(record.config, **asked))
+    (finding,) = (item for item in judge(record).warnings if "threads busy" in item.message)
+    assert finding.advice == advice

@@ -1,15 +1,11 @@
 from __future__ import annotations
 
 from tests.records import make_instance, make_lost, make_record
+from tests.unit.verdict.runs import failures
 
 from resnet50_bench.config import Allocator, RunConfig
 from resnet50_bench.results.findings import Finding
-from resnet50_bench.results.record import Record
 from resnet50_bench.verdict.judge import judge
-
-
-def failures(record: Record) -> list[str]:
-    return [finding.message for finding in judge(record).failures]
 
 
 class TestCpuLatencyLimit:

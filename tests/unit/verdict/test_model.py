@@ -1,9 +1,11 @@
 from dataclasses import replace
 
 import pytest
-from tests.records import make_evaluated, make_evaluation, make_manifest, make_record
+from tests.records import make_accuracy_record, make_evaluation_of_zeros, make_manifest, make_record
+from tests.unit.verdict.runs import warnings
 
 from resnet50_bench.config import RunConfig
+from resnet50_bench.results.findings import Finding
 from resnet50_bench.verdict.judge import judge
 from resnet50_bench.verdict.model import warn_of_model
 
@@ -38,9 +40,29 @@ def test_an_accepted_loss_is_named_as_one():
 
 
 def test_beside_an_accuracy_the_accuracy_tells():
-    (finding,) = warn_of_model(keep(make_evaluated(make_evaluation([0] * 20)), 0.2))
+    (finding,) = warn_of_model(keep(make_accuracy_record(make_evaluation_of_zeros([0] * 20)), 0.2))
     assert finding.advice == "the accuracy above tells what that means"
 
 
 def test_generated_weights_have_no_right_answers_to_lose():
-    assert list(warn_of_model(keep(make_record(), 0.2, "generated"))) == []
+    (finding,) = warn_of_model(keep(make_record(), 0.2, "generated"))
+    assert finding.message.startswith("generated weights: speed does not depend on")
+
+
+def test_generated_weights_are_told():
+    record = make_record(model=make_manifest("generated"))
+    assert judge(record).warnings == (
+        Finding(
+            "generated weights: speed does not depend on weight values, accuracy does",
+            "--model FILE uses a trained graph",
+        ),
+    )
+    assert judge(record).exit_code == 0
+
+
+def test_notes_of_the_preparation_are_told():
+    notes = ("4 Pads are left", "no Softmax")
+    assert warnings(make_record(model=make_manifest(notes=notes))) == [
+        "the prepared model: 4 Pads are left",
+        "the prepared model: no Softmax",
+    ]

@@ -16,7 +16,7 @@ from enum import Enum
 from pathlib import Path
 
 from resnet50_bench.parameters.table import PARAMETERS
-from resnet50_bench.verdict.judge import LOST_INSTANCES_LINE
+from resnet50_bench.verdict.instances import LOST_INSTANCES_LINE
 
 MAX_LINE_CHARACTERS = 4096
 """No line of these logs is longer; a longer one is not looked into."""

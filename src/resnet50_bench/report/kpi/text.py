@@ -12,15 +12,18 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import TYPE_CHECKING, Any
 
-from resnet50_bench.cases.catalog import detect_platform
+from resnet50_bench.cases.platforms import detect_platform
 from resnet50_bench.config import Mode, RunConfig
-from resnet50_bench.parameters.table import PARAMETERS, Parameter
+from resnet50_bench.parameters.parameter import Parameter
+from resnet50_bench.parameters.table import PARAMETERS
 from resnet50_bench.printable import join_lines
 from resnet50_bench.report.kpi.lines import UnusedLine
 from resnet50_bench.results.accuracy import compute_accuracy
 from resnet50_bench.results.kpi import Kpis, Latency, compute_pace, run_kpis, survivors_kpis
 from resnet50_bench.verdict.accuracy import is_subset
-from resnet50_bench.verdict.judge import LOST_INSTANCES_LINE, has_lost_instances, judge, prove
+from resnet50_bench.verdict.instances import LOST_INSTANCES_LINE, has_lost_instances
+from resnet50_bench.verdict.judge import judge
+from resnet50_bench.verdict.precision import prove
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

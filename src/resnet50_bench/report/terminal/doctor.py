@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from resnet50_bench.host.machine import Host
-    from resnet50_bench.precision.isa import Runnable
+    from resnet50_bench.precision.runnable import Runnable
 
 
 def print_doctor(console: Console, host: Host, answers: Sequence[Runnable]) -> None:

@@ -11,8 +11,9 @@ from resnet50_bench.model import CalibrationRequest
 from resnet50_bench.model.calibration import select_calibration
 from resnet50_bench.planning.evaluation import find_calibrating
 from resnet50_bench.planning.launchers import plan_mpi_command
+from resnet50_bench.planning.memory import GIB
 from resnet50_bench.planning.model import describe_model
-from resnet50_bench.planning.plan import GIB, RunPlan
+from resnet50_bench.planning.plan import RunPlan
 from resnet50_bench.report.terminal.host import describe_host_shape
 from resnet50_bench.report.terminal.placement_map import describe_instances, render_placement
 from resnet50_bench.report.terminal.run import Row, print_rows

@@ -8,7 +8,7 @@ from resnet50_bench.config import DataType, Mode
 from resnet50_bench.engines.tensorflow import find_unfused
 from resnet50_bench.host.allocators import name_allocator
 from resnet50_bench.planning.model import describe_model
-from resnet50_bench.precision.isa import plan_meaning
+from resnet50_bench.precision.meaning import plan_meaning
 from resnet50_bench.report.styled import Line
 from resnet50_bench.report.terminal.accuracy import describe_accuracy, describe_evaluated
 from resnet50_bench.report.terminal.contention import describe_contention
@@ -16,14 +16,9 @@ from resnet50_bench.report.terminal.placement_map import render_placement
 from resnet50_bench.report.terminal.sharing import describe_shared_memory
 from resnet50_bench.results.findings import Finding
 from resnet50_bench.results.kpi import Kpis, Latency, reported, run_kpis, survivors_kpis
-from resnet50_bench.verdict.judge import (
-    LOST_INSTANCES_LINE,
-    Verdict,
-    has_lost_instances,
-    judge,
-    merge_kernels,
-    prove,
-)
+from resnet50_bench.verdict.instances import LOST_INSTANCES_LINE, has_lost_instances
+from resnet50_bench.verdict.judge import Verdict, judge
+from resnet50_bench.verdict.precision import merge_kernels, prove
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence

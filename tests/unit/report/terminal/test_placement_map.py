@@ -8,7 +8,8 @@ from resnet50_bench.config import CoreKind, Mode, Precision, RunConfig
 from resnet50_bench.host.machine import Core, Host
 from resnet50_bench.host.specs import describe_host
 from resnet50_bench.placement.layout import plan_layout
-from resnet50_bench.placement.slots import PlacementRequest, plan_placement
+from resnet50_bench.placement.plan import plan_placement
+from resnet50_bench.placement.request import PlacementRequest
 from resnet50_bench.report.terminal.host import list_host_rows, render_nodes
 from resnet50_bench.report.terminal.placement_map import describe_instances, render_placement
 

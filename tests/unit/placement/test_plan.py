@@ -21,14 +21,9 @@ from resnet50_bench.config import CaseType, CoreKind, Mode, RunConfig
 from resnet50_bench.errors import PlacementError
 from resnet50_bench.host.machine import Host
 from resnet50_bench.placement.layout import plan_request
-from resnet50_bench.placement.slots import (
-    IdleCores,
-    Placement,
-    PlacementRequest,
-    Slot,
-    plan_cores_per_instance_that_fits,
-    plan_placement,
-)
+from resnet50_bench.placement.plan import plan_cores_per_instance_that_fits, plan_placement
+from resnet50_bench.placement.request import PlacementRequest
+from resnet50_bench.placement.slots import IdleCores, Placement, Slot
 from resnet50_bench.report.terminal.placement_map import render_placement
 
 THROUGHPUT = PlacementRequest(Mode.THROUGHPUT)
