@@ -5,14 +5,13 @@ from __future__ import annotations
 from collections import defaultdict
 from typing import TYPE_CHECKING
 
-from resnet50_bench.host import format_cpu_list
+from resnet50_bench.host import format_cpu_list, short_list
 from resnet50_bench.report.host_text import (
     describe_cores,
     group_cores,
     join_columns,
     list_unused_nodes,
     render_forbidden,
-    short_list,
 )
 from resnet50_bench.supply import count_cores, label_kind
 
