@@ -339,8 +339,6 @@ def _plan_environment(
     return ours | config.customer_env
 
 
-
-
 def _find_memory_bytes(host: Host) -> int:
     """What this process and its children may use now."""
     limit, available = host.memory_limit_bytes, host.memory_available_bytes
