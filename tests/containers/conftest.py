@@ -21,12 +21,13 @@ FOLDER_VARIABLE = "R50_CONTAINERS"
 IMAGE = f"localhost/{INFERENCE}"
 R50 = [sys.executable, *plan_arguments("resnet50_bench.cli")]
 NULL = ("-e", "ENGINE=null", "-e", "WARMUP_STEPS=2")
+MADE_BY_TESTS = ("localhost/real", "localhost/photos")
 GIVE_UP_SECONDS = 120.0
 
 
 @pytest.fixture(scope="session")
-def engine(tmp_path_factory) -> Engine:
-    """An engine with the project's images built."""
+def engine(tmp_path_factory) -> Iterator[Engine]:
+    """An engine with the project's images built; what earlier sessions built of them goes."""
     if not os.environ.get(ASKED_VARIABLE):
         pytest.skip("takes minutes and gigabytes: `make test-containers` runs it")
     obstacle = find_obstacle()
@@ -37,7 +38,9 @@ def engine(tmp_path_factory) -> Engine:
     made = Engine(root)
     made.make_base()
     made.build_images(R50, arguments=["PRECISIONS=avx_fp32"])
-    return made
+    yield made
+    made.podman("rmi", "--force", *MADE_BY_TESTS, check=False)
+    made.podman("image", "prune", "--force")
 
 
 @dataclass(slots=True)
