@@ -39,6 +39,7 @@ def engine(tmp_path_factory) -> Iterator[Engine]:
     made.make_base()
     made.build_images(R50, arguments=["PRECISIONS=avx_fp32"])
     yield made
+    made.buildah("rm", "--all")  # a stage that is only copied from leaves its container
     made.podman("rmi", "--force", *MADE_BY_TESTS, check=False)
     made.podman("image", "prune", "--force")
 
