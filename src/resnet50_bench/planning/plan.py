@@ -17,7 +17,8 @@ from resnet50_bench.errors import ConfigError, PlacementError, PrecisionError
 from resnet50_bench.host.allocators import PRELOAD, find_library
 from resnet50_bench.host.amx_probe import probe_amx
 from resnet50_bench.host.cpu_latency import check_limit
-from resnet50_bench.host.machine import read_host
+from resnet50_bench.host.machine import list_limits, read_host
+from resnet50_bench.host.sgx import require_gramine
 from resnet50_bench.launch import MpiPlan, plan_mpi
 from resnet50_bench.model import (
     CalibrationRequest,
@@ -25,6 +26,8 @@ from resnet50_bench.model import (
     default_cache_dir,
 )
 from resnet50_bench.placement.layout import plan_fewer, plan_layout
+from resnet50_bench.planning.container_limits import find_limit_warnings
+from resnet50_bench.planning.environment import is_swaying
 from resnet50_bench.planning.evaluation import (
     EvaluationPlan,
     choose_preprocessing,
@@ -63,13 +66,6 @@ IMAGES_PER_CORE_S = 15.0
 
 START_S = 8.0
 PREPARATION_S = 30.0
-
-SWAYING_PREFIXES = ("TF_", "ONEDNN_", "DNNL_", "OMP_", "KMP_", "MKL_", "GOMP_", "XLA_", "MALLOC_",
-                    "TCMALLOC_")  # fmt: skip
-TERRAFORM_PREFIXES = ("TF_CLI_", "TF_VAR_", "TF_LOG")
-SWAYING_NAMES = frozenset({"LD_PRELOAD", "GLIBC_TUNABLES"})
-"""Variables that change how fast or in what precision a framework computes. A worker gets them
-from r50 and from CUSTOMER_ENV, where they are on record, never from the shell r50 was called in."""
 
 VERBOSE_NAMES = ("ONEDNN_VERBOSE", "DNNL_VERBOSE")
 _SILENT = frozenset({"", "0", "none"})
@@ -131,6 +127,7 @@ class RunPlan:
         return (
             f"{host.cpu_model}: {usable}, {sockets} socket{'s' * (sockets != 1)}, "
             f"{len(host.nodes)} memory node{'s' * (len(host.nodes) != 1)}, {memory:.0f} GiB"
+            + "".join(f"; limits: {'; '.join(limits)}" for limits in [list_limits(host)] if limits)
         )
 
     @property
@@ -197,7 +194,7 @@ class RunPlan:
     def warnings(self) -> list[str]:
         """What a user should know before the start."""
         needed = self.memory_per_instance_bytes * len(self.placement.slots)
-        warnings = []
+        warnings = find_limit_warnings(self.host, self.placement)
         if needed > self.memory_bytes:
             warnings.append(
                 f"the instances may need {needed / GIB:.1f} GiB and {self.memory_bytes / GIB:.1f} "
@@ -234,14 +231,14 @@ def plan_run(config: RunConfig, environ: Mapping[str, str]) -> RunPlan:
         ModelError: the model cannot be read, or its runtime is not installed.
         DatasetError: the images cannot be read.
         HostError: the host cannot be read.
-        RequestError: the allocator's library is not on this machine, or the kernel takes no limit
-            on waking idle CPUs from this process.
+        RequestError: the allocator's library is not on this machine, the kernel takes no limit
+            on waking idle CPUs from this process, or what gramine needs is missing.
     """
     engine = load_engine(config.engine)
     problems = engine.option_problems(config.engine_options)
     if problems:
         raise ConfigError(problems)
-    check_limit(config.cpu_latency_limit_us)
+    _require_host(config)
     workload = plan_workload(config)
     host = read_host()
     emulated = engine.needs_model and not _require_precision(config, host)
@@ -255,7 +252,7 @@ def plan_run(config: RunConfig, environ: Mapping[str, str]) -> RunPlan:
     calibration = plan_calibration(config, source) if engine.needs_model else None
     model = find_model(config, model_source, cache_dir, calibration)
     ours = _plan_environment(config, host, engine, slot.threads)
-    inherited = {name: text for name, text in environ.items() if not _sways(name)}
+    inherited = {name: text for name, text in environ.items() if not is_swaying(name)}
     return RunPlan(
         config=config,
         workload=workload,
@@ -271,10 +268,16 @@ def plan_run(config: RunConfig, environ: Mapping[str, str]) -> RunPlan:
         evaluation=evaluation,
         environment=ours,
         worker_environment=inherited | {"PYTHONUNBUFFERED": "1"} | ours,
-        left_out=tuple(sorted(name for name in environ if _sways(name) and name not in ours)),
+        left_out=tuple(sorted(name for name in environ if is_swaying(name) and name not in ours)),
         emulated=emulated,
         mpi=_plan_mpi(config, placement, environ),
     )
+
+
+def _require_host(config: RunConfig) -> None:
+    """What was asked of the machine itself."""
+    check_limit(config.cpu_latency_limit_us)
+    require_gramine(config.gramine, config.remote_attestation)
 
 
 def _plan_mpi(
@@ -334,12 +337,6 @@ def _plan_environment(
     if config.allocator is not Allocator.SYSTEM:
         ours[PRELOAD] = str(find_library(config.allocator))
     return ours | config.customer_env
-
-
-def _sways(name: str) -> bool:
-    if name.startswith(TERRAFORM_PREFIXES):
-        return False
-    return name in SWAYING_NAMES or name.startswith(SWAYING_PREFIXES)
 
 
 def _find_memory_bytes(host: Host) -> int:
