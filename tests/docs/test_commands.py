@@ -16,14 +16,14 @@ from tests.shards import image_example, write_shard
 
 from resnet50_bench.cli import r50
 from resnet50_bench.config import Precision
-from resnet50_bench.errors import ExitCode, HostError, PlacementError, R50Error
+from resnet50_bench.errors import CaseError, ExitCode, HostError, PlacementError, R50Error
 from resnet50_bench.results.record import write_record
 
 ROOT = Path(__file__).parents[2]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 NEEDS_A_NETWORK = {("dataset", "fetch"), ("model", "fetch")}
 
-CANNOT_HERE = (PlacementError, HostError)
+CANNOT_HERE = (CaseError, PlacementError, HostError)
 """What a documented run may answer where a machine is too small or closes a device."""
 
 
@@ -34,13 +34,22 @@ def list_commands(page: Path) -> Iterator[str]:
             found = re.match(
                 r"(?:\$ )?(?:\.venv/bin/)?r50 (?=[a-z-])(.*?)(?:\s+#.*)?$", line.strip()
             )
-            if found and not re.search(r"[|<>]|\.\.\.", found.group(1)):
+            if found and not re.search(r"[|<>&]|\.\.\.", found.group(1)):
                 yield found.group(1)
 
 
 COMMANDS = sorted({(page.name, line) for page in PAGES for line in list_commands(page)})
-PARSED_ONLY = {"dataset fetch", "model fetch", "profile", "run --resume"}
-"""Need a network, the trace of a real run, or a run that was interrupted."""
+PARSED_ONLY = {
+    "collect",
+    "dataset fetch",
+    "enclave",
+    "images",
+    "model fetch",
+    "profile",
+    "run --resume",
+}
+"""Need a network, a builder of images, gramine, many nodes' records, the trace of a real run, or a run
+that was interrupted."""
 
 
 @pytest.fixture(scope="module")

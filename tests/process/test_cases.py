@@ -123,7 +123,7 @@ class TestRun:
     @pytest.mark.parametrize(
         ("case", "reason"),
         [
-            ("sgx_throughput_amx_bfloat16_gated", "SGX cases need an SGX device and gramine"),
+            ("sgx_throughput_amx_bfloat16_gated", "instances cannot run inside gramine (sgx) here"),
         ],
     )
     def test_what_this_version_cannot_run(self, r50, case, reason):
@@ -132,7 +132,7 @@ class TestRun:
         assert reason in ended.stderr
         skipped = r50("run", case, *ONE, "--skip-unrunnable", "--output", r50.output)
         assert skipped.code == 77
-        assert skipped.stdout.startswith("SKIPPED: test_resnet50v1_5_tensorflow_xeon_public_")
+        assert skipped.stdout.startswith("SKIPPED: ")
         assert reason in skipped.stdout
         assert not r50.output.exists()
 

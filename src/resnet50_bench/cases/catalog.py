@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from resnet50_bench.cases.platforms import describe_platform, detect_platform
-from resnet50_bench.config import CaseType, Mode, Platform, Precision
+from resnet50_bench.config import CaseType, Gramine, Mode, Platform, Precision
 from resnet50_bench.errors import CaseError, PlacementError
 from resnet50_bench.parameters.parameter import Setting
 from resnet50_bench.parameters.table import FUNCTION, WORKLOAD
@@ -24,8 +24,9 @@ if TYPE_CHECKING:
 
     from resnet50_bench.host.amx_probe import AmxProbe
     from resnet50_bench.host.machine import Host
+    from resnet50_bench.host.sgx import SgxState
 
-__all__ = ["design_cases", "detect_platform", "find_case", "require_case"]
+__all__ = ["design_cases", "detect_platform", "find_case"]
 
 _MAX_NAME = 200
 """More of a name than this is not compared with others: the time grows with its square."""
@@ -66,6 +67,8 @@ class Case:
         values = {"MODE": self.mode.value, "PRECISION": self.precision.value}
         if self.case_type is not None:
             values["CASE_TYPE"] = self.case_type.value
+        if self.sgx:
+            values["GRAMINE"] = Gramine.SGX.value
         return [Setting(name, value, f"the case's {name}") for name, value in values.items()]
 
 
@@ -168,27 +171,17 @@ def find_case(text: str, designed: Sequence[Case]) -> Case:
     )
 
 
-def require_case(case: Case) -> None:
-    """Check that this version can run the case at all, on whatever host.
-
-    Raises:
-        CaseError: it cannot.
-    """
-    obstacle = _find_obstacle(case)
-    if obstacle is not None:
-        raise CaseError(f"{case.name}: {obstacle}", "`r50 cases` lists what can run", known=True)
-
-
-def plan_case(case: Case, host: Host, amx: AmxProbe | None) -> CaseAnswer:
+def plan_case(case: Case, host: Host, amx: AmxProbe | None, sgx: SgxState) -> CaseAnswer:
     """Say whether the host can run the case, with all its defaults.
 
     Args:
         case: asked about.
         host: the machine.
         amx: what `probe_amx` found; None when it was not run.
+        sgx: what the host has for enclaves.
     """
     precision = plan_runnable(case.precision, host.cpu_flags, amx)
-    reasons = [_find_obstacle(case), None if precision.runnable else precision.reason]
+    reasons = [_find_obstacle(case, sgx), None if precision.runnable else precision.reason]
     # gated is one instance per socket, whatever the mode.
     mode = Mode.THROUGHPUT if case.case_type is CaseType.GATED else case.mode
     try:
@@ -202,11 +195,13 @@ def plan_case(case: Case, host: Host, amx: AmxProbe | None) -> CaseAnswer:
     return CaseAnswer(case=case, runnable=not obstacles, reason=reason)
 
 
-def _find_obstacle(case: Case) -> str | None:
-    """What this version lacks for the case."""
-    if case.sgx:
-        return "SGX cases need an SGX device and gramine, and this version starts no enclave"
-    return None
+def _find_obstacle(case: Case, sgx: SgxState) -> str | None:
+    """What the host lacks for an enclave, and how to get it."""
+    missing = sgx.list_missing(Gramine.SGX) if case.sgx else []
+    if not missing:
+        return None
+    found = "; ".join(need.detail for need in missing)
+    return f"{found} (`r50 doctor` says how to get it)"
 
 
 def _find_shortened(word: str, pool: Sequence[Case]) -> list[Case]:

@@ -21,10 +21,15 @@ import click
 from resnet50_bench import __version__
 from resnet50_bench.cli.accuracy import accuracy
 from resnet50_bench.cli.cases import cases
+from resnet50_bench.cli.collect import collect
+from resnet50_bench.cli.container import container
 from resnet50_bench.cli.ctest.command import ctest, ctest_case
 from resnet50_bench.cli.dataset.command import dataset
 from resnet50_bench.cli.doctor import doctor
+from resnet50_bench.cli.enclave import enclave
 from resnet50_bench.cli.host import host
+from resnet50_bench.cli.images import images
+from resnet50_bench.cli.k8s import k8s
 from resnet50_bench.cli.kpi import kpi
 from resnet50_bench.cli.lines import print_line, show_usage_error, show_what_is_not_encoded
 from resnet50_bench.cli.model import model
@@ -79,6 +84,11 @@ r50.add_command(doctor)
 r50.add_command(plan)
 r50.add_command(host)
 r50.add_command(cases)
+r50.add_command(collect)
+r50.add_command(images)
+r50.add_command(enclave)
+r50.add_command(k8s)
+r50.add_command(container)
 r50.add_command(ctest)
 r50.add_command(ctest_case)
 

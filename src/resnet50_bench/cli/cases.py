@@ -31,22 +31,35 @@ if TYPE_CHECKING:
     metavar="FILE",
     help="Write the list as CTest tests into FILE; CMakeLists.txt does so.",
 )
+@click.option(
+    "--backend",
+    type=click.Choice(["native", "docker"]),
+    default="native",
+    help="What the CTest tests run on.  [default: native]",
+)
 def cases(
-    *, platform: str | None, all_precisions: bool, as_json: bool, ctest_file: Path | None
+    *,
+    platform: str | None,
+    all_precisions: bool,
+    as_json: bool,
+    ctest_file: Path | None,
+    backend: str,
 ) -> None:
     """List the test cases, each with whether this machine can run it, and why not."""
     from resnet50_bench.cases.catalog import design_cases, plan_case
     from resnet50_bench.cases.platforms import parse_platform
     from resnet50_bench.host.amx_probe import probe_amx
     from resnet50_bench.host.machine import read_host
+    from resnet50_bench.host.sgx import read_sgx
 
     host = read_host()
+    sgx = read_sgx()
     amx = probe_amx() if "amx_tile" in host.cpu_flags else None
     chosen = parse_platform(platform) if platform else _require_platform(host)
     designed = design_cases(chosen, all_precisions=all_precisions)
-    answers = [plan_case(case, host, amx) for case in designed]
+    answers = [plan_case(case, host, amx, sgx) for case in designed]
     if ctest_file is not None:
-        _write_tests(ctest_file, answers)
+        _write_tests(ctest_file, answers, docker=backend == "docker")
     elif as_json:
         _print_json(chosen, answers)
     else:
@@ -102,11 +115,12 @@ def _print_list(platform: Platform, host: Host, answers: list[CaseAnswer]) -> No
     print_line(f"{len(answers)} test cases, {runnable} runnable on this machine")
 
 
-def _write_tests(path: Path, answers: list[CaseAnswer]) -> None:
+def _write_tests(path: Path, answers: list[CaseAnswer], *, docker: bool) -> None:
     from resnet50_bench.files.atomic import write_atomically
     from resnet50_bench.report.ctest_file import render_tests
 
-    text = render_tests([answer.case for answer in answers], sys.executable)
+    designed = [answer.case for answer in answers]
+    text = render_tests(designed, sys.executable, docker=docker)
     try:
         write_atomically(path, os.fsencode(text))
     except OSError as error:

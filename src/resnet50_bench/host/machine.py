@@ -10,6 +10,7 @@ from package to package.
 from __future__ import annotations
 
 import os
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -46,6 +47,7 @@ _MEND_TOPOLOGY = (
     "no placement on such a topology could be believed: mend the virtual machine's description of "
     "its CPUs, or update the kernel or the firmware"
 )
+_LIST_CHARS = 32
 _HUGE_PAGES = "sys/kernel/mm/transparent_hugepage/enabled"
 
 
@@ -160,6 +162,32 @@ def format_cpu_list(cpus: tuple[int, ...]) -> str:
         else:
             runs.append((cpu, cpu))
     return ",".join(str(low) if low == high else f"{low}-{high}" for low, high in runs)
+
+
+def short_list(cpus: Iterable[int]) -> str:
+    """The CPU list, or how many CPUs of which range where it would be too long to read."""
+    numbers = tuple(sorted(cpus))
+    text = format_cpu_list(numbers)
+    if len(text) <= _LIST_CHARS:
+        return text
+    return f"{len(numbers)} of {min(numbers)}-{max(numbers)}"
+
+
+def list_limits(host: Host) -> list[str]:
+    """Say what affinity and cgroups take away."""
+    limits = []
+    if len(host.allowed_cpus) < host.online_cpus:
+        limits.append(
+            f"CPUs {short_list(host.allowed_cpus)} allowed, {len(host.allowed_cpus)} of "
+            f"{host.online_cpus} online"
+        )
+    if host.quota_cpus is not None:
+        limits.append(f"CPU quota {host.quota_cpus:g}")
+    if host.memory_limit_bytes is not None:
+        limits.append(f"memory {host.memory_limit_bytes / 1024**3:.1f} GiB")
+    if host.allowed_nodes is not None:
+        limits.append(f"memory of node {format_cpu_list(host.allowed_nodes)} only")
+    return limits
 
 
 def read_host(root: Path = LIVE_ROOT, allowed: frozenset[int] | None = None) -> Host:

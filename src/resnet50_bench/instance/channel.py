@@ -27,6 +27,10 @@ def write_mark(text: str) -> None:
         raise OutputError("the log of oneDNN", error) from error
 
 
+STANDARD_STREAMS = "stdio"
+"""The worker's argument where the parent is at standard input and output."""
+
+
 class Channel(Protocol):
     """The way to the parent.
 
@@ -76,3 +80,34 @@ class SocketChannel:
         self.phase = "measuring"
         time.sleep(max(0, go.start_ns - time.monotonic_ns()) / 1e9)
         return go.start_ns
+
+
+class StandardChannel(SocketChannel):
+    """The parent at standard input and output; what is printed goes where errors go.
+
+    Inside gramine a process has these descriptors of its parent's and no others, and they are
+    files there, whatever they are outside.
+    """
+
+    def __init__(self) -> None:
+        self._answers = os.fdopen(os.dup(sys.stdout.fileno()), "wb", buffering=0)
+        os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
+        self._lines = os.fdopen(os.dup(sys.stdin.fileno()), "rb")
+        self.phase = "starting"
+
+    def send(self, answer: Answer) -> None:
+        """Send one answer, whole."""
+        rest = memoryview(encode(answer))
+        while rest:
+            rest = rest[self._answers.write(rest) or 0 :]
+
+    def wait_for_go(self) -> int:
+        """Return as soon as the word comes: an enclave's clock need not be the parent's."""
+        decode_go(self.receive())
+        self.phase = "measuring"
+        return time.monotonic_ns()
+
+
+def open_channel(argument: str) -> SocketChannel:
+    """Return the way to the parent: the number of a socket, or `stdio`."""
+    return StandardChannel() if argument == STANDARD_STREAMS else SocketChannel(int(argument))

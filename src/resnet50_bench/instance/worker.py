@@ -1,4 +1,4 @@
-"""The child's entry, one instance; its argument is the file descriptor of its socket.
+"""The child's entry, one instance; its argument is its socket's file descriptor, or `stdio`.
 
 It takes its slot before it imports anything large, loads, fills its feed, warms up, reports ready,
 waits for the word, measures, and reports what it saw. It never outlives its parent.
@@ -24,7 +24,7 @@ from resnet50_bench.errors import OutputError, R50Error, RequestError
 from resnet50_bench.host.allocators import read_malloc_library
 from resnet50_bench.host.cpu_latency import CpuLatencyLimit
 from resnet50_bench.host.memory_policy import read_proportional_bytes
-from resnet50_bench.instance.channel import Channel, SocketChannel, write_mark
+from resnet50_bench.instance.channel import Channel, open_channel, write_mark
 from resnet50_bench.instance.feeds import (
     describe_images,
     fill_feed,
@@ -84,7 +84,7 @@ def main() -> None:
     """Do one job and answer for it."""
     end_with_parent()
     signal.pthread_sigmask(signal.SIG_UNBLOCK, (signal.SIGINT, signal.SIGTERM, signal.SIGHUP))
-    channel = SocketChannel(int(sys.argv[1]))
+    channel = open_channel(sys.argv[1])
     if not answer(channel, lambda: decode_job(channel.receive())):
         sys.exit(1)
 

@@ -13,6 +13,7 @@ Public names:
 """
 
 from resnet50_bench.launch.barrier import Deadlines, run_workers, wait_for_traces
+from resnet50_bench.launch.gramine.launcher import GramineLauncher
 from resnet50_bench.launch.local import LocalLauncher
 from resnet50_bench.launch.mpi.command import MpiPlan, plan_mpi
 from resnet50_bench.launch.mpi.launcher import MpiLauncher
@@ -20,6 +21,7 @@ from resnet50_bench.launch.worker import Launcher, Worker, ignore_answers
 
 __all__ = [
     "Deadlines",
+    "GramineLauncher",
     "Launcher",
     "LocalLauncher",
     "MpiLauncher",

@@ -99,6 +99,21 @@ class Process(Worker):
             return self.process.wait()
 
 
+@dataclass(frozen=True, slots=True)
+class Program:
+    """How a worker is started.
+
+    Attributes:
+        arguments: the command line; the socket's number follows.
+        environment: complete.
+        by_standard_streams: the socket is its standard input and output, and there is no number.
+    """
+
+    arguments: tuple[str, ...]
+    environment: Mapping[str, str]
+    by_standard_streams: bool = False
+
+
 class LocalLauncher:
     """Starts workers as children of this process; see `Launcher`."""
 
@@ -118,7 +133,8 @@ class LocalLauncher:
         try:
             for job in jobs:
                 with signals_held():
-                    workers.append(_start(job, environment, log_folder, on_predicted))
+                    program = self._plan_program(job, environment, log_folder)
+                    workers.append(_start(job, program, log_folder, on_predicted))
                 workers[-1].send(job)
             yield workers
         finally:
@@ -129,10 +145,15 @@ class LocalLauncher:
                     worker.process.wait()
                     worker.stream.close()
 
+    def _plan_program(self, job: Job, environment: Mapping[str, str], log_folder: Path) -> Program:
+        """Say what to start for a job."""
+        del job, log_folder
+        return Program((sys.executable, *WORKER_ARGUMENTS), environment)
+
 
 def _start(
     job: Job,
-    environment: Mapping[str, str],
+    program: Program,
     log_folder: Path,
     on_predicted: Callable[[Predicted], None],
 ) -> Process:
@@ -146,13 +167,15 @@ def _start(
                 kernel_log = log_folder / name_log(KERNEL_LOG, job.slot.instance)
                 stdout = stack.enter_context(kernel_log.open("wb"))
             launched_ns = time.monotonic_ns()
+            standard = program.by_standard_streams
+            number = () if standard else (str(theirs.fileno()),)
             process = subprocess.Popen(
-                [sys.executable, *WORKER_ARGUMENTS, str(theirs.fileno())],
-                stdin=subprocess.DEVNULL,
-                stdout=stdout,
+                [*program.arguments, *number],
+                stdin=theirs.fileno() if standard else subprocess.DEVNULL,
+                stdout=theirs.fileno() if standard else stdout,
                 stderr=log,
-                env=dict(environment),
-                pass_fds=(theirs.fileno(),),
+                env=dict(program.environment),
+                pass_fds=() if standard else (theirs.fileno(),),
                 start_new_session=True,  # a Ctrl-C is the parent's to deal with
             )
     except OSError as error:

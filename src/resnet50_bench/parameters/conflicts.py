@@ -6,7 +6,9 @@ from typing import TYPE_CHECKING
 
 from resnet50_bench.config import (
     Allocator,
+    Attestation,
     DataType,
+    Gramine,
     Mode,
     Precision,
     RunConfig,
@@ -123,7 +125,39 @@ def _find_process_conflicts(config: RunConfig, named: Mapping[str, str]) -> list
             for name, default in (("share_per", SharePer.SOCKET), ("force", False))
             if getattr(config, name) is not default
         ]
-    return [*problems, *_find_mpi_conflicts(config, named)]
+    return [*problems, *_find_mpi_conflicts(config, named), *_find_enclave_conflicts(config, named)]
+
+
+def _find_enclave_conflicts(config: RunConfig, named: Mapping[str, str]) -> list[str]:
+    """What an instance inside gramine cannot do, and what has a meaning there alone."""
+    if config.gramine is Gramine.OFF:
+        if config.remote_attestation is Attestation.NONE:
+            return []
+        return [
+            f"{named['remote_attestation']} has a meaning in an enclave only: leave it out, or add "
+            "--gramine sgx"
+        ]
+    refused = {
+        "mpi": (config.mpi, "enclaves are started by r50 itself"),
+        "allocator": (
+            config.allocator is not Allocator.SYSTEM,
+            "a preloaded library is none of the files the enclave trusts",
+        ),
+        "onednn_verbose": (
+            config.onednn_verbose,
+            "an enclave's standard output carries its answers",
+        ),
+        "cpu_latency_limit_us": (
+            config.cpu_latency_limit_us is not None,
+            "an enclave cannot reach the kernel's device for it",
+        ),
+    }
+    given = f"{named['gramine']} {config.gramine.value}"
+    return [
+        f"{named[name]}: cannot be had with {given}: {why}: leave it out"
+        for name, (asked, why) in refused.items()
+        if asked
+    ]
 
 
 def _find_mpi_conflicts(config: RunConfig, named: Mapping[str, str]) -> list[str]:

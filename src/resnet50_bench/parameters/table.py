@@ -10,9 +10,11 @@ from collections.abc import Mapping
 
 from resnet50_bench.config import (
     Allocator,
+    Attestation,
     CaseType,
     CoreKind,
     DataType,
+    Gramine,
     Mode,
     Platform,
     Precision,
@@ -129,7 +131,7 @@ PARAMETERS: tuple[Parameter, ...] = (
     Parameter(
         "WORKLOAD",
         "",
-        parse_only(WORKLOAD, "the only workload here, and none runs inside SGX yet"),
+        parse_only(WORKLOAD, "the only workload here"),
         "The framework's name of the workload; it has this one.",
         default=WORKLOAD,
         choices=(WORKLOAD,),
@@ -379,6 +381,22 @@ PARAMETERS: tuple[Parameter, ...] = (
         "Warn, and do not fail, where other work took the cores meanwhile (docs/trust.md).",
         default="off",
         switch=True,
+    ),
+    Parameter(
+        "GRAMINE",
+        "gramine",
+        parse_word(Gramine),
+        "Run the instances inside gramine: in an SGX enclave each, or without one (docs/sgx.md).",
+        default="off; sgx for the test cases with sgx in their name",
+        choices=list_words(Gramine),
+    ),
+    Parameter(
+        "REMOTE_ATTESTATION",
+        "remote_attestation",
+        parse_word(Attestation),
+        "How the enclaves can prove themselves to others; passed through to gramine.",
+        default="none",
+        choices=list_words(Attestation),
     ),
     Parameter(
         "ONEDNN_VERBOSE",

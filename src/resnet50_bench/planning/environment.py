@@ -38,7 +38,8 @@ def plan_environment(config: RunConfig, host: Host, engine: Engine, threads: int
     return ours | config.customer_env
 
 
-def _sways(name: str) -> bool:
+def is_swaying(name: str) -> bool:
+    """Say whether a variable of this name changes how a framework computes."""
     if name.startswith(TERRAFORM_PREFIXES):
         return False
     return name in SWAYING_NAMES or name.startswith(SWAYING_PREFIXES)
@@ -46,13 +47,13 @@ def _sways(name: str) -> bool:
 
 def plan_worker_environment(environ: Mapping[str, str], ours: Mapping[str, str]) -> dict[str, str]:
     """Return all that a worker's environment holds: what the shell may pass on, and r50's own."""
-    inherited = {name: text for name, text in environ.items() if not _sways(name)}
+    inherited = {name: text for name, text in environ.items() if not is_swaying(name)}
     return inherited | {"PYTHONUNBUFFERED": "1"} | dict(ours)
 
 
 def list_left_out(environ: Mapping[str, str], ours: Mapping[str, str]) -> tuple[str, ...]:
     """Return the shell's variables that the workers do not get."""
-    return tuple(sorted(name for name in environ if _sways(name) and name not in ours))
+    return tuple(sorted(name for name in environ if is_swaying(name) and name not in ours))
 
 
 def writes_kernels(environment: Mapping[str, str]) -> bool:

@@ -5,8 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from resnet50_bench import __version__
+from resnet50_bench.config import Gramine
 from resnet50_bench.instance.mpi.protocol import HostFacts
-from resnet50_bench.launch import Launcher, LocalLauncher, MpiLauncher
+from resnet50_bench.launch import GramineLauncher, Launcher, LocalLauncher, MpiLauncher
+from resnet50_bench.launch.gramine.manifest import EnclavePlan, plan_enclave
 from resnet50_bench.launch.mpi.command import plan_command, plan_rank
 
 if TYPE_CHECKING:
@@ -19,10 +21,12 @@ RUN_FOLDER = "RUN_FOLDER"
 
 def choose_launcher(plan: RunPlan) -> Launcher:
     """Return what starts the instances of a run whose model is prepared."""
-    if plan.mpi is None:
-        return LocalLauncher()
     own = _plan_environment(plan)
     inherited = {name: text for name, text in plan.worker_environment.items() if name not in own}
+    if plan.config.gramine is not Gramine.OFF:
+        return GramineLauncher(plan.config.gramine, plan_instance_enclave(plan), inherited)
+    if plan.mpi is None:
+        return LocalLauncher()
     facts = HostFacts(
         tool_version=__version__,
         cpu_model=plan.host.cpu_model,
@@ -30,6 +34,15 @@ def choose_launcher(plan: RunPlan) -> Launcher:
         model_sha256=plan.model.manifest.prepared.sha256 if plan.model is not None else None,
     )
     return MpiLauncher(plan.mpi, inherited, facts, tuple(plan_mpi_command(plan, plan.mpi)))
+
+
+def plan_instance_enclave(plan: RunPlan) -> EnclavePlan:
+    """Return how large the enclave of an instance of a run is."""
+    slot = plan.placement.slots[0]
+    threads = max(slot.threads, len(slot.cpus))
+    config = plan.config
+    memory_bytes = plan.memory_per_instance_bytes
+    return plan_enclave(memory_bytes, threads, config.precision, config.remote_attestation)
 
 
 def plan_mpi_command(plan: RunPlan, mpi: MpiPlan) -> list[str]:

@@ -16,10 +16,12 @@ from resnet50_bench.engines import load_engine
 from resnet50_bench.errors import ConfigError, PlacementError, PrecisionError
 from resnet50_bench.host.amx_probe import probe_amx
 from resnet50_bench.host.cpu_latency import check_limit
-from resnet50_bench.host.machine import read_host
+from resnet50_bench.host.machine import list_limits, read_host
+from resnet50_bench.host.sgx import require_gramine
 from resnet50_bench.launch import MpiPlan, plan_mpi
 from resnet50_bench.model import CalibrationRequest, ModelSource, default_cache_dir
 from resnet50_bench.placement.layout import plan_fewer, plan_layout
+from resnet50_bench.planning.container_limits import find_limit_warnings
 from resnet50_bench.planning.environment import (
     list_left_out,
     plan_environment,
@@ -111,6 +113,7 @@ class RunPlan:
         return (
             f"{host.cpu_model}: {usable}, {sockets} socket{'s' * (sockets != 1)}, "
             f"{len(host.nodes)} memory node{'s' * (len(host.nodes) != 1)}, {memory:.0f} GiB"
+            + "".join(f"; limits: {'; '.join(limits)}" for limits in [list_limits(host)] if limits)
         )
 
     @property
@@ -174,7 +177,7 @@ class RunPlan:
     def warnings(self) -> list[str]:
         """What a user should know before the start."""
         needed = self.memory_per_instance_bytes * len(self.placement.slots)
-        warnings = []
+        warnings = find_limit_warnings(self.host, self.placement)
         if needed > self.memory_bytes:
             warnings.append(
                 f"the instances may need {needed / GIB:.1f} GiB and {self.memory_bytes / GIB:.1f} "
@@ -211,14 +214,14 @@ def plan_run(config: RunConfig, environ: Mapping[str, str]) -> RunPlan:
         ModelError: the model cannot be read, or its runtime is not installed.
         DatasetError: the images cannot be read.
         HostError: the host cannot be read.
-        RequestError: the allocator's library is not on this machine, or the kernel takes no limit
-            on waking idle CPUs from this process.
+        RequestError: the allocator's library is not on this machine, the kernel takes no limit
+            on waking idle CPUs from this process, or what gramine needs is missing.
     """
     engine = load_engine(config.engine)
     problems = engine.option_problems(config.engine_options)
     if problems:
         raise ConfigError(problems)
-    check_limit(config.cpu_latency_limit_us)
+    _require_host(config)
     workload = plan_workload(config)
     host = read_host()
     emulated = engine.needs_model and not _require_precision(config, host)
@@ -251,6 +254,12 @@ def plan_run(config: RunConfig, environ: Mapping[str, str]) -> RunPlan:
         emulated=emulated,
         mpi=_plan_mpi(config, placement, environ),
     )
+
+
+def _require_host(config: RunConfig) -> None:
+    """What was asked of the machine itself."""
+    check_limit(config.cpu_latency_limit_us)
+    require_gramine(config.gramine, config.remote_attestation)
 
 
 def _plan_mpi(

@@ -24,19 +24,20 @@ endif()
 """
 
 
-def render_tests(cases: Sequence[Case], python: str) -> str:
+def render_tests(cases: Sequence[Case], python: str, *, docker: bool = False) -> str:
     """Return the text of the file.
 
     Args:
         cases: in their order; the first is test number 1.
         python: the interpreter that has this package.
+        docker: run the tests in the project's image.
     """
-    return _HEAD + "".join(_render_test(case, python) for case in cases)
+    return _HEAD + "".join(_render_test(case, python, docker=docker) for case in cases)
 
 
-def _render_test(case: Case, python: str) -> str:
+def _render_test(case: Case, python: str, *, docker: bool) -> str:
     name = _quote(case.name)
-    command = f"{_quote(python)} -m resnet50_bench ctest-case {name}"
+    command = f"{_quote(python)} -m resnet50_bench ctest-case {name}{' --docker' * docker}"
     labels = [case.mode.value, case.precision.value, "sgx" if case.sgx else "plain"]
     labels += [case.case_type.value] if case.case_type else []
     return (

@@ -30,6 +30,8 @@ SCHEMA_VERSION = 1
 RECORD_FILE = "record.json"
 
 _ADVICE = f"give the folder that holds {RECORD_FILE}"
+RECORD_MARK = "r50-record: "
+"""Begins the line of a log that holds a whole record, where there is no folder to write it to."""
 
 ExitKind = Literal["ok", "signal", "exit code", "out of memory", "deadline", "exception", "stopped"]
 Status = Literal["running", "completed", "lost instances", "interrupted"]
@@ -327,6 +329,20 @@ def read_record(run: Path) -> Record:
         NotARecordError: there is something else.
     """
     path, content = _read_content(run)
+    return decode_record(content, path)
+
+
+def decode_record(content: bytes, path: Path) -> Record:
+    """Return the record of its JSON.
+
+    Args:
+        content: the JSON.
+        path: where it was found, for messages.
+
+    Raises:
+        RecordError: it is damaged, contradicts itself, or is of another schema version.
+        NotARecordError: it is something else.
+    """
     try:
         version = msgspec.json.decode(content, type=_Version).schema_version
         if version is None and path.name != RECORD_FILE:

@@ -12,10 +12,11 @@ from resnet50_bench.cases.catalog import (
     list_every_case,
     parse_case_name,
     plan_case,
-    require_case,
 )
-from resnet50_bench.config import CaseType, Mode, Platform, Precision
+from resnet50_bench.config import CaseType, Gramine, Mode, Platform, Precision
 from resnet50_bench.errors import CaseError
+from resnet50_bench.host.sgx import Need, SgxState
+from resnet50_bench.parameters.settings import make_config
 from resnet50_bench.report.ctest_file import render_tests
 
 WORKLOAD = "resnet50v1_5_tensorflow_xeon_public"
@@ -124,10 +125,18 @@ class TestFinding:
         assert not caught.value.known
 
 
+NO_SGX = SgxState(
+    (
+        Need("device", found=False, detail="there is no device", fix="get one"),
+        Need("gramine", found=False, detail="not installed: it", fix="install it"),
+    )
+)
+
+
 class TestRunnable:
     def answers(self, platform: Platform, flags: Platform, cores: int = 4):
         host = make_host(flags, cores=cores)
-        return [plan_case(case, host, None) for case in design_cases(platform)]
+        return [plan_case(case, host, None, NO_SGX) for case in design_cases(platform)]
 
     def test_on_its_own_platform(self):
         answers = self.answers(Platform.GENOA, Platform.GENOA)
@@ -146,14 +155,14 @@ class TestRunnable:
 
     def test_gated_latency_takes_a_whole_socket(self):
         case = Case(mode=Mode.LATENCY, precision=Precision.AVX_FP32, case_type=CaseType.GATED)
-        assert plan_case(case, make_host(Platform.GENOA, cores=3), None).runnable
+        assert plan_case(case, make_host(Platform.GENOA, cores=3), None, NO_SGX).runnable
 
     def test_every_reason_is_given(self):
         answers = self.answers(Platform.SPR, Platform.GENOA, cores=2)
         lacking = (
             "the CPU lacks amx_tile (it takes a CPU such as Sapphire Rapids or Granite Rapids)"
         )
-        sgx = "SGX cases need an SGX device and gramine, and this version starts no enclave"
+        sgx = "there is no device; not installed: it (`r50 doctor` says how to get it)"
         latency = "latency mode uses 4 cores per instance: this host has 2 usable physical cores"
         assert not any(answer.runnable for answer in answers)
         assert answers[0].reason == lacking
@@ -161,16 +170,13 @@ class TestRunnable:
         assert answers[5].reason == f"{sgx}; {lacking}"
         assert answers[6].reason == f"{sgx}; {lacking}; {latency}"
 
-    def test_what_this_version_cannot_do_is_refused(self):
-        case = design_cases(Platform.SPR)[5]
-        with pytest.raises(CaseError) as caught:
-            require_case(case)
-        assert caught.value.known
-        assert caught.value.message.startswith(f"{case.name}: ")
+    def test_an_sgx_case_runs_where_nothing_is_missing(self):
+        case = Case(mode=Mode.THROUGHPUT, precision=Precision.AVX_FP32, sgx=True)
+        assert plan_case(case, make_host(Platform.ICX, cores=4), None, SgxState(())).runnable
 
-    def test_what_it_can_do_is_not(self):
-        for number in (1, 3):
-            require_case(design_cases(Platform.SPR)[number - 1])
+    def test_an_sgx_case_asks_for_an_enclave(self):
+        case = Case(mode=Mode.THROUGHPUT, precision=Precision.AVX_FP32, sgx=True)
+        assert make_config(case.settings()).gramine is Gramine.SGX
 
 
 def test_the_tests_of_ctest():
@@ -182,3 +188,8 @@ def test_the_tests_of_ctest():
         f"set_tests_properties([=[{case.name}]=] PROPERTIES LABELS [=[latency;avx_fp32;sgx;pkm]=] "
         "RUN_SERIAL TRUE SKIP_RETURN_CODE 77 TIMEOUT ${r50_timeout})",
     ]
+
+
+def test_the_tests_of_ctest_in_the_image():
+    case = Case(mode=Mode.LATENCY, precision=Precision.AVX_FP32)
+    assert f"ctest-case [=[{case.name}]=] --docker)\n" in render_tests([case], "p", docker=True)

@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 from tests.hosts.synthetic import Machine, write_files, write_host
 
-from resnet50_bench import core_kinds, cpuid
 from resnet50_bench.config import CoreKind
+from resnet50_bench.host import core_kinds, cpuid
 from resnet50_bench.host.core_kinds import read_core_kinds
 from resnet50_bench.host.cpuid import load_cpuid, read_core_types
 from resnet50_bench.host.machine import read_host

@@ -19,6 +19,7 @@ from resnet50_bench.engines.base import KernelShare
 from resnet50_bench.errors import PrecisionError
 from resnet50_bench.host.amx_probe import AmxProbe
 from resnet50_bench.host.machine import read_host
+from resnet50_bench.host.sgx import Need, SgxState
 from resnet50_bench.planning import plan as plan_module
 from resnet50_bench.planning.plan import plan_run
 from resnet50_bench.precision.meaning import plan_meaning
@@ -41,6 +42,8 @@ CAP_CHAIN = {
 
 each_cpu = pytest.mark.parametrize("cpu", CPUS, ids=lambda cpu: cpu.name)
 each_precision = pytest.mark.parametrize("precision", PRECISIONS)
+
+NO_SGX = SgxState((Need("device", found=False, detail="there is none", fix="get one"),))
 
 
 def read(tmp_path: Path, cpu: Cpu):
@@ -139,7 +142,7 @@ def test_the_platform_and_its_cases_follow_from_the_cpu(tmp_path, cpu):
     platform = detect_platform(host)
     assert platform == (None if cpu.platform is None else Platform(cpu.platform))
     for case in design_cases(platform, all_precisions=True) if platform else ():
-        answer = plan_case(case, host, None)
+        answer = plan_case(case, host, None, NO_SGX)
         native = cpu.runs_as(case.precision.value) not in {EMULATED, REFUSED}
         assert answer.runnable == (native and not case.sgx), case.name
 
@@ -231,8 +234,10 @@ def test_the_doctor_tells_a_cpu(tmp_path, name):
     host = read(tmp_path, find_cpu(name))
     answers = [plan_runnable(precision, host.cpu_flags, None) for precision in Precision]
     console = Console(file=io.StringIO(), width=200)
-    print_doctor(console, replace(host, hostname="here"), answers)
-    assert console.file.getvalue().partition("\n\n")[2] == DOCTOR[name]
+    print_doctor(console, replace(host, hostname="here"), answers, NO_SGX)
+    told, _, enclaves = console.file.getvalue().partition("\n\n")[2].partition("\nSGX cases")
+    assert told == DOCTOR[name]
+    assert enclaves.splitlines()[1:] == ["device  no   there is none", "        -> get one"]
 
 
 def test_the_documentation_has_this_table():

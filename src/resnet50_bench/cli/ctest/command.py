@@ -25,14 +25,14 @@ OPTIONS_VARIABLE = "R50_CTEST_OPTIONS"
 _TEST_LIST = "CTestTestfile.cmake"
 
 _CLOUD = "needs machines that are made for the test, in a cloud; here the tests run on this machine"
-_CONTAINER = "is about container images; here the tests start no container"
+_CONTAINER = "is about a registry; here `make images` builds the images"
 _REFUSED = {
     "--burst": f"{_CLOUD}, one after the other: use --loop N",
     "--prepare-sut": f"{_CLOUD}, and it needs no preparation",
     "--reuse-sut": f"{_CLOUD}, which is always the same",
     "--cleanup-sut": f"{_CLOUD}, and nothing is left to clean up",
-    "--options": "is for the framework's Terraform, Docker and Kubernetes backends; there is none "
-    "here: give parameters with --set",
+    "--options": "is for the framework's Terraform and Kubernetes backends; there is none here: "
+    "give parameters with --set",
     "--check-docker-image": _CONTAINER,
     "--push-docker-image": _CONTAINER,
     "--attach": "adds a file to the logs that are uploaded; nothing is uploaded here: copy the "
@@ -122,6 +122,7 @@ def _refused_options(command: Any) -> Any:
     metavar="[CASE]",
     help="End what --nohup started in this folder.",
 )
+@click.option("--docker", is_flag=True, help="Run the test cases in the project's image.")
 @click.option("--describe-params", is_flag=True, help="Describe the parameters and stop.")
 @_refused_options
 @click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
@@ -139,7 +140,8 @@ def ctest(**values: Any) -> None:
 
 @click.command("ctest-case", hidden=True)
 @click.argument("name")
-def ctest_case(name: str) -> None:
+@click.option("--docker", is_flag=True)
+def ctest_case(name: str, *, docker: bool) -> None:
     """Run one test of CTest's list, into the folder logs-NAME."""
     from resnet50_bench.cli.run.command import run
 
@@ -147,6 +149,7 @@ def ctest_case(name: str) -> None:
         extra = shlex.split(os.environ.get(OPTIONS_VARIABLE, ""))
     except ValueError as error:
         raise RequestError(f"environment variable {OPTIONS_VARIABLE}: {error}") from None
+    extra += ["--docker"] * docker
     logs = f"logs-{name.removeprefix('test_')}"
     run.main([name, "--skip-unrunnable", "--output", logs, *extra], standalone_mode=False)
 
@@ -185,6 +188,7 @@ def plan_run_options(options: CtestOptions) -> list[str]:
     if options.run > 1:
         words += ["--repeat", str(options.run)]
     words += ["--continue"] if options.keep_going else []
+    words += ["--docker"] if options.docker else []
     return words + (["--dry-run"] if options.dry_run else [])
 
 

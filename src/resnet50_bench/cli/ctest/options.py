@@ -21,4 +21,5 @@ class CtestOptions:
     nohup: bool
     stop: str | None
     describe_params: bool
+    docker: bool
     arguments: tuple[str, ...]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import sys
 from pathlib import Path
@@ -67,6 +68,11 @@ Examples:
 )
 @click.option("--from-env", is_flag=True, help="Take parameters from the environment, too.")
 @click.option(
+    "--strict-env",
+    is_flag=True,
+    help="As --from-env, and refuse what is no parameter there and no system's variable either.",
+)
+@click.option(
     "--loop",
     type=click.IntRange(1),
     metavar="N",
@@ -109,6 +115,16 @@ Examples:
     is_flag=True,
     help="With --weight-sharing, measure the same in separate processes too, and compare.",
 )
+@click.option(
+    "--docker",
+    is_flag=True,
+    help="Run in the project's image, by docker or podman (docs/containers.md).",
+)
+@click.option(
+    "--compare-native",
+    is_flag=True,
+    help="With --gramine, measure the same outside too, and print the ratios.",
+)
 @click.option("--dry-run", is_flag=True, help="Print the plan and stop.")
 @click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
 def run(**values: Any) -> None:
@@ -127,11 +143,19 @@ def run(**values: Any) -> None:
     points: tuple[Point, ...] = ()
     try:
         points = _plan_or_explain(options)
+        if options.docker and not options.dry_run:
+            from resnet50_bench.cli.run.containers import run_in_containers
+
+            sys.exit(run_in_containers(points, options))
         from resnet50_bench.cli.run.points import run_all, run_one, show_plans
 
         if options.dry_run:
             show_plans(points, options.output, as_json=options.as_json)
             return
+        if options.compare_native:
+            from resnet50_bench.cli.run.points import run_beside_native
+
+            sys.exit(run_beside_native(points, options))
         if options.compare_unshared:
             sys.exit(_run_both(points, options))
         sys.exit(run_one(points[0], options) if len(points) == 1 else run_all(points, options))
@@ -190,11 +214,31 @@ def _plan(options: RunOptions) -> tuple[Point, ...]:
     from resnet50_bench.cases.grammar import plan_combinations
     from resnet50_bench.cases.sweep import Repetition, plan_points
 
-    before = find_environment_settings(os.environ) if options.from_env else []
-    before += _collect_case_settings(options)
+    before = [*_collect_environment(options), *_collect_case_settings(options)]
     repetition = Repetition(loop=options.loop, repeat=options.repeat, keep_going=options.keep_going)
     flags = collect_flags(PARAMETERS, options.flags)
-    return plan_points(plan_combinations(options.assignments), before, flags, repetition)
+    combinations = plan_combinations(options.assignments)
+    if options.docker:
+        before = [*_find_own_images([*before, *itertools.chain(*combinations), *flags]), *before]
+    return plan_points(combinations, before, flags, repetition)
+
+
+def _find_own_images(settings: list[Setting]) -> list[Setting]:
+    """With real data and no data set, the images are those that the image holds."""
+    from resnet50_bench.packaging.variables import DATASET_FOLDER
+
+    named = {item.name.upper(): item.value.lower() for item in settings}
+    if named.get("DATA_TYPE") != "real" or named.get("DATASET"):
+        return []
+    return [Setting("DATASET", str(DATASET_FOLDER), "the image's own images")]
+
+
+def _collect_environment(options: RunOptions) -> list[Setting]:
+    if options.strict_env:
+        from resnet50_bench.packaging.variables import find_strict_settings
+
+        return find_strict_settings(os.environ)
+    return find_environment_settings(os.environ) if options.from_env else []
 
 
 def _collect_case_settings(options: RunOptions) -> list[Setting]:
@@ -206,13 +250,12 @@ def _collect_case_settings(options: RunOptions) -> list[Setting]:
                 "`r50 run CASE --config FILE`; `r50 cases` lists the names",
             )
         return []
-    from resnet50_bench.cases.catalog import design_cases, detect_platform, find_case, require_case
+    from resnet50_bench.cases.catalog import design_cases, detect_platform, find_case
     from resnet50_bench.cases.files import read_case_config
     from resnet50_bench.host.machine import read_host
 
     platform = detect_platform(read_host())
     case = find_case(options.case, design_cases(platform) if platform else ())
-    require_case(case)
     settings = case.settings()
     if options.case_config is not None:
         settings += read_case_config(options.case_config).select(case.name)

@@ -16,6 +16,7 @@ class RunOptions:
     case: str | None
     assignments: tuple[str, ...]
     from_env: bool
+    strict_env: bool
     case_config: Path | None
     output: Path
     loop: int | None
@@ -27,4 +28,6 @@ class RunOptions:
     resume: Path | None
     wait: bool
     compare_unshared: bool
+    compare_native: bool
+    docker: bool
     flags: dict[str, str | bool | None]

@@ -23,7 +23,7 @@ from resnet50_bench.cases.sweep import (
 from resnet50_bench.cli.lines import print_line, print_text
 from resnet50_bench.cli.streams import discard_output, print_error
 from resnet50_bench.cli.terminal import TerminalObserver, make_console, print_json
-from resnet50_bench.config import Mode, SharePer
+from resnet50_bench.config import Attestation, Gramine, Mode, SharePer
 from resnet50_bench.contention.cpu_lock import find_held, hold_cpus
 from resnet50_bench.errors import (
     ConfigError,
@@ -32,12 +32,14 @@ from resnet50_bench.errors import (
     OutputError,
     R50Error,
     RecordError,
+    RequestError,
     join_problems,
 )
 from resnet50_bench.model import check_cache
 from resnet50_bench.printable import show_controls
 from resnet50_bench.report.kpi.text import list_kpis
 from resnet50_bench.report.summary import summarize
+from resnet50_bench.report.terminal.enclave import compare_native, render_rows
 from resnet50_bench.report.terminal.plan import print_plan, summarize_plan
 from resnet50_bench.report.terminal.run import print_result
 from resnet50_bench.report.terminal.sharing import contrast, render_contrast
@@ -86,7 +88,7 @@ def show_plans(points: Sequence[Point], output: Path, *, as_json: bool) -> None:
         return
     for point, plan, others in zip(points, plans, held):
         if len(points) > 1:
-            print_line(_describe_number(point, points))
+            print_line(describe_number(point, points))
         print_plan(make_console(), plan)
         busy = [f"{item.describe()}; --wait would wait" for item in others]
         for warning in [*plan.warnings(), *busy]:
@@ -130,6 +132,37 @@ def run_contrast(point: Point, options: RunOptions) -> int:
     return max(codes)
 
 
+def run_beside_native(points: Sequence[Point], options: RunOptions) -> int:
+    """Measure each point natively and inside gramine, and print the ratios; return the worst code.
+
+    Raises:
+        RequestError: a point does not run inside gramine, or asks for no speed.
+    """
+    for point in points:
+        if point.config.gramine is Gramine.OFF or point.config.mode is Mode.ACCURACY:
+            raise RequestError(
+                "--compare-native compares the speed inside gramine with the native one",
+                "add --gramine sgx, or name a throughput or latency case with sgx in its name",
+            )
+    plans = [plan_point(point.config, options.output) for point in points]
+    rows, codes = [], []
+    with _hold(plans, wait=options.wait) as lock:
+        for point in points:
+            native = replace(point.config, gramine=Gramine.OFF, remote_attestation=Attestation.NONE)
+            records = []
+            for config in (native, point.config):
+                plan = door.plan(config)
+                result = _measure(plan, _make_desk(options.output, lock))
+                records.append(result.record)
+                codes.append(_tell(result, plan, as_json=None if options.as_json else False))
+            rows.append(compare_native(*records))
+    if options.as_json:
+        print_json({"rows": [asdict(row) | {"ratio": row.ratio} for row in rows]})
+    else:
+        print_text(f"\n{render_rows(rows, points[0].config.gramine.value)}")
+    return max(codes)
+
+
 def resume_one(folder: Path, options: RunOptions) -> int:
     """Go on with an interrupted accuracy run; return the exit code.
 
@@ -158,11 +191,11 @@ def run_all(points: Sequence[Point], options: RunOptions) -> int:
     path = plan_summary_path(options.output, datetime.now(timezone.utc))
 
     def measure(point: Point) -> Measured:
-        print_line(_describe_number(point, points), err=True)
+        print_line(describe_number(point, points), err=True)
         plan = door.plan(point.config)
         result = _measure(plan, _make_desk(options.output, lock))
         code = _tell(result, plan, as_json=None if options.as_json else False)
-        return Measured(result.folder, code, _describe_kpi(result.record))
+        return Measured(result.folder, code, describe_kpi(result.record))
 
     def keep(results: Sequence[PointResult]) -> None:
         write_summary(path, points, results)
@@ -171,7 +204,7 @@ def run_all(points: Sequence[Point], options: RunOptions) -> int:
 
     with _hold(plans, wait=options.wait) as lock:
         results = run_points(points, measure, keep, keep_going=options.keep_going)
-    _print_end(points, results, path, as_json=options.as_json)
+    print_end(points, results, path, as_json=options.as_json)
     return find_worst(results)
 
 
@@ -276,9 +309,10 @@ def _tell(result: Run, plan: RunPlan, *, as_json: bool | None) -> int:
     return max(code, ExitCode.FAILURE) if problems else code
 
 
-def _print_end(
+def print_end(
     points: Sequence[Point], results: Sequence[PointResult], path: Path, *, as_json: bool
 ) -> None:
+    """Print how the points of a series ended."""
     if as_json:
         rows: dict[str, Any] = {"points": summarize_points(points, results)}
         print_json(rows)
@@ -288,11 +322,12 @@ def _print_end(
     print_text(render_points(points, results))
 
 
-def _describe_number(point: Point, points: Sequence[Point]) -> str:
+def describe_number(point: Point, points: Sequence[Point]) -> str:
+    """Which point of how many."""
     return f"run {point.number} of {len(points)}: {point.describe()}".rstrip(": ")
 
 
-def _describe_kpi(record: Record) -> str:
+def describe_kpi(record: Record) -> str:
     """The primary KPI in one line."""
     primary = [line for line in list_kpis(record) if line.primary]
     return "".join(f"{line.value:.{line.decimals}f} {line.unit}" for line in primary)

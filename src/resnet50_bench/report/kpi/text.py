@@ -13,7 +13,7 @@ from enum import Enum
 from typing import TYPE_CHECKING, Any
 
 from resnet50_bench.cases.platforms import detect_platform
-from resnet50_bench.config import Mode, RunConfig
+from resnet50_bench.config import Gramine, Mode, RunConfig
 from resnet50_bench.parameters.parameter import Parameter
 from resnet50_bench.parameters.table import PARAMETERS
 from resnet50_bench.printable import join_lines
@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 WORKLOAD = "resnet50v1_5_tensorflow_xeon_public"
 TOPOLOGY = "resnet50v1_5"
 _OF_WEIGHT_SHARING = ("SHARE_PER", "FORCE")
+_OF_GRAMINE = ("GRAMINE", "REMOTE_ATTESTATION")
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,6 +174,8 @@ def list_parameters(record: Record) -> list[tuple[str, str]]:
     }
     if not config.weight_sharing:
         asked |= dict.fromkeys(_OF_WEIGHT_SHARING, "")
+    if config.gramine is Gramine.OFF:
+        asked |= dict.fromkeys(_OF_GRAMINE, "")
     return [(k, v) for k, v in {**decided, **asked, "CPU": record.host.cpu_model}.items() if v]
 
 
@@ -202,7 +205,7 @@ def list_kpis(record: Record) -> list[KpiLine]:
     """Return the KPIs in a fixed order, one of them primary; none when the run has none."""
     kpis = run_kpis(record)
     if kpis is not None:
-        return _list_speed(record.config.mode, kpis)
+        return list_speed(record.config.mode, kpis)
     if record.evaluation is not None and record.status == "completed":
         return list(_list_accuracy(record, record.evaluation))
     return []
@@ -228,7 +231,8 @@ def _list_accuracy(record: Record, evaluation: Evaluation) -> Iterator[KpiLine]:
     yield KpiLine("Instances", "", len(record.instances))
 
 
-def _list_speed(mode: Mode, kpis: Kpis) -> list[KpiLine]:
+def list_speed(mode: Mode, kpis: Kpis) -> list[KpiLine]:
+    """Return the lines of what was measured; the mode decides which one has the star."""
     spread = kpis.spread
     range_text = (
         f"{spread.low:.2f} .. {spread.high:.2f} over tenths of the window" if spread else ""

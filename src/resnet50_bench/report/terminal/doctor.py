@@ -14,11 +14,12 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from resnet50_bench.host.machine import Host
+    from resnet50_bench.host.sgx import SgxState
     from resnet50_bench.precision.runnable import Runnable
 
 
-def print_doctor(console: Console, host: Host, answers: Sequence[Runnable]) -> None:
-    """Print the host and one row per precision: runs or not, why, and what helps."""
+def print_doctor(console: Console, host: Host, answers: Sequence[Runnable], sgx: SgxState) -> None:
+    """Print the host, one row per precision, and one per need of an enclave: here or not."""
     print_rows(console, list_host_rows(host))
     console.print()
     width = max(len(answer.precision.value) for answer in answers) + 2
@@ -28,3 +29,11 @@ def print_doctor(console: Console, host: Host, answers: Sequence[Runnable]) -> N
         console.print(Line(name, style="bold").add(word, style).add(answer.reason, "default"))
         if answer.fix is not None:
             console.print(Line(" " * width + f"-> {answer.fix}", style="not bold"))
+    console.print("\nSGX cases (docs/sgx.md)")
+    width = max(len(need.name) for need in sgx.needs) + 2
+    for need in sgx.needs:
+        word, style = ("yes  ", "green") if need.found else ("no   ", "red")
+        name = need.name.ljust(width)
+        console.print(Line(name, style="bold").add(word, style).add(need.detail, "default"))
+        if need.fix:
+            console.print(Line(" " * width + f"-> {need.fix}", style="not bold"))

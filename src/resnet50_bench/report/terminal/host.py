@@ -5,16 +5,15 @@ from __future__ import annotations
 from collections import defaultdict
 from typing import TYPE_CHECKING, TypeAlias
 
-from resnet50_bench.host.machine import format_cpu_list
+from resnet50_bench.host.machine import list_limits, short_list
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Sequence
 
     from resnet50_bench.config import CoreKind
     from resnet50_bench.host.machine import Core, Host, Node
 
 _GIB = 1024**3
-_LIST_CHARS = 32
 CoreGroup: TypeAlias = "tuple[int, int | None, CoreKind | None]"
 """Socket, memory node and kind of core."""
 
@@ -33,7 +32,7 @@ def list_host_rows(host: Host) -> list[tuple[str, str]]:
             f"{_count(host.total_sockets, 'socket')}{_describe_threads(host, ', ', ' each')}",
         ),
         ("Memory", _describe_memory(host)),
-        ("Limits", "; ".join(_list_limits(host)) or "none"),
+        ("Limits", "; ".join(list_limits(host)) or "none"),
         ("Governor", host.governor),
         ("Turbo", _SWITCHES[host.turbo]),
         ("Huge pages", host.transparent_hugepage),
@@ -49,7 +48,7 @@ def list_host_rows(host: Host) -> list[tuple[str, str]]:
 def describe_host_shape(host: Host) -> str:
     """Return the host's name and size in one line."""
     of_all = f" of {host.total_cores}" if host.physical_cores < host.total_cores else ""
-    limits = _list_limits(host)
+    limits = list_limits(host)
     return "; ".join(
         [
             f"{host.hostname}: {_count(len(host.sockets), 'socket')}, "
@@ -92,23 +91,6 @@ def _describe_memory(host: Host) -> str:
     if not host.memory_total_bytes:
         return f"size unknown, on {nodes}"
     return f"{host.memory_total_bytes / _GIB:.1f} GiB on {nodes}"
-
-
-def _list_limits(host: Host) -> list[str]:
-    """What affinity and cgroups take away."""
-    limits = []
-    if len(host.allowed_cpus) < host.online_cpus:
-        limits.append(
-            f"CPUs {short_list(host.allowed_cpus)} allowed, {len(host.allowed_cpus)} of "
-            f"{host.online_cpus} online"
-        )
-    if host.quota_cpus is not None:
-        limits.append(f"CPU quota {host.quota_cpus:g}")
-    if host.memory_limit_bytes is not None:
-        limits.append(f"memory {host.memory_limit_bytes / _GIB:.1f} GiB")
-    if host.allowed_nodes is not None:
-        limits.append(f"memory of node {format_cpu_list(host.allowed_nodes)} only")
-    return limits
 
 
 def group_cores(host: Host) -> dict[CoreGroup, list[Core]]:
@@ -172,12 +154,3 @@ def join_columns(rows: Sequence[Sequence[str]]) -> list[str]:
         "  ".join(text.ljust(width) for text, width in zip(row, widths) if width).rstrip()
         for row in rows
     ]
-
-
-def short_list(cpus: Iterable[int]) -> str:
-    """The CPU list, or how many CPUs of which range where it would be too long to read."""
-    numbers = tuple(sorted(cpus))
-    text = format_cpu_list(numbers)
-    if len(text) <= _LIST_CHARS:
-        return text
-    return f"{len(numbers)} of {min(numbers)}-{max(numbers)}"

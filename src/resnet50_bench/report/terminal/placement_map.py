@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from typing import TYPE_CHECKING
 
-from resnet50_bench.host.machine import format_cpu_list
+from resnet50_bench.host.machine import format_cpu_list, short_list
 from resnet50_bench.placement.supply import count_cores, label_kind
 from resnet50_bench.report.terminal.host import (
     describe_cores,
@@ -13,7 +13,6 @@ from resnet50_bench.report.terminal.host import (
     join_columns,
     list_unused_nodes,
     render_forbidden,
-    short_list,
 )
 
 if TYPE_CHECKING:

@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from resnet50_bench.config import Gramine
 from resnet50_bench.model import CalibrationRequest
 from resnet50_bench.model.calibration import select_calibration
 from resnet50_bench.planning.evaluation import find_calibrating
-from resnet50_bench.planning.launchers import plan_mpi_command
+from resnet50_bench.planning.launchers import plan_instance_enclave, plan_mpi_command
 from resnet50_bench.planning.memory import GIB
 from resnet50_bench.planning.model import describe_model
 from resnet50_bench.planning.plan import RunPlan
@@ -54,6 +55,7 @@ def print_plan(console: Console, plan: RunPlan) -> None:
         ("Placement", render_placement(plan.host, plan.placement)),
         *launch,
         *(held if limit is not None else ()),
+        *_list_enclave(plan),
         ("Environment", [f"{k}={v}" for k, v in sorted(plan.environment.items())]),
         (
             "Memory",
@@ -85,6 +87,17 @@ def _describe_calibration(plan: RunPlan) -> list[tuple[str, str]]:
         how = "left out of the accuracy" if left_out else "counted, and the others by themselves"
         text += f"; {seen} of them are evaluated: {how}"
     return [("Calibration", text)]
+
+
+def _list_enclave(plan: RunPlan) -> list[tuple[str, str]]:
+    if plan.config.gramine is Gramine.OFF:
+        return []
+    enclave = plan_instance_enclave(plan)
+    text = (
+        f"{enclave.size_bytes / GIB:g} GiB and at most {enclave.max_threads} threads for each "
+        f"instance, attestation {enclave.attestation.value}"
+    )
+    return [("Enclave", text)]
 
 
 def summarize_plan(plan: RunPlan) -> dict[str, Any]:

@@ -1,0 +1,14 @@
+"""How is the same run packaged: as an image, a job, or a chart?
+
+How the images are built and in which order (`images`); what an image's first process does with its
+environment and its logs (`variables`, `container`, `export`); which Job, MPIJob or chart a run
+becomes (`kubernetes`, `chart`). The image files lie in `containers/` beside `src/`; `templates/`
+here has those of jobs and charts.
+
+May import `cases`, `parameters` and what lies beneath them. It starts nothing but the container's
+own run.
+
+Public names:
+    `images.plan_builds`, `container.run_protocol`: what is built; what an image's process does.
+    `kubernetes.render_job`, `chart.render_chart`: a run as a job, and as a chart.
+"""

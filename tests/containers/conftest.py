@@ -1,0 +1,109 @@
+from __future__ import annotations
+
+import os
+import shlex
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+
+from resnet50_bench.interpreter import plan_arguments
+from resnet50_bench.packaging.images import INFERENCE
+
+from .engine import Engine, find_obstacle
+
+ASKED_VARIABLE = "R50_TEST_CONTAINERS"
+FOLDER_VARIABLE = "R50_CONTAINERS"
+IMAGE = f"localhost/{INFERENCE}"
+R50 = [sys.executable, *plan_arguments("resnet50_bench.cli")]
+NULL = ("-e", "ENGINE=null", "-e", "WARMUP_STEPS=2")
+MADE_BY_TESTS = ("localhost/real", "localhost/photos")
+GIVE_UP_SECONDS = 120.0
+
+
+@pytest.fixture(scope="session")
+def engine(tmp_path_factory) -> Iterator[Engine]:
+    """An engine with the project's images built; what earlier sessions built of them goes."""
+    if not os.environ.get(ASKED_VARIABLE):
+        pytest.skip("takes minutes and gigabytes: `make test-containers` runs it")
+    obstacle = find_obstacle()
+    if obstacle is not None:
+        pytest.skip(obstacle)
+    root = Path(os.environ.get(FOLDER_VARIABLE) or tmp_path_factory.mktemp("containers")).absolute()
+    root.mkdir(parents=True, exist_ok=True)
+    made = Engine(root)
+    made.make_base()
+    made.build_images(R50, arguments=["PRECISIONS=avx_fp32"])
+    yield made
+    made.buildah("rm", "--all")  # a stage that is only copied from leaves its container
+    made.podman("rmi", "--force", *MADE_BY_TESTS, check=False)
+    made.podman("image", "prune", "--force")
+
+
+@dataclass(slots=True)
+class Container:
+    """A container that runs the project's image."""
+
+    engine: Engine
+    id: str
+
+    def log(self) -> str:
+        return self.engine.podman("logs", self.id)
+
+    def wait_for(self, text: str) -> None:
+        """Return once the container's log has the text."""
+        deadline = time.monotonic() + GIVE_UP_SECONDS
+        while text not in self.log():
+            assert time.monotonic() < deadline, f"no {text!r} in:\n{self.log()}"
+            time.sleep(0.1)
+
+    def export(self, folder: Path, *options: str) -> dict[str, str]:
+        """Read /export-logs as the README does; return status and output."""
+        folder.mkdir(exist_ok=True)
+        reader = self.start_reader(folder, *options)
+        assert reader.wait(GIVE_UP_SECONDS) == 0
+        return read_logs(folder)
+
+    def start_reader(self, folder: Path, *options: str) -> subprocess.Popen[bytes]:
+        folder.mkdir(exist_ok=True)
+        reader = shlex.join(
+            self.engine.podman_command("exec", *options, self.id, "cat", "/export-logs")
+        )
+        errors, target = shlex.quote(f"{folder}.err"), shlex.quote(str(folder))
+        pipe = f"{reader} 2>{errors} | tar xf - -C {target}"
+        return subprocess.Popen(["/bin/sh", "-c", pipe])
+
+    def exec(self, *words: str) -> str:
+        return self.engine.podman("exec", self.id, *words)
+
+
+def read_logs(folder: Path) -> dict[str, str]:
+    return {name: (folder / name).read_text() for name in ("status", "output.log")}
+
+
+@dataclass(slots=True)
+class Starter:
+    """Starts containers, and removes them at the end."""
+
+    engine: Engine
+    started: list[Container] = field(default_factory=list)
+
+    def __call__(
+        self, *options: str, image: str = IMAGE, command: tuple[str, ...] = ()
+    ) -> Container:
+        words = ["run", "--detach", *self.engine.run_options(), *options, image, *command]
+        container = Container(self.engine, self.engine.podman(*words).strip())
+        self.started.append(container)
+        return container
+
+
+@pytest.fixture
+def start(engine) -> Iterator[Starter]:
+    starter = Starter(engine)
+    yield starter
+    for container in starter.started:
+        engine.podman("rm", "--force", "--time", "0", "--volumes", container.id, check=False)
