@@ -12,7 +12,7 @@ from typing import Any
 
 import msgspec
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from rich.console import Console
 from tests.hosts.synthetic import Machine
@@ -159,6 +159,7 @@ def test_the_hostile_texts_are_really_there():
     )
 
 
+@settings(deadline=None)
 @given(st.text(st.characters(categories=None, codec=None), min_size=1, max_size=8))
 def test_any_text_in_the_cpus_name(text):
     host = Machine(nodes=(4,)).host()
