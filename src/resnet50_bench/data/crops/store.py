@@ -25,6 +25,7 @@ from resnet50_bench.data.profiles import (
 )
 from resnet50_bench.data.sources import UnreadableImage
 from resnet50_bench.errors import DatasetError
+from resnet50_bench.files.paths import is_folder
 
 if TYPE_CHECKING:
     import numpy as np
@@ -168,7 +169,7 @@ def find_crops(folder: Path, source: ImageSource, preprocessing: str) -> Crops |
 
     """
     twin = find_pixel_twin(find_profile(preprocessing))
-    if not twin.is_uint8_exact or not folder.is_dir():
+    if not twin.is_uint8_exact or not is_folder(folder):
         return None
     path = plan_crops_path(folder, source.fingerprint(), twin)
     return Crops(path, read_manifest(path)) if path.is_dir() else None

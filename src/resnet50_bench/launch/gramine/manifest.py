@@ -23,6 +23,7 @@ if sys.version_info >= (3, 11):
 else:
     import tomli as tomllib
 
+import resnet50_bench
 from resnet50_bench.config import Attestation, Precision
 from resnet50_bench.templates import open_templates
 
@@ -217,7 +218,7 @@ def _list_runtime() -> Iterator[Path]:
     yield program.parent.parent / "pyvenv.cfg"
     standard = {Path(sysconfig.get_path(name)) for name in ("stdlib", "platstdlib")}
     packages = {Path(folder) for folder in site.getsitepackages()}
-    packages.add(Path(__file__).parents[1])  # this package, where it is installed in place
+    packages.add(Path(resnet50_bench.__file__).parent)  # where it is installed in place
     for top in sorted(standard | packages):
         for folder, folders, files in os.walk(top):
             folders[:] = [name for name in folders if name not in _NEVER_READ]
