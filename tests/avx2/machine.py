@@ -24,9 +24,9 @@ _EVERY_FLAGS = (
     "sse2 syscall nx lm constant_tsc rep_good nopl cpuid pni cx16 hypervisor lahf_lm"
 )
 _NEHALEM_FLAGS = f"{_EVERY_FLAGS} ssse3 sse4_1 sse4_2 popcnt"
+_SANDY_BRIDGE_FLAGS = f"{_NEHALEM_FLAGS} rdtscp pclmulqdq aes xsave avx"
 _HASWELL_FLAGS = (
-    f"{_NEHALEM_FLAGS} rdtscp pclmulqdq fma movbe aes xsave avx f16c rdrand abm fsgsbase bmi1 avx2 "
-    "smep bmi2 erms"
+    f"{_SANDY_BRIDGE_FLAGS} fma movbe f16c rdrand abm fsgsbase bmi1 avx2 smep bmi2 erms"
 )
 
 
@@ -49,6 +49,11 @@ HASWELL = Machine(
     "Haswell", "Haswell,-pcid,-x2apic,-tsc-deadline,-hle,-invpcid,-rtm", _HASWELL_FLAGS
 )
 """AVX2 and FMA; no VNNI, no AVX-512."""
+
+SANDY_BRIDGE = Machine(
+    "SandyBridge", "SandyBridge,-pcid,-x2apic,-tsc-deadline", _SANDY_BRIDGE_FLAGS
+)
+"""AVX, no AVX2: TensorFlow starts, and r50 has no precision for it."""
 
 NEHALEM = Machine("Nehalem", "Nehalem", _NEHALEM_FLAGS)
 """No AVX: TensorFlow cannot run."""

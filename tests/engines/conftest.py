@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.engines.emulation import compare_on_fewer_images, skip_if_emulated
 from tests.labelled import (
     FittedModel,
     LabelledSet,
@@ -88,9 +89,9 @@ def _require_tensorflow() -> None:
         pytest.skip("TensorFlow is not installed: pip install 'resnet50-bench[tensorflow]'")
 
 
-def _require_a_quick_cpu() -> None:
-    if os.environ.get("R50_TEST_AVX2"):
-        pytest.skip("full width takes a minute an image on an emulated CPU")
+@pytest.fixture(scope="session", autouse=True)
+def fewer_images_if_emulated() -> None:
+    compare_on_fewer_images()
 
 
 @pytest.fixture(scope="session")
@@ -103,7 +104,7 @@ def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def full_model(cache: Path) -> PreparedModel:
     """The generated ResNet-50 of seed 0, prepared for float32."""
     _require_tensorflow()
-    _require_a_quick_cpu()
+    skip_if_emulated("the full width, a minute an image")
     return prepare(ModelSource.generated(0), Precision.AVX_FP32, cache, lambda _: None)
 
 
@@ -148,4 +149,5 @@ def fitted_thin(
     thin_model: ThinModel, labelled: LabelledSet, tmp_path_factory: pytest.TempPathFactory
 ) -> FittedModels:
     """The thin model with such last layers: for what does not depend on the number of filters."""
+    skip_if_emulated("the features of 144 images, prepared in up to six ways")
     return FittedModels(thin_model.build(), labelled, tmp_path_factory.mktemp("fitted_thin"))

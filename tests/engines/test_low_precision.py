@@ -6,6 +6,7 @@ from dataclasses import replace
 import cv2
 import numpy as np
 import pytest
+from tests.engines.emulation import CALIBRATION_IMAGES, HELD_OUT_IMAGES
 from tests.engines.fusion import fuses_bfloat16
 
 from resnet50_bench.config import Precision
@@ -39,7 +40,7 @@ pytestmark = pytest.mark.tensorflow
 
 THIN = 8
 BF16, INT8 = Precision.AVX_BFLOAT16, Precision.AVX_INT8
-GENERATED = select_calibration(CalibrationRequest(images=32))
+GENERATED = select_calibration(CalibrationRequest(images=CALIBRATION_IMAGES))
 FLOAT32_OPS = {"BiasAdd": 1, "MatMul": 1, "Mean": 1, "Softmax": 1, "Squeeze": 1}
 
 STYLES = [
@@ -90,7 +91,7 @@ def test_int8_convolutions_hold_their_sums_and_stay_close_to_float32(thin_model,
     assert prepared.arithmetic == Arithmetic(
         convolutions={"int8": 53}, fused_sums=16, float32_ops=FLOAT32_OPS
     )
-    assert prepared.agreement.images == 128
+    assert prepared.agreement.images == HELD_OUT_IMAGES
     assert prepared.agreement.bound is None
     assert 1e-3 < prepared.agreement.logits_relative_l2 < 0.5
     assert prepared.structure.convolutions == 53
@@ -194,7 +195,7 @@ def test_the_same_calibration_gives_the_same_bytes_and_another_seed_others(
 ):
     prepare_thin(thin_model.build(), INT8, tmp_path / "again.pb")
     assert (tmp_path / "again.pb").read_bytes() == int8_path.read_bytes()
-    other = select_calibration(CalibrationRequest(images=32, seed=1))
+    other = select_calibration(CalibrationRequest(images=CALIBRATION_IMAGES, seed=1))
     prepare_thin(thin_model.build(), INT8, tmp_path / "other.pb", other)
     assert (tmp_path / "other.pb").read_bytes() != int8_path.read_bytes()
 
@@ -221,7 +222,7 @@ def test_ranges_are_the_largest_magnitudes_over_all_batches(thin_path):
     names = [fused.output for fused in find_convolutions(graph)]
     assert len(names) == len(set(names)) == 53
     batches = list(read_calibration_batches(GENERATED))
-    assert [len(batch) for batch in batches] == [8, 8, 8, 8]
+    assert [len(batch) for batch in batches] == [8] * (CALIBRATION_IMAGES // 8)
     apart = [measure_ranges(graph, names, [batch]) for batch in batches]
     together = measure_ranges(graph, names, batches)
     assert together == {name: max(each[name] for each in apart) for name in names}

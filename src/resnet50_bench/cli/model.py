@@ -38,6 +38,7 @@ def prepare(
     path: str | None, precision: str, calibration: str | None, *, accept_loss: bool
 ) -> None:
     """Fold and optimise a graph for inference, once; `r50 run` does it on demand."""
+    _require_tensorflow()
     from resnet50_bench.cli.terminal import TerminalObserver
     from resnet50_bench.model import (
         ModelSource,
@@ -97,6 +98,7 @@ def info(*, as_json: bool) -> None:
 @click.argument("path", type=click.Path(path_type=Path))
 def verify(path: Path) -> None:
     """Check that the graph in PATH is ResNet-50 v1.5, and say what is wrong otherwise."""
+    _require_tensorflow()
     from resnet50_bench.model import verify
 
     found = verify(path)
@@ -125,3 +127,11 @@ def fetch() -> None:
         path = fetch(default_cache_dir(os.environ), show)
     print_line(f"{path}")
     print_line(f"use it with: r50 run --model {path}")
+
+
+def _require_tensorflow() -> None:
+    """Ask before anything is imported that would end this process on such a CPU."""
+    from resnet50_bench.host.machine import read_host
+    from resnet50_bench.precision.runnable import require_loadable
+
+    require_loadable("TensorFlow", read_host().cpu_flags)

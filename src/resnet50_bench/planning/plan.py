@@ -41,7 +41,7 @@ from resnet50_bench.planning.memory import (
     plan_pool_bytes,
 )
 from resnet50_bench.planning.model import find_model, find_model_source, plan_calibration
-from resnet50_bench.precision.runnable import require_runnable
+from resnet50_bench.precision.runnable import require_loadable, require_runnable
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -225,6 +225,7 @@ def plan_run(config: RunConfig, environ: Mapping[str, str]) -> RunPlan:
     workload = plan_workload(config)
     host = read_host()
     emulated = engine.needs_model and not _require_precision(config, host)
+    require_loadable("numpy", host.cpu_flags)
     source = open_source(Path(config.dataset)) if config.dataset is not None else None
     evaluation = plan_evaluation(config, source) if source is not None else None
     refs = _choose_images(config, source, evaluation)

@@ -20,6 +20,12 @@ _NO_AVX2_ADVICE = (
     "whose CPU model passes it on (QEMU: -cpu host)"
 )
 
+_BUILT_WITH = {"numpy": ("sse4_2",), "TensorFlow": ("avx",)}
+"""The flags without which a package for x86-64 ends in an illegal instruction.
+
+Source: `numpy.show_config()` of numpy 2.4 (baseline X86_V2), TensorFlow's "Install with pip".
+"""
+
 _COUNTERPART = {
     Precision.AMX_INT8: Precision.AVX_INT8,
     Precision.AMX_BFLOAT16: Precision.AVX_BFLOAT16,
@@ -142,6 +148,23 @@ def require_runnable(
         f"it can run {', '.join(names) or 'none of the precisions'}",
         answer.fix,
     )
+
+
+def require_loadable(package: str, cpu_flags: Collection[str]) -> None:
+    """Check that a package's machine code runs on this CPU; importing it would end the process.
+
+    Args:
+        package: `numpy` or `TensorFlow`.
+        cpu_flags: the names in /proc/cpuinfo.
+
+    Raises:
+        PrecisionError: the CPU lacks instructions that the package is built with.
+    """
+    for flag in _BUILT_WITH[package]:
+        if "sse2" in cpu_flags and flag not in cpu_flags:  # else it is no x86-64
+            raise PrecisionError(
+                f"the CPU lacks {flag}, without which {package} does not start", _NO_AVX2_ADVICE
+            )
 
 
 def default_precisions_on(

@@ -24,7 +24,12 @@ from resnet50_bench.planning import plan as plan_module
 from resnet50_bench.planning.plan import plan_run
 from resnet50_bench.precision.meaning import plan_meaning
 from resnet50_bench.precision.proof import plan_verdict
-from resnet50_bench.precision.runnable import default_precisions_on, plan_runnable, require_runnable
+from resnet50_bench.precision.runnable import (
+    default_precisions_on,
+    plan_runnable,
+    require_loadable,
+    require_runnable,
+)
 from resnet50_bench.report.terminal.doctor import print_doctor
 
 DOCS = Path(__file__).parents[3] / "docs" / "precisions.md"
@@ -124,6 +129,19 @@ def test_a_cpu_without_avx_is_told_that_tensorflow_needs_it():
         "does not start; it can run none of the precisions"
     )
     assert caught.value.exit_code == 2
+
+
+@pytest.mark.parametrize(("package", "lacking"), [("numpy", {"sse4_2"}), ("TensorFlow", {"avx"})])
+def test_a_package_is_not_loaded_where_its_machine_code_does_not_run(package, lacking):
+    flags = set(find_cpu("Haswell").flags)
+    require_loadable(package, flags)
+    with pytest.raises(PrecisionError) as caught:
+        require_loadable(package, flags - lacking)
+    assert caught.value.message == (
+        f"the CPU lacks {min(lacking)}, without which {package} does not start"
+    )
+    assert "QEMU: -cpu host" in caught.value.advice
+    require_loadable(package, {"asimd"})
 
 
 def test_a_feature_that_a_hypervisor_hides_is_told_as_such():
