@@ -23,8 +23,8 @@ from resnet50_bench.errors import RequestError
 from resnet50_bench.host.amx_probe import probe_amx
 from resnet50_bench.host.cpu_latency import CpuLatencyLimit, check_limit
 from resnet50_bench.host.machine import Host, read_host
-from resnet50_bench.precision.runnable import default_precisions_on
 from run_openvino import HINTS, OpenVino
+from runnable import choose_measured
 
 QUERIES = 150
 
@@ -50,7 +50,7 @@ class Setting:
 
 def list_settings(host: Host) -> list[Setting]:
     """The precisions of this host, and whether idle cores can be kept awake."""
-    runnable = default_precisions_on(host.cpu_flags, probe_amx())
+    runnable = choose_measured(HINTS, host.cpu_flags, probe_amx())
     try:
         check_limit(0)
     except RequestError as error:
@@ -58,7 +58,7 @@ def list_settings(host: Host) -> list[Setting]:
         ways = [False]
     else:
         ways = [False, True]
-    return [Setting(name, awake) for name in HINTS if name in runnable for awake in ways]
+    return [Setting(name, awake) for name in runnable for awake in ways]
 
 
 def run_openvino(openvino: OpenVino, setting: Setting) -> float:

@@ -17,9 +17,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from peak import DTYPES, read_peak, share_of_limit
+from peak import read_peak, share_of_limit
+from resnet50_bench.config import Precision
+from resnet50_bench.host.amx_probe import probe_amx
 from resnet50_bench.host.machine import read_host
 from run_r50 import run_r50
+from runnable import choose_measured
 
 _SMALL = {
     "avx_fp32": 1,
@@ -83,10 +86,9 @@ def main() -> None:
     rounds, seconds = (1, 2.0) if arguments.quick else (arguments.rounds, arguments.seconds)
     host = read_host()
     cpus = tuple(core.cpus[0] for core in host.cores)
-    with tempfile.TemporaryDirectory() as folder:
-        limits = read_peak(folder, cpus)
-    precisions = [name for name in _SMALL if DTYPES[name] in limits]
-    configurations = list_configurations(len(cpus), arguments.precision or precisions)
+    wanted = [Precision(name) for name in arguments.precision or _SMALL]
+    chosen = choose_measured(wanted, host.cpu_flags, probe_amx())
+    configurations = list_configurations(len(cpus), [name.value for name in chosen])
     rates: dict[Configuration, list[float]] = {item: [] for item in configurations}
     shares: dict[Configuration, list[float]] = {item: [] for item in configurations}
     peaks: dict[str, list[float]] = {}

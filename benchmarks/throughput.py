@@ -21,8 +21,8 @@ from precisions import Configuration, measure
 from resnet50_bench.config import Precision
 from resnet50_bench.host.amx_probe import probe_amx
 from resnet50_bench.host.machine import read_host
-from resnet50_bench.precision.runnable import default_precisions_on
 from run_openvino import HINTS, OpenVino
+from runnable import choose_measured
 
 PER_CORE = (1, 8, 16)
 """Images per core and query that are tried."""
@@ -52,11 +52,8 @@ def main() -> None:
     arguments = parser.parse_args()
     host = read_host()
     cpus = tuple(core.cpus[0] for core in host.cores)
-    runnable = default_precisions_on(host.cpu_flags, probe_amx())
-    chosen = [
-        name for name in HINTS
-        if name in runnable and name.value in (arguments.precision or names)
-    ]  # fmt: skip
+    wanted = [name for name in HINTS if name.value in (arguments.precision or names)]
+    chosen = choose_measured(wanted, host.cpu_flags, probe_amx())
     ours: dict[Precision, list[float]] = {name: [] for name in chosen}
     theirs: dict[Precision, list[float]] = {name: [] for name in chosen}
     shares: dict[Precision, list[float]] = {name: [] for name in chosen}
