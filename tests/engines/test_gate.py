@@ -3,6 +3,7 @@
 from dataclasses import replace
 
 import pytest
+from tests.engines.emulation import CALIBRATION_IMAGES, EMULATED
 
 from resnet50_bench.config import Precision
 from resnet50_bench.errors import ModelError
@@ -47,10 +48,10 @@ class Prepared:
             recipe.convert(self.graph)
         if recipe.quantize is not None:
             names = [fused.output for fused in find_convolutions(self.graph)]
-            chosen = select_calibration(CalibrationRequest(images=32))
+            chosen = select_calibration(CalibrationRequest(images=CALIBRATION_IMAGES))
             ranges = measure_ranges(self.graph, names, read_calibration_batches(chosen))
             recipe.quantize(self.graph, ranges)
-        self.images = plan_probe_images(4, seed=99)
+        self.images = plan_probe_images(2 if EMULATED else 4, seed=99)
         self._expected = run_graph(source, self.images)
 
     def judge(self, graph):

@@ -6,6 +6,7 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from tests.engines.emulation import skip_if_emulated
 
 from resnet50_bench.config import Precision
 from resnet50_bench.engines.base import LoadRequest
@@ -100,6 +101,7 @@ def test_a_stream_computes_in_its_own_thread(thin_path):
     In a process of its own, as a worker is: a process has one pool, as large as its first user
     asked for, and the tests before this one asked for more.
     """
+    skip_if_emulated("20 queries to compare the time of threads")
     arguments = [sys.executable, "-c", ALONE, thin_path, str(CPUS[0])]
     done = subprocess.run(arguments, capture_output=True, text=True, check=True)
     assert 0.9 < float(done.stdout) <= 1.001
@@ -134,6 +136,7 @@ def test_a_caller_of_several_threads_computes_its_part(thin_path):
 
     About half of the work is its own here, and a sixth when it leaves the operations to the pool.
     """
+    skip_if_emulated("10 queries of 16 images to compare the time of threads")
     arguments = [sys.executable, "-c", TOGETHER, thin_path, *map(str, CPUS[:2])]
     done = subprocess.run(arguments, capture_output=True, text=True, check=True)
     assert 0.3 < float(done.stdout) < 0.9
