@@ -40,6 +40,36 @@ def test_each_ending_of_the_probes_child_has_its_meaning(returncode, output, exp
     assert clause in probe.reason
 
 
+@pytest.mark.parametrize(
+    ("errors", "told"),
+    [
+        ("", "the child ended before it asked)"),
+        ("\n  \n", "the child ended before it asked)"),
+        ("ld.so: cannot open shared object\nsecond\n", "asked: ld.so: cannot open shared object)"),
+        (
+            'Traceback (most recent call last):\n  File "amx_probe.py", line 15\n'
+            "ModuleNotFoundError: No module named 'ctypes'\n",
+            "asked: ModuleNotFoundError: No module named 'ctypes')",
+        ),
+        (
+            "Fatal Python error: init_fs_encoding: failed to get the Python codec\nmore\n",
+            "asked: Fatal Python error: init_fs_encoding: failed to get the Python codec)",
+        ),
+    ],
+)
+def test_why_the_probes_child_could_not_ask_is_told_in_its_own_words(errors, told):
+    probe = plan_answer(1, "", errors)
+    assert (probe.permitted, probe.tile_operation) == (False, None)
+    assert told in probe.reason
+    assert "\n" not in probe.reason
+
+
+def test_what_the_probes_child_wrote_besides_its_answers_does_not_count():
+    warned = "warning: something\n"
+    output = GRANTED + '{"tile_operation": true}\n'
+    assert plan_answer(0, output, warned) == plan_answer(0, output)
+
+
 @pytest.mark.skipif(sys.platform != "linux", reason="the probe is for Linux")
 def test_the_probe_agrees_with_the_flags_of_this_cpu_and_this_process_survives():
     flags = Path("/proc/cpuinfo").read_text().split()

@@ -7,6 +7,7 @@ from typing import Any
 
 import msgspec
 import pytest
+from tests.contended import make_contended, make_contention
 from tests.records import (
     MS,
     make_accuracy_record,
@@ -38,11 +39,25 @@ ACCURACY = make_accuracy_record(
     trials=(Trial(variant="mlperf/bgr", positions=(0,), rows=make_evaluation_of_zeros([0]).rows),),
 )
 
+WATCHED = make_contended(0.1)
+METERED = make_record(
+    instances=[
+        make_instance(
+            number,
+            host=f"node{number}",
+            contention=make_contention([(2 * number, 2 * number + 1)], [0.1]),
+        )
+        for number in (0, 1)
+    ]
+)
+
 
 @pytest.mark.parametrize(
     "record",
     [
         SPEED,
+        WATCHED,
+        METERED,
         SHARED,
         ACCURACY,
         make_record(instances=[make_lost(0), make_instance(1)], status="lost instances"),
@@ -109,6 +124,28 @@ CONTRADICTIONS = [
     (ACCURACY, "evaluation.preprocessing", "other", "is not one that this r50 knows"),
     (ACCURACY, "evaluation.resumed_images", 3, "has no answer of this run"),
     (ACCURACY, "evaluation.resumed_images", 4, "evaluation.resumed_images is above 3"),
+    (WATCHED, "contention.ticks_per_s", 0, "contention.ticks_per_s is 0"),
+    (WATCHED, "contention.cpus", [0, 1, 1, 3], "contention.cpus names a CPU twice"),
+    (WATCHED, "contention.cpus", [0, 1, 2], "contention.samples have not one counter for each"),
+    (WATCHED, "contention.samples", lambda items: items[:1],
+     "contention.samples are fewer than two"),
+    (WATCHED, "contention.samples", lambda items: items[::-1],
+     "contention.samples are not in order"),
+    (WATCHED, "contention.samples", lambda items: [items[0], *items],
+     "contention.samples are not in order"),
+    (WATCHED, "contention.samples.3.busy_ticks", [1, 2, 3],
+     "contention.samples have not one counter for each CPU"),
+    (WATCHED, "contention.samples.0.interrupt_ticks", [],
+     "contention.samples have not one counter for each CPU"),
+    (WATCHED, "contention.samples.10.steal_ticks", [0] * 5,
+     "contention.samples have not one counter for each CPU"),
+    (WATCHED, "contention.samples.2.own_ns", [5],
+     "contention.samples.own_ns has not one clock for each instance"),
+    (WATCHED, "contention.samples.2.steal_ticks.1", -3,
+     "contention.samples[2].steal_ticks[1] is -3"),
+    (METERED, "instances.1.contention.samples.0.own_ns", [5, 6],
+     "instances[1].contention.samples.own_ns has not one clock for each instance"),
+    (METERED, "instances.1.contention.cpus", [2], "instances[1].contention.samples have not"),
     (ACCURACY, "trials.0.positions", [1], "trials[0].rows has an image that is not in its"),
 ]  # fmt: skip
 
