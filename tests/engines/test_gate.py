@@ -9,7 +9,7 @@ from resnet50_bench.config import Precision
 from resnet50_bench.errors import ModelError
 from resnet50_bench.model import CalibrationRequest
 from resnet50_bench.model.agreement.answers import compare_answers
-from resnet50_bench.model.agreement.faults import list_convolutions, plan_faults
+from resnet50_bench.model.agreement.faults import list_convolutions, plan_faults, put_nan
 from resnet50_bench.model.agreement.gate import (
     MAX_TIMES_ROUNDING,
     find_worst,
@@ -108,6 +108,17 @@ def test_a_broken_graph_is_refused(prepared, precision, fault):
     fault.spoil(graph, fault.convolution)
     with pytest.raises(ModelError, match=r"prepared graph (is broken at|has lost the layer)"):
         require_right(subject.judge(graph))
+
+
+@pytest.mark.parametrize("precision", [Precision.AVX_INT8, Precision.AVX_BFLOAT16])
+def test_a_bias_that_is_no_number_is_refused_wherever_it_is(prepared, precision):
+    """Int8 and Relu make a number of it, and its channel may be one that changes no layer much."""
+    subject = prepared(precision)
+    for number in range(len(list_convolutions(subject.graph))):
+        graph = copy(subject.graph)
+        put_nan(graph, number)
+        with pytest.raises(ModelError, match=r"is broken at .*: it holds values that are no numb"):
+            measure_layers(subject.reference, graph, subject.images)
 
 
 @pytest.mark.parametrize("fault", [fault for fault in FAULTS if fault.is_broken is False],

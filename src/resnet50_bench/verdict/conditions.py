@@ -31,8 +31,8 @@ MAX_PARENT_SHARE = 0.01
 MAX_VARIATION = 0.1
 
 TELL_SHARE = 0.03
-"""Of an instance's CPU time in other hands: above it there is a warning. Quiet machines have up to
-1 % (docs/trust.md)."""
+"""Of an instance's CPU time in other hands: above it there is a warning. How much a quiet machine
+shows has not been measured; 0.1 to 0.7 % of stolen time has been seen (docs/trust.md)."""
 
 TELL_TENTH_SHARE = 0.1
 """The same in one tenth of the window: what came and went."""

@@ -42,7 +42,7 @@ CHECKED_IMAGES = 8
 _BATCH_IMAGES = 4
 """The values between all layers are in memory at once: 44 MB an image, twice."""
 
-_FLOAT, _QINT8, _QUINT8 = 1, 11, 12
+_FLOAT, _QINT8, _QUINT8, _BFLOAT16 = 1, 11, 12, 14
 """Data type numbers of TensorFlow's types.proto."""
 
 _CUT = "cut/"
@@ -98,9 +98,10 @@ def measure_layers(
         images: `(n, 224, 224, 3)`, preprocessed.
 
     Raises:
-        ModelError: a layer is missing in the prepared graph.
+        ModelError: a layer is missing in the prepared graph, or holds values that are no numbers.
     """
     layers = plan_layers(reference, prepared)
+    _require_numbers(prepared)
     sums = {layer.name: _Sums() for layer in layers} | {OUTPUT_NAME: _Sums()}
     with (
         closing(_Prepared(prepared, layers)) as runner,
@@ -125,6 +126,22 @@ def _pair(
         if prepared in found and found[prepared].op != "Const":
             return Layer(name, prepared, fused)
     raise ModelError(f"the prepared graph has lost the layer {operation}")
+
+
+def _require_numbers(graph: GraphDef) -> None:
+    """Refuse weights, biases and ranges that are no numbers.
+
+    int8 and Relu make a number of a NaN, and where its channel matters little no layer shows it.
+    """
+    nodes = index_nodes(graph)
+    for node in graph.node:
+        if node.op != "Const" or node.attr["dtype"].type not in (_FLOAT, _BFLOAT16):
+            continue
+        if not np.isfinite(read_constant(nodes, node.name)).all():
+            raise ModelError(
+                f"the prepared graph is broken at {node.name}: it holds values that are no numbers",
+                "check the weights of the source graph: they hold a NaN, or are too large",
+            )
 
 
 class _Sums:

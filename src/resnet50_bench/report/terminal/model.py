@@ -35,7 +35,8 @@ def describe_manifest(model: PreparedModel) -> Iterator[tuple[str, str]]:
         yield "convolutions", f"{convolutions}; left in float32: {left}"
     if manifest.calibration is not None:
         calibration = manifest.calibration
-        yield "calibrated", f"on {calibration.images} {calibration.kind}, seed {calibration.seed}"
+        kind = calibration.kind if calibration.names_sha256 is None else "images of a dataset"
+        yield "calibrated", f"on {calibration.images} {kind}, seed {calibration.seed}"
     bound = f" (at most {agreement.bound:g})" if agreement.bound is not None else ""
     if agreement.kept is not None and agreement.bound is None:
         yield "keeps", describe_loss(agreement).removeprefix("keeps ")
