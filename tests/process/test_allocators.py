@@ -18,7 +18,7 @@ BOGUS = "/nonexistent/libjemalloc.so.2"
 def with_library(expression: str) -> list[str]:
     """The command `r50`, for which finding a library is this expression."""
     code = (
-        "import resnet50_bench.planning.plan as plan\n"
+        "import resnet50_bench.planning.environment as plan\n"
         "from resnet50_bench.errors import RequestError\n"
         f"plan.find_library = lambda allocator: {expression}\n"
         "from resnet50_bench.cli import main\n"
