@@ -32,7 +32,7 @@ def broken(r50):
 
 
 def test_an_instance(r50, broken):
-    env = broken("worker")
+    env = broken("instance.worker")
     ended = r50("run", *QUICK, *instances(1), "--output", r50.output, env=env)
     assert ended.code == 3
     lines = ended.stdout.splitlines()
@@ -45,7 +45,7 @@ def test_an_instance(r50, broken):
 def test_a_rank(r50, broken):
     if shutil.which("mpirun") is None:
         pytest.skip("no MPI launcher is installed")
-    env = broken("mpi_worker") | {
+    env = broken("instance.mpi.worker") | {
         "OMPI_ALLOW_RUN_AS_ROOT": "1",
         "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM": "1",
     }
@@ -61,7 +61,7 @@ def test_the_toolchain(r50, broken):
     if "TensorFlow, which is not installed" in ended.stderr:
         pytest.skip("TensorFlow is not installed")
     assert ended.code == 2
-    assert f"ended with exit code 1 without an answer ({BROKEN})" in ended.stderr
+    assert f"ended with exit code 1 without an answer: {BROKEN}" in ended.stderr
     assert ended.stderr.splitlines()[-1] == f"  -> {IMPORT_ADVICE}"
 
 

@@ -25,7 +25,7 @@ COMMAND = [
     sys.executable,
     "-c",
     "from resnet50_bench import cli\n"
-    "from resnet50_bench.data import crop_writer\n"
+    "from resnet50_bench.data.crops import writer as crop_writer\n"
     "crop_writer.SAVE_SECONDS = 0\n"
     "cli.main()",
 ]
