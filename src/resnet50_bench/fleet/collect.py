@@ -16,6 +16,7 @@ import msgspec
 
 from resnet50_bench.config import RunConfig
 from resnet50_bench.errors import ConfigError, ExitCode, RecordError
+from resnet50_bench.files.paths import describe_problem, is_folder, read_content
 from resnet50_bench.results.kpi import Kpis, compute_kpis, reported, run_kpis
 from resnet50_bench.results.record import (
     RECORD_FILE,
@@ -83,7 +84,7 @@ def read_nodes(paths: Sequence[Path]) -> list[NodeRun]:
     """
     records: dict[Path, list[Record]] = {}
     for path in paths:
-        found = dict(_read_folder(path) if path.is_dir() else [(path, _read_file(path))])
+        found = dict(_read_folder(path) if is_folder(path) else [(path, _read_file(path))])
         if not any(found.values()):
             raise RecordError(
                 f"no record in {path}",
@@ -199,8 +200,8 @@ def _read_file(path: Path) -> list[Record]:
     if path.suffix == ".json":
         return [read_record(path)]
     try:
-        text = path.read_text(errors="replace")
-    except OSError as error:
-        raise RecordError(f"{path} cannot be read: {error.strerror}") from error
+        text = read_content(path).decode(errors="replace")
+    except (OSError, ValueError) as error:
+        raise RecordError(f"{path} cannot be read: {describe_problem(error)}") from error
     lines = (line.partition(RECORD_MARK) for line in text.splitlines())
     return [decode_record(found.encode(), path) for _, mark, found in lines if mark]

@@ -9,7 +9,7 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import fields, is_dataclass
+from dataclasses import fields, is_dataclass, replace
 from operator import le
 from typing import TYPE_CHECKING, Any
 
@@ -161,7 +161,9 @@ def _check_amounts(record: Record) -> None:
 def _check_instance(item: InstanceRecord, field: str, record: Record) -> None:
     slots = record.placement.slots
     number = item.slot.instance
-    known = number < len(slots) and (item.host is not None or item.slot == slots[number])
+    # Every host has the same slots, and the numbers of instances go on from one to the next.
+    own = replace(slots[number % len(slots)], instance=number) if slots else None
+    known = number < record.planned_instances and (item.host is not None or item.slot == own)
     _require(known, f"{field}.slot", "is not in the placement")
     _check_slot(item.slot, f"{field}.slot")
     both = bool(item.streams) and bool(item.start_ns or item.end_ns or item.prepare_ns)
