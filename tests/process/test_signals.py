@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import sys
 from contextlib import suppress
@@ -147,5 +148,7 @@ def test_a_signal_to_an_instance_is_the_cause_of_its_end(r50, start):
     os.kill(r50.find_worker(0), signal.SIGINT)
     ended = r50.end(process)
     assert ended.code == 3
-    assert "instance 0 was lost while loading: signal: SIGINT (Interrupt)" in ended.stdout
+    # Which of its first phases it has told of by then is a matter of speed.
+    lost = r"instance 0 was lost while (starting|loading): signal: SIGINT \(Interrupt\)"
+    assert re.search(lost, ended.stdout)
     assert "Traceback" not in ended.stdout
