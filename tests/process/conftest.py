@@ -19,6 +19,7 @@ import pytest
 from resnet50_bench.contention.cpu_lock import PLACE_VARIABLE
 from resnet50_bench.host.machine import read_host
 from resnet50_bench.parameters.table import PARAMETERS
+from resnet50_bench.planning.environment import is_swaying
 from resnet50_bench.results.record import Record, read_record
 
 MARK = "R50_TEST_MARK"
@@ -71,7 +72,12 @@ class R50:
 
     def environment(self, extra: dict[str, str] | None = None) -> dict[str, str]:
         named = {parameter.name for parameter in PARAMETERS} | {"R50_OUTPUT", "COLUMNS"}
-        inherited = {name: text for name, text in os.environ.items() if name not in named}
+        # What the tests of TensorFlow set for their own process would be warned of.
+        inherited = {
+            name: text
+            for name, text in os.environ.items()
+            if name not in named and not is_swaying(name)
+        }
         # A place of its own for the lock on CPUs: tests run side by side.
         own = {MARK: self.mark, "TMPDIR": str(self.temporary), PLACE_VARIABLE: str(self.root)}
         return inherited | own | (extra or {})
