@@ -1,0 +1,73 @@
+"""The model's work, against figures that were published or computed by hand."""
+
+from __future__ import annotations
+
+import pytest
+
+from resnet50_bench.limits.work import Layer, count_multiply_adds, plan_layers
+from resnet50_bench.model.graph.architecture import plan_network
+
+LAYERS = plan_layers()
+
+
+def find(name: str) -> Layer:
+    (layer,) = (layer for layer in LAYERS if layer.name == name)
+    return layer
+
+
+def test_there_are_53_convolutions_and_a_classifier() -> None:
+    assert len(LAYERS) == 54
+    assert [LAYERS[0].name, LAYERS[1].name, LAYERS[-1].name] == ["conv2d", "conv2d_1", "dense"]
+    assert len({layer.name for layer in LAYERS}) == 54
+
+
+def test_the_multiply_adds_are_the_published_ones() -> None:
+    # 4.09 G for v1.5 (NVIDIA's and torchvision's model cards), 3.86 G for v1 (He et al.: 3.8).
+    assert count_multiply_adds(LAYERS) == 4_089_186_304
+    assert count_multiply_adds(plan_layers(classes=1000)) == 4_089_184_256
+    assert count_multiply_adds(plan_layers(plan_network(stride_in_3x3=False))) == 3_857_975_296
+    assert sum(layer.operations for layer in LAYERS) == 8_178_372_608
+
+
+@pytest.mark.parametrize(
+    ("name", "multiply_adds"),
+    [
+        ("conv2d", 49 * 3 * 64 * 112 * 112),
+        ("conv2d_1", 64 * 256 * 56 * 56),
+        ("conv2d_13", 9 * 128 * 128 * 28 * 28),  # the first strided 3x3: 56 to 28
+        ("conv2d_52", 512 * 2048 * 7 * 7),
+        ("dense", 2048 * 1001),
+    ],
+)
+def test_a_layer_by_hand(name: str, multiply_adds: int) -> None:
+    assert find(name).multiply_adds == multiply_adds
+
+
+def test_the_weights_are_those_of_the_model() -> None:
+    folded = plan_network().parameters(folded=True)
+    assert sum(layer.count_weight_bytes(4) for layer in LAYERS) == 4 * folded
+    assert find("conv2d").count_weight_bytes(1) == 49 * 3 * 64 + 4 * 64
+
+
+def test_each_block_reads_its_shortcut_once() -> None:
+    added = [layer for layer in LAYERS if layer.adds_shortcut]
+    assert len(added) == 16
+    last = find("conv2d_52")
+    assert last.adds_shortcut
+    assert last.count_activation_bytes(2) == 2 * 49 * (512 + 2048 + 2048)
+
+
+def test_a_batch_reads_the_weights_once() -> None:
+    layer = find("conv2d_52")
+    assert layer.count_bytes(1, 8) == 512 * 2048 + 4 * 2048 + 8 * 49 * (512 + 2 * 2048)
+    assert layer.compute_intensity(1, 8) == pytest.approx(
+        8 * 2 * 512 * 2048 * 49 / layer.count_bytes(1, 8)
+    )
+    assert layer.compute_intensity(1, 8) > layer.compute_intensity(1, 1)
+
+
+def test_what_a_layer_writes_the_next_one_reads() -> None:
+    assert find("conv2d_2").output_shape == find("conv2d_3").input_shape == (56, 56, 64)
+    assert find("conv2d_13").input_shape == (56, 56, 128)
+    assert find("conv2d_13").output_shape == find("conv2d_14").input_shape == (28, 28, 128)
+    assert LAYERS[-2].output_shape[2] == LAYERS[-1].input_shape[2]
