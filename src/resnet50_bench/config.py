@@ -153,6 +153,7 @@ class RunConfig:
     cpu_latency_limit_us: int | None = None
     hostfile: str | None = None
     accept_noise: bool = False
+    price_per_hour: float | None = None
     gramine: Gramine = Gramine.OFF
     remote_attestation: Attestation = Attestation.NONE
     onednn_verbose: bool = False

@@ -14,6 +14,7 @@ from tests.records import (
     BEGIN_NS,
     FOUR_CORES,
     MS,
+    SECOND,
     make_instance,
     make_lost,
     make_manifest,
@@ -25,6 +26,7 @@ from resnet50_bench.config import DataType, Mode, Precision, RunConfig
 from resnet50_bench.data.feed import FeedReport
 from resnet50_bench.data.sources import Skipped
 from resnet50_bench.engines.base import KernelShare
+from resnet50_bench.host.energy import Energy, EnergySample, EnergyZone
 from resnet50_bench.instance.job import EvidenceSeen
 from resnet50_bench.report.kpi.text import render_kpi_text
 from resnet50_bench.report.logs import render_log
@@ -40,12 +42,30 @@ POOLING = KernelShare("pooling", "f32", "avx512_core", 0.05, 1)
 
 
 def proven() -> Record:
-    """Two instances, 128 images/s, on generated weights; others had a little of one of them."""
+    """Two instances, 128 images/s, on generated weights; others had a little of one of them.
+
+    The CPUs used 0.5 J an image, and the machine costs 0.25 an hour.
+    """
     instances = [
         make_instance(i, kernels=(CONVOLUTIONS, POOLING), involuntary_switches=12) for i in range(2)
     ]
     model = make_manifest("generated")
-    return make_contended(0.01, tenths=(3, 4, 5), host=HOST, instances=instances, model=model)
+    record = make_contended(0.01, tenths=(3, 4, 5), host=HOST, instances=instances, model=model)
+    config = replace(record.config, price_per_hour=0.25)
+    return replace(record, config=config, energy=energy())
+
+
+def energy() -> Energy:
+    """60 W of a package and 4 W of its memory."""
+    zones = tuple(
+        EnergyZone(name=name, socket=0, part=part, range_uj=2**38)
+        for name, part in (("package-0", "package"), ("package-0 dram", "dram"))
+    )
+    samples = tuple(
+        EnergySample(at_ns=BEGIN_NS + s * SECOND, used_uj=(60_000_000 * s, 4_000_000 * s))
+        for s in (0, 20)
+    )
+    return Energy(zones=zones, samples=samples)
 
 
 def latency() -> Record:
@@ -55,7 +75,11 @@ def latency() -> Record:
         make_instance(1, make_queries(BEGIN_NS, 2000, 10 * MS), kernels=(CONVOLUTIONS,)),
     ]
     config = RunConfig(mode=Mode.LATENCY, cores_per_instance=2)
-    return make_record(config, HOST, instances=instances)
+    unreadable = Energy(
+        absence="/sys/class/powercap/intel-rapl:0/energy_uj: Permission denied",
+        advice="run as root",
+    )
+    return make_record(config, HOST, instances=instances, energy=unreadable)
 
 
 def lost() -> Record:

@@ -42,6 +42,8 @@ def test_a_valid_run(finished):
         assert item.resident_bytes > item.feed.images * 602_112, "its images are still held"
         assert item.log_tail is None
         assert (r50.folder() / f"instance_{item.slot.instance:03d}.log").read_text() == ""
+    assert (record.energy.absence is None) == bool(record.energy.zones)
+    assert "\nEnergy" in ended.stdout
     assert "Verdict: VALID" in r50.log()
     assert sorted(path.name for path in r50.folder().iterdir()) == [
         "benchmark_throughput_avx_fp32.log",
@@ -72,6 +74,10 @@ def test_show_and_kpi_agree_with_the_record(finished):
     assert [item["queries"] for item in summary["instances"]] == [
         len(item.end_ns) for item in record.instances
     ]
+
+    priced = r50("show", "--json", r50.folder(), "--price-per-hour", "3.6")
+    cost = json.loads(priced.stdout)["cost_per_million_images"]
+    assert cost == pytest.approx(1000 / rate, rel=1e-12)
 
     kpi = r50("kpi", r50.folder())
     assert (kpi.code, kpi.stderr) == (0, "")

@@ -11,7 +11,7 @@ The parent reads the counters about twenty times a window, and sleeps between. A
 them twice, before its first query and after its last, so that hosts that only MPI reaches are seen
 as well. Nothing here judges: what is too much is the verdict's to say.
 
-May import `host` and the package root.
+May import `host`, `stats` and the package root.
 
 Public names:
     `cpu_lock.hold_cpus`: take the CPUs of a run, or say who holds them.

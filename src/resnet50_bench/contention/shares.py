@@ -6,6 +6,8 @@ import itertools
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from resnet50_bench.stats.samples import interpolate
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
@@ -102,8 +104,9 @@ def compute_increase(
     read: Callable[[CpuSample], int],
 ) -> float:
     """Return by how much a counter grew in a window."""
-    samples = contention.samples
-    return _interpolate(samples, end_ns, read) - _interpolate(samples, begin_ns, read)
+    times = [sample.at_ns for sample in contention.samples]
+    values = [read(sample) for sample in contention.samples]
+    return interpolate(times, values, end_ns) - interpolate(times, values, begin_ns)
 
 
 def _compute_shares(
@@ -129,16 +132,3 @@ def _compute_shares(
         interrupts=sum_up(territory.cpus, lambda item: item.interrupt_ticks) / capacity_ns,
         steal=sum_up(territory.cpus, lambda item: item.steal_ticks) / capacity_ns,
     )
-
-
-def _interpolate(
-    samples: Sequence[CpuSample], at_ns: int, read: Callable[[CpuSample], int]
-) -> float:
-    """The counter's value at a moment; before the first sample and behind the last it stands."""
-    if at_ns <= samples[0].at_ns:
-        return read(samples[0])
-    for before, after in itertools.pairwise(samples):
-        if at_ns <= after.at_ns:
-            part = (at_ns - before.at_ns) / (after.at_ns - before.at_ns)
-            return read(before) + part * (read(after) - read(before))
-    return read(samples[-1])

@@ -84,10 +84,11 @@ def _find_accuracy_conflicts(config: RunConfig, named: Mapping[str, str]) -> lis
             for name in ("labels", "max_unreadable", "expected_top1", "leave_out_calibration")
             if getattr(config, name) not in (None, False)
         ]
-    problems = []
-    if config.case_type is not None:
-        problems.append(f"{named['case_type']} has no meaning in accuracy mode: leave it out")
-    return problems
+    return [
+        f"{named[name]} has no meaning in accuracy mode: leave it out"
+        for name in ("case_type", "price_per_hour")
+        if getattr(config, name) is not None
+    ]
 
 
 def find_missing(config: RunConfig, named: Mapping[str, str]) -> list[str]:

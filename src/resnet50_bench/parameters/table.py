@@ -31,6 +31,7 @@ from resnet50_bench.parameters.values import (
     parse_engine_options,
     parse_only,
     parse_percent,
+    parse_price,
     parse_seconds,
     parse_switch,
     parse_text,
@@ -381,6 +382,14 @@ PARAMETERS: tuple[Parameter, ...] = (
         "Warn, and do not fail, where other work took the cores meanwhile (docs/trust.md).",
         default="off",
         switch=True,
+    ),
+    Parameter(
+        "PRICE_PER_HOUR",
+        "price_per_hour",
+        parse_price,
+        "What one such machine costs an hour, in any currency: the result then says what a million "
+        "images cost.",
+        metavar="PRICE",
     ),
     Parameter(
         "GRAMINE",

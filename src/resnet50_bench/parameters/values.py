@@ -47,6 +47,13 @@ def parse_percent(text: str) -> float:
     return float(text)
 
 
+def parse_price(text: str) -> float:
+    """Parse an amount of money above 0."""
+    if not re.fullmatch(r"[0-9]{1,9}(\.[0-9]{1,9})?", text) or float(text) == 0:
+        raise ValueError("a number above 0, such as 4.5, without a currency")
+    return float(text)
+
+
 def parse_word(kind: type[_E]) -> Callable[[str], _E]:
     """A parser of the values of an enum, in any case."""
 

@@ -10,6 +10,8 @@ from resnet50_bench.engines.tensorflow import find_unfused
 from resnet50_bench.report.kpi.text import list_parameters
 from resnet50_bench.report.terminal.accuracy import summarize_accuracy
 from resnet50_bench.report.terminal.contention import summarize_contention
+from resnet50_bench.report.terminal.efficiency import summarize_energy
+from resnet50_bench.results.efficiency import compute_cost
 from resnet50_bench.results.kpi import Kpis, run_kpis, survivors_kpis
 from resnet50_bench.verdict.judge import judge
 from resnet50_bench.verdict.precision import prove
@@ -37,6 +39,8 @@ def summarize(record: Record, folder: Path) -> dict[str, Any]:
         "emulated": record.emulated,
         "not_fused": find_unfused(record.fused_ops),
         "kpis": _summarize_kpis(kpis),
+        "energy": summarize_energy(record, kpis),
+        "cost_per_million_images": compute_cost(record, kpis),
         "accuracy": summarize_accuracy(record),
         "contention": summarize_contention(record, kpis),
         "survivors_subtotal": _summarize_kpis(survivors),

@@ -21,6 +21,7 @@ from resnet50_bench.instance.predictions import LABELED_CLASSES, ROW, unpack_row
 
 if TYPE_CHECKING:
     from resnet50_bench.contention.samples import Contention
+    from resnet50_bench.host.energy import Energy
     from resnet50_bench.placement.slots import Placement, Slot
     from resnet50_bench.results.record import Evaluation, InstanceRecord, Lane, Record
 
@@ -59,6 +60,8 @@ def check_record(record: Record, name: str) -> None:
                 _check_contention(item.contention, f"instances[{number}].contention", 1)
         if record.contention is not None:
             _check_contention(record.contention, "contention", len(record.instances))
+        if record.energy is not None:
+            _check_energy(record.energy)
         if record.evaluation is not None:
             _check_evaluation(record.evaluation)
             _check_pace(record, record.evaluation)
@@ -192,6 +195,20 @@ def _check_contention(contention: Contention, field: str, instances: int) -> Non
         _require(fits, f"{field}.samples", "have not one counter for each CPU")
         _require(len(sample.own_ns) == instances, f"{field}.samples.own_ns",
                  "has not one clock for each instance")  # fmt: skip
+
+
+def _check_energy(energy: Energy) -> None:
+    """Every sample has a count for each zone, which never falls."""
+    samples = energy.samples
+    _require((energy.absence is None) == bool(energy.zones), "energy.absence", "contradicts zones")
+    _require(len(samples) >= 2 or not energy.zones, "energy.samples", "are fewer than two")
+    ordered = all(a.at_ns < b.at_ns for a, b in itertools.pairwise(samples))
+    _require(ordered, "energy.samples", "are not in order")
+    fits = all(len(sample.used_uj) == len(energy.zones) for sample in samples)
+    _require(fits, "energy.samples.used_uj", "has not one count for each zone")
+    for before, after in itertools.pairwise(samples):
+        grows = all(map(le, before.used_uj, after.used_uj))
+        _require(grows, "energy.samples.used_uj", "falls")
 
 
 def _check_lane(lane: Lane, field: str) -> None:

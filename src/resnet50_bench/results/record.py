@@ -20,6 +20,7 @@ from resnet50_bench.engines.base import KernelShare
 from resnet50_bench.errors import NotARecordError, RecordError
 from resnet50_bench.files.atomic import write_atomically
 from resnet50_bench.files.paths import describe_problem, is_folder, read_content
+from resnet50_bench.host.energy import Energy
 from resnet50_bench.host.machine import Host
 from resnet50_bench.instance.job import EvidenceSeen, Failed, Phases, PlacementSeen, StreamSamples
 from resnet50_bench.model import Manifest
@@ -268,6 +269,8 @@ class Record:
         trials: made when the accuracy was far below what is expected.
         contention: what the CPUs of this host did while the instances measured; None when nothing
             was measured, when the instances were on hosts named to MPI, or in records of before.
+        energy: what the CPUs of this host used meanwhile, or why that is not known; None when
+            nothing was measured, or in records of before.
     """
 
     schema_version: int = SCHEMA_VERSION
@@ -290,6 +293,7 @@ class Record:
     evaluation: Evaluation | None = None
     trials: tuple[Trial, ...] = ()
     contention: Contention | None = None
+    energy: Energy | None = None
 
     @property
     def fused_ops(self) -> dict[str, int]:

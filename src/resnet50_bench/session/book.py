@@ -12,6 +12,7 @@ from resnet50_bench import __version__
 from resnet50_bench.contention.samples import Contention
 from resnet50_bench.errors import Interrupted
 from resnet50_bench.host.cgroups import read_oom_kills
+from resnet50_bench.host.energy import Energy
 from resnet50_bench.launch.barrier import WatchCost
 from resnet50_bench.planning.launchers import choose_launcher
 from resnet50_bench.results.record import Dataset, InstanceRecord, Launch, Record, Status, Trial
@@ -37,12 +38,14 @@ class Measured:
         instances: what each answered, and how it ended.
         cost: what the parent used meanwhile; None when an instance was lost before the word.
         contention: what else ran on the CPUs meanwhile; None where nobody looked.
+        energy: what the CPUs used meanwhile, or why that is not known.
         lost: an instance gave no result.
     """
 
     instances: tuple[InstanceRecord, ...]
     cost: WatchCost | None
     contention: Contention | None
+    energy: Energy | None
     lost: bool
 
 
@@ -114,6 +117,7 @@ class Book:
             evaluation=task.describe(),
             trials=self.trials,
             contention=measured.contention if measured is not None else None,
+            energy=measured.energy if measured is not None else None,
         )
         self.kept = keep_record(self._folder, record)
         if status == "completed" and not self.kept.problems:

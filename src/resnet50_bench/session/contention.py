@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from resnet50_bench.contention.sampler import Sampler
 from resnet50_bench.contention.territory import list_cpus, plan_territories
+from resnet50_bench.host.energy import Energy, EnergyMeter
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -27,6 +28,8 @@ _LONGEST_TICK_NS = 1_000_000_000
 class RunWatch:
     """Samples the CPUs of a run while its instances measure, and has progress shown meanwhile.
 
+    What the CPUs did, and the energy that they used.
+
     Args:
         plan: of the run.
         show: shows the progress, about once a second.
@@ -37,6 +40,7 @@ class RunWatch:
         self._show = show
         self._shown_ns = 0
         self._sampler: Sampler | None = None
+        self._meter: EnergyMeter | None = None
 
     def begin(self, workers: Sequence[Worker]) -> None:
         """Take the first sample; of hosts named to MPI there is what their instances read."""
@@ -46,11 +50,14 @@ class RunWatch:
         territories = plan_territories(self._plan.host.cores, [slot.cpus for slot in slots])
         first = {worker.pid or 0: worker.job.slot.cpus[0] for worker in workers}
         self._sampler = Sampler(list_cpus(territories), first, [os.getpid()])
+        self._meter = EnergyMeter(self._plan.host)
 
     def tick(self, workers: Sequence[Worker], seconds: float) -> None:
         """Take a sample, and show the progress when a second has passed."""
         if self._sampler is not None:
             self._sampler.sample()
+        if self._meter is not None:
+            self._meter.sample()
         now_ns = time.monotonic_ns()
         if now_ns - self._shown_ns >= _LONGEST_TICK_NS:
             self._shown_ns = now_ns
@@ -62,6 +69,14 @@ class RunWatch:
             return None
         said = {worker.pid: worker.finished.cpu_ns for worker in workers if worker.finished}
         return self._sampler.finish(said.get)
+
+    def end_energy(self) -> Energy | None:
+        """Read the energy a last time; None where nothing was measured."""
+        if self._meter is not None:
+            return self._meter.finish()
+        if self._plan.mpi is not None and self._plan.mpi.hosts:
+            return Energy(absence="the energy counters of hosts named to MPI are not read")
+        return None
 
 
 def plan_tick_ns(expected_s: float | None) -> int:

@@ -49,6 +49,7 @@ def measure(setting: Setting, task: Task, book: Book) -> Measured:
         book.workers = workers
         deadlines = setting.plan_deadlines(task.plan_tick_ns)
         cost = run_workers(workers, deadlines, watch.tick, go)
+        energy = watch.end_energy()
         contention = watch.end(workers)
         if cost is not None:
             mark_region(setting, REGION_END)
@@ -56,7 +57,7 @@ def measure(setting: Setting, task: Task, book: Book) -> Measured:
         lost = any(worker.finished is None for worker in workers)
         oom_killed = book.count_oom_kills() > 0
         instances = describe_instances(workers, oom_killed=oom_killed, stopped=lost)
-        measured = book.measured = Measured(instances, cost, contention, lost)
+        measured = book.measured = Measured(instances, cost, contention, energy, lost)
     return measured
 
 

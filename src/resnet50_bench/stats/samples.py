@@ -55,6 +55,25 @@ def count_at_or_below(ordered: Sequence[int], limit: int) -> int:
     return bisect_right(ordered, limit)
 
 
+def interpolate(times: Sequence[int], values: Sequence[int], at: int) -> float:
+    """Return a counter's value at a moment, growing evenly between two readings.
+
+    Before the first reading and behind the last it stands.
+
+    Args:
+        times: of the readings, ascending, not empty.
+        values: as many.
+        at: the moment.
+    """
+    after = bisect_right(times, at)
+    if after == 0:
+        return values[0]
+    if after == len(times):
+        return values[-1]
+    part = (at - times[after - 1]) / (times[after] - times[after - 1])
+    return values[after - 1] + part * (values[after] - values[after - 1])
+
+
 def plan_slices(begin: int, end: int, count: int) -> list[tuple[int, int]]:
     """Divide `begin`..`end` into `count` intervals that differ by at most one unit."""
     edges = [begin + (end - begin) * index // count for index in range(count + 1)]

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 _STATUS = {"VALID": "passed", "INVALID": "failed", "UNVERIFIED": "unverified"}
 """The framework's words for how a test case ended; the third is ours."""
 
-_WITHOUT_EFFECT = {"VERBOSE", "TIMEOUT"}
+_WITHOUT_EFFECT = {"VERBOSE", "TIMEOUT", "PRICE_PER_HOUR"}
 """Parameters that change nothing that is measured."""
 
 Cell = str | float | None

@@ -19,6 +19,7 @@ from resnet50_bench.parameters.table import PARAMETERS
 from resnet50_bench.printable import join_lines
 from resnet50_bench.report.kpi.lines import UnusedLine
 from resnet50_bench.results.accuracy import compute_accuracy
+from resnet50_bench.results.efficiency import EnergyUse, compute_cost, compute_energy
 from resnet50_bench.results.kpi import Kpis, Latency, compute_pace, run_kpis, survivors_kpis
 from resnet50_bench.verdict.accuracy import is_subset
 from resnet50_bench.verdict.instances import LOST_INSTANCES_LINE, has_lost_instances
@@ -205,7 +206,7 @@ def list_kpis(record: Record) -> list[KpiLine]:
     """Return the KPIs in a fixed order, one of them primary; none when the run has none."""
     kpis = run_kpis(record)
     if kpis is not None:
-        return list_speed(record.config.mode, kpis)
+        return [*list_speed(record.config.mode, kpis), *_list_efficiency(record, kpis)]
     if record.evaluation is not None and record.status == "completed":
         return list(_list_accuracy(record, record.evaluation))
     return []
@@ -254,6 +255,18 @@ def list_speed(mode: Mode, kpis: Kpis) -> list[KpiLine]:
         KpiLine("Instances", "", kpis.instances),
         *([KpiLine("Streams", "", kpis.lanes)] if kpis.lanes > kpis.instances else []),
     ]
+
+
+def _list_efficiency(record: Record, kpis: Kpis) -> Iterator[KpiLine]:
+    """What is not known has no line."""
+    energy, cost = compute_energy(record, kpis), compute_cost(record, kpis)
+    if isinstance(energy, EnergyUse):
+        zones = ", ".join(zone.name for zone in energy.zones if zone.counted)
+        yield KpiLine("Energy per image", "J", energy.joules_per_image, 4, tooltip=zones)
+        yield KpiLine("Power", "W", energy.watts, 1)
+    if cost is not None:
+        tooltip = f"at {record.config.price_per_hour:g} an hour"
+        yield KpiLine("Cost per million images", "", cost, 4, tooltip=tooltip)
 
 
 def _list_latency(latency: Latency, mode: Mode) -> Iterator[KpiLine]:

@@ -12,6 +12,7 @@ from resnet50_bench.precision.meaning import plan_meaning
 from resnet50_bench.report.styled import Line
 from resnet50_bench.report.terminal.accuracy import describe_accuracy, describe_evaluated
 from resnet50_bench.report.terminal.contention import describe_contention
+from resnet50_bench.report.terminal.efficiency import describe_efficiency
 from resnet50_bench.report.terminal.placement_map import render_placement
 from resnet50_bench.report.terminal.sharing import describe_shared_memory
 from resnet50_bench.results.findings import Finding
@@ -62,6 +63,7 @@ def _describe_result(record: Record, *, verbose: bool) -> Iterator[Row]:
     yield from describe_accuracy(record)
     if kpis is not None:
         yield from _describe_kpis(record, kpis)
+        yield from describe_efficiency(record, kpis)
     else:
         survivors = survivors_kpis(record)
         if survivors is not None:
