@@ -10,7 +10,7 @@ from typing import Any
 from resnet50_bench.config import DataType, RunConfig
 from resnet50_bench.errors import ConfigError, MissingDataError
 from resnet50_bench.parameters.conflicts import find_conflicts, find_missing
-from resnet50_bench.parameters.parameter import Setting
+from resnet50_bench.parameters.parameter import Parameter, Setting
 from resnet50_bench.parameters.table import PARAMETERS, find_parameter
 from resnet50_bench.parameters.values import require_plain
 
@@ -36,12 +36,11 @@ def make_config(settings: Iterable[Setting], *, complete: bool = True) -> RunCon
             problems.append(_describe_unknown(setting))
             continue
         values.pop(parameter.field, None)
-        text = setting.value.strip()
         try:
-            if text:
-                values[parameter.field] = parameter.parse(require_plain(text))
+            if setting.value.strip():
+                values[parameter.field] = _parse(parameter, setting)
         except ValueError as error:
-            problems.append(f"{setting.origin}: {setting.value!r} must be {error}")
+            problems.append(str(error))
         origins[parameter.field] = setting.origin
     known = {item.name for item in fields(RunConfig)}
     asked = {name: value for name, value in values.items() if name in known}
@@ -56,6 +55,29 @@ def make_config(settings: Iterable[Setting], *, complete: bool = True) -> RunCon
     if missing:
         raise MissingDataError([*conflicts, *missing], config)
     return config
+
+
+def find_problems(settings: Iterable[Setting]) -> list[str]:
+    """Say what is wrong with each setting alone: its name or its value, whatever the others are."""
+    problems = []
+    for setting in settings:
+        parameter = find_parameter(setting.name)
+        if parameter is None:
+            problems.append(_describe_unknown(setting))
+            continue
+        try:
+            if setting.value.strip():
+                _parse(parameter, setting)
+        except ValueError as error:
+            problems.append(str(error))
+    return list(dict.fromkeys(problems))
+
+
+def _parse(parameter: Parameter, setting: Setting) -> Any:
+    try:
+        return parameter.parse(require_plain(setting.value.strip()))
+    except ValueError as error:
+        raise ValueError(f"{setting.origin}: {setting.value!r} must be {error}") from None
 
 
 def _describe_unknown(setting: Setting) -> str:

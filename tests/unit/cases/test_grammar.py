@@ -6,8 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from resnet50_bench.cases.grammar import MAX_COMBINATIONS, plan_combinations
+from resnet50_bench.cases.grammar import plan_combinations
 from resnet50_bench.errors import ConfigError
+from resnet50_bench.parameters.lists import MAX_COMBINATIONS
 from resnet50_bench.parameters.parameter import Setting
 from resnet50_bench.parameters.table import PARAMETERS
 
@@ -57,6 +58,10 @@ def problem(*assignments: str) -> str:
         ("0.5 1 1.5 ...3", "0.5 1 1.5 2 2.5 3"),
         ("4 6 9 ...14", "4 6 9 13.5"),
         ("1 2 4 ...64|8", "8 16 32 64"),
+        ("1 8 16..128", "1 8 16 32 64 128"),
+        ("3..3", "3"),
+        ("16..100", "16 32 64"),
+        ("1..8 |4", "4 8"),
         ("8 4 2 ...0.25", "8 4 2 1 0.5 0.25"),
         ("1 2 3 4 |2 12|", "2 4"),
         ("1 2 3 4 | 2 12 |", "2 4"),
