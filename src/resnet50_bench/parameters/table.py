@@ -84,7 +84,7 @@ PARAMETERS: tuple[Parameter, ...] = (
         "DATASET",
         "dataset",
         parse_text,
-        "Images: an uncompressed .tar (read in place), a folder, or a folder of TFRecord shards.",
+        "Images, read in place: an uncompressed .tar, a folder, TFRecord or WebDataset shards.",
         metavar="PATH",
         whole=True,
     ),

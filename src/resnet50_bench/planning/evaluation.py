@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from resnet50_bench.config import Mode, Preprocessing
 from resnet50_bench.data.labels import find_labels
 from resnet50_bench.data.profiles import name_usual_profile
+from resnet50_bench.errors import DatasetError
 from resnet50_bench.instance.job import EvaluationRequest
 from resnet50_bench.model.calibration import select_calibration
 
@@ -47,8 +48,7 @@ class EvaluationPlan:
         """Changes with the choice, order, names, places, sizes or labels of the images."""
         digest = hashlib.sha256()
         for ref, label in zip(self.refs, self.labels, strict=True):
-            digest.update(f"{ref.name}\0{ref.shard}\0{ref.offset}\0{ref.size_bytes}\0{label}\n"
-                          .encode())  # fmt: skip
+            digest.update(f"{ref.place}\0{label}\n".encode())
         return digest.hexdigest()
 
 
@@ -58,10 +58,18 @@ def plan_evaluation(config: RunConfig, source: ImageSource) -> EvaluationPlan | 
     With `--limit` a sample is drawn from the seed, kept in the order of the dataset.
 
     Raises:
-        DatasetError: there are no labels, or not for every image.
+        DatasetError: there are no labels, or not for every image; or the images are those that
+            models are trained with.
     """
     if config.mode is not Mode.ACCURACY:
         return None
+    if source.kind == "training tar":
+        raise DatasetError(
+            f"--dataset {source.path}: is a tar of tars, as ImageNet's training set is: a model's "
+            "accuracy on the images it was trained with says nothing of its accuracy",
+            "give --dataset the validation set, such as ILSVRC2012_img_val.tar; training images "
+            "are for --calibration and for measuring speed",
+        )
     count = len(source.refs)
     found = find_labels(source, Path(config.labels) if config.labels is not None else None)
     chosen: Sequence[int] = range(count)

@@ -187,15 +187,8 @@ class TestErrors:
         path.write_bytes(data)
         self.assert_refused(path, "is not a tar archive")
 
-    @pytest.mark.parametrize(("mode", "kind"), [("gz", "gzip"), ("bz2", "bzip2"), ("xz", "xz")])
-    def test_compressed_tar(self, tmp_path, mode, kind):
-        path = tmp_path / f"x.tar.{mode}"
-        with tarfile.open(path, f"w:{mode}") as archive:
-            add_member(archive, "a.jpg", b"x")
-        self.assert_refused(path, f"is compressed ({kind}), so its images cannot be read in place")
-
     def test_tar_without_images(self, tmp_path):
-        self.assert_refused(make_tar(tmp_path / "x.tar", {"n01440764.tar": b"x"}), "holds no image")
+        self.assert_refused(make_tar(tmp_path / "x.tar", {"readme.txt": b"x"}), "holds no image")
 
 
 class TestTar:

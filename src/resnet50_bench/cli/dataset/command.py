@@ -49,10 +49,10 @@ dataset.add_command(cache)
 def verify(path: Path, *, quick: bool, again: bool, as_json: bool) -> None:
     """Check that the data set in PATH is whole, and whether it is ImageNet's validation set.
 
-    PATH is a .tar, a folder of images, or a folder of TFRecords. An archive with the name or
-    size of ILSVRC2012_img_val.tar is compared with the published size, MD5 and SHA-256; of any
-    other tar or folder every image is read; of TFRecords every checksum. What was found is
-    remembered until the files change. Nothing is changed, moved or deleted.
+    PATH is what --dataset takes: a .tar, a folder of images, or shards. An archive with the name
+    or size of ILSVRC2012_img_val.tar is compared with the published size, MD5 and SHA-256; of
+    anything else every image is read; of TFRecords every checksum. What was found is remembered
+    until the files change. Nothing is changed, moved or deleted.
     """
     from resnet50_bench.cli.progress import StepProgress
     from resnet50_bench.cli.terminal import TerminalObserver

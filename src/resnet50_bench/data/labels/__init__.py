@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from resnet50_bench.data.labels.agreement import require_agreement
 from resnet50_bench.data.labels.files import read_label_file
 from resnet50_bench.data.labels.installed import (
     PACKAGE,
@@ -24,9 +25,8 @@ from resnet50_bench.data.labels.matching import (
     find_wnids,
     number_by_synset,
     pick_by_number,
-    require_all,
 )
-from resnet50_bench.data.sources.tfrecord import ZERO_LABEL
+from resnet50_bench.data.labels.own import read_own_labels
 from resnet50_bench.errors import DatasetError
 
 if TYPE_CHECKING:
@@ -66,21 +66,26 @@ def find_labels(source: ImageSource, path: Path | None) -> LabelSet:
     Args:
         source: the images.
         path: a val_map.txt, a synset_labels.txt, or the ILSVRC2012 devkit's archive or folder, told
-            apart by what it holds. With None, the first of these that applies: the images' own
-            labels (TFRecords), WNIDs in their names, one of the files above in or beside the
-            dataset, the validation labels of the package tensorflow-datasets.
+            apart by what it holds. With None, the first of these that applies: the source's own
+            labels (TFRecords, WebDataset), WNIDs in the images' names, one of the files above in
+            or beside the dataset, the validation labels of the package tensorflow-datasets.
 
     Raises:
-        DatasetError: there are no labels, one is wrong, or an image has none.
+        DatasetError: there are no labels, one is wrong or contradicts its image's name, or an
+            image has none.
     """
     names = [ref.name for ref in source.refs]
+    hints: list[str] = []
     try:
-        if path is not None:
-            return LabelSet(*read_label_file(path, f"--labels {path}", names))
-        hints: list[str] = []
-        for found in _search(source, names, hints):
-            if found is not None:
-                return LabelSet(*found)
+        found = (
+            read_label_file(path, f"--labels {path}", names)
+            if path is not None
+            else next(filter(None, _search(source, names, hints)), None)
+        )
+        if found is not None:
+            labels = LabelSet(*found)
+            require_agreement(labels.labels, names, labels.origin)
+            return labels
     except LabelProblem as problem:
         raise DatasetError(str(problem), problem.advice or WHAT_TO_GIVE) from problem
     tried = "".join(f"; {hint}" for hint in hints)
@@ -94,26 +99,10 @@ def find_labels(source: ImageSource, path: Path | None) -> LabelSet:
 
 def _search(source: ImageSource, names: list[str], hints: list[str]) -> Iterator[Labels | None]:
     """Look in one place after the other; say in `hints` why a place that nearly fits does not."""
-    yield _from_refs(source)
+    yield read_own_labels(source)
     yield _from_wnids(names, hints)
     yield _from_files(source, names)
     yield _from_installed(names, hints)
-
-
-def _from_refs(source: ImageSource) -> Labels | None:
-    labels = [ref.label for ref in source.refs]
-    if all(label is None for label in labels):
-        return None
-    names = [ref.name for ref in source.refs]
-    zeros = [item.name for item in source.skipped if item.reason == ZERO_LABEL]
-    if zeros and CLASSES - 1 not in labels:
-        raise LabelProblem(
-            f"--dataset {source.path}: image/class/label is 0 in {len(zeros)} records, the first: "
-            f"{zeros[0]}, and {CLASSES} in none: the labels begin at 0, and must begin at 1",
-            f"write the shards again with 1 added to every label, or {WHAT_TO_GIVE}",
-        )
-    origin = "image/class/label of the TFRecords"
-    return require_all(labels, names, f"--dataset {source.path}"), origin, None
 
 
 def _from_wnids(names: list[str], hints: list[str]) -> Labels | None:
@@ -159,7 +148,7 @@ def _is_there(path: Path) -> bool:
 def _beside(source: ImageSource) -> tuple[Path, ...]:
     """Return the folders where labels are looked for: the dataset's own, and the one it lies in."""
     path = source.path.absolute()
-    return (path.parent,) if source.kind == "tar" else (path, path.parent)
+    return (path, path.parent) if path.is_dir() else (path.parent,)
 
 
 def _from_installed(names: list[str], hints: list[str]) -> Labels | None:

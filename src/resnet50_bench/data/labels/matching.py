@@ -23,7 +23,10 @@ WHAT_TO_GIVE = (
 )
 
 _WNID_AT_START = re.compile(r"(n\d{8})_", re.ASCII)
-_VALIDATION_NAME = re.compile(r"ILSVRC2012_val_(\d{8})\.jpe?g", re.ASCII | re.IGNORECASE)
+_WNID_AT_END = re.compile(r".*_(n\d{8})\.[^.]+", re.ASCII)
+_VALIDATION_NAME = re.compile(
+    r"ILSVRC2012_val_(\d{8})(?:_n\d{8})?\.jpe?g", re.ASCII | re.IGNORECASE
+)
 
 
 class LabelProblem(Exception):
@@ -56,10 +59,13 @@ def require_all(labels: Sequence[int | None], names: Sequence[str], where: str) 
 
 
 def find_wnids(names: Sequence[str]) -> list[str | None]:
-    """Return the WNID that the folder of each image (`n01440764/x.JPEG`) or its name says.
+    """Return the WNID that the folder of each image or its name says.
+
+    `n01440764/x.JPEG`, `n01440764_x.JPEG` or `x_n01440764.JPEG`, as the Hugging Face hub names
+    them: `ILSVRC2012_val_00000001_n01440764.JPEG`.
 
     Raises:
-        LabelProblem: the folder says one and the name another.
+        LabelProblem: an image's name and folder say different ones.
     """
     return [_find_wnid(name) for name in names]
 
@@ -164,12 +170,14 @@ def _base(name: str) -> str:
 def _find_wnid(name: str) -> str | None:
     folders, _, base = name.rpartition("/")
     folder = folders.rpartition("/")[2]
-    of_folder = folder if WNID.fullmatch(folder) else None
-    match = _WNID_AT_START.match(base)
-    of_name = match[1] if match else None
-    if of_folder is not None and of_name is not None and of_folder != of_name:
+    matches = _WNID_AT_START.match(base), _WNID_AT_END.fullmatch(base)
+    of_name = {match[1] for match in matches if match is not None}
+    of_folder = {folder} if WNID.fullmatch(folder) else set()
+    if len(of_name | of_folder) > 1:
+        by_folder = f"its folder says {folder} and " if of_folder else ""
         raise LabelProblem(
-            f"image {name}: its folder says {of_folder} and its name {of_name}",
+            f"image {name}: {by_folder}its name {'says ' * (not of_folder)}"
+            f"{' and '.join(sorted(of_name))}",
             f"put it where it belongs, or {WHAT_TO_GIVE}",
         )
-    return of_folder or of_name
+    return next(iter(of_name | of_folder), None)

@@ -1,4 +1,4 @@
-"""Where images come from: a folder, an uncompressed tar, or TFRecord shards, all read in place.
+"""Where images come from: folders, tars and shards of several kinds, all read in place.
 
 The parent lists images with this package, so it imports neither numpy nor OpenCV. Nothing is ever
 written or extracted.
@@ -15,15 +15,24 @@ from resnet50_bench.data.sources.base import (
     ImageRef,
     ImageSource,
     Kind,
+    OnListing,
+    OwnLabels,
     Skipped,
     UnreadableImage,
 )
 from resnet50_bench.data.sources.folder import FolderSource, list_folder
-from resnet50_bench.data.sources.tar import TarSource, list_tar
+from resnet50_bench.data.sources.other_formats import find_other_format
+from resnet50_bench.data.sources.shard_names import choose_set, expand_range, is_range
+from resnet50_bench.data.sources.tar import TarSource, TrainingTarSource, index_tar, open_tar
 from resnet50_bench.data.sources.tfrecord import (
     TFRecordSource,
     find_shards,
     list_shards,
+)
+from resnet50_bench.data.sources.webdataset import (
+    WebDatasetSource,
+    find_webdataset,
+    list_webdataset,
 )
 from resnet50_bench.errors import DatasetError
 
@@ -37,25 +46,37 @@ __all__ = [
     "ImageRef",
     "ImageSource",
     "Kind",
+    "OnListing",
+    "OwnLabels",
     "Skipped",
     "TFRecordSource",
     "TarSource",
+    "TrainingTarSource",
     "UnreadableImage",
+    "WebDatasetSource",
     "open_source",
     "reopen",
 ]
 
 
-def open_source(path: Path) -> ImageSource:
-    """List the images of a folder, an uncompressed tar, or a folder of TFRecord shards.
+def _ignore(images: int, share: float | None) -> None:
+    """Nobody looks on."""
+
+
+def open_source(path: Path, on_listing: OnListing = _ignore) -> ImageSource:
+    """List the images of a folder, an uncompressed tar, or shards of several kinds.
 
     Raises:
-        DatasetError: there is nothing at `path`, it is none of the three, it cannot be read, or
-            it holds no image.
+        DatasetError: there is nothing at `path`, it is nothing that can be read here, it cannot be
+            read, or it holds no image.
 
     """
     try:
-        source = _list(path)
+        source = _list(path, on_listing)
+        if not source.refs and source.kind == "folder":
+            other = find_other_format(path)
+            if other is not None:
+                raise other
     except FileNotFoundError as error:
         raise DatasetError(f"--dataset {path}: does not exist", EXPECTED) from error
     except OSError as error:
@@ -73,20 +94,39 @@ def reopen(path: Path, refs: Sequence[ImageRef]) -> ImageSource:
 
     Nothing is listed or checked again: a file that has gone since is found when it is read.
     """
-    if any(ref.shard is not None for ref in refs):
-        return TFRecordSource(path, tuple(refs))
+    shards = {ref.shard for ref in refs if ref.shard is not None}
+    if shards:
+        is_tar = all(shard.endswith(".tar") for shard in shards)
+        return (WebDatasetSource if is_tar else TFRecordSource)(path, tuple(refs))
     kind = FolderSource if path.is_dir() else TarSource
     return kind(path, tuple(refs))
 
 
-def _list(path: Path) -> ImageSource:
+def _list(path: Path, on_listing: OnListing) -> ImageSource:
+    if is_range(path) and not path.exists():
+        return list_webdataset(path, expand_range(path), on_listing)
     mode = path.stat().st_mode
     if stat.S_ISREG(mode):
-        return list_tar(path)
+        return _list_tar(path, on_listing)
     if not stat.S_ISDIR(mode):
         raise DatasetError(f"--dataset {path}: neither a folder nor a file", EXPECTED)
-    shards = find_shards(path)
-    return list_shards(path, shards) if shards else list_folder(path)
+    return _list_folder(path, on_listing)
+
+
+def _list_tar(path: Path, on_listing: OnListing) -> ImageSource:
+    contents = index_tar(path, on_listing)
+    if contents.classes:
+        return list_webdataset(path, (path.name,), on_listing)
+    return open_tar(path, contents)
+
+
+def _list_folder(path: Path, on_listing: OnListing) -> ImageSource:
+    records = find_shards(path)
+    if records:
+        return list_shards(path, records, on_listing)
+    found = list_folder(path, on_listing)
+    tars = () if found.refs else find_webdataset(path)
+    return list_webdataset(path, choose_set(path, tars), on_listing) if tars else found
 
 
 def _seen(skipped: tuple[Skipped, ...]) -> str:

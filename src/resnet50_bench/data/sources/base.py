@@ -5,23 +5,28 @@ from __future__ import annotations
 import hashlib
 import os
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal, Protocol
+from typing import TYPE_CHECKING, Literal, Protocol, TypeAlias
 
 from resnet50_bench.errors import DatasetError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
     from pathlib import Path
 
-Kind = Literal["tar", "folder", "tfrecord"]
+Kind = Literal["tar", "training tar", "folder", "tfrecord", "webdataset"]
+
+OnListing: TypeAlias = "Callable[[int, float | None], None]"
+"""Called while a source is listed: how many images were found so far, and the share of the files'
+bytes that were gone through, 0..1; None where it is not known before the end."""
 
 IMAGE_SUFFIXES = (".jpeg", ".jpg", ".png")
 """Endings of the names that are taken for images, in any case."""
 
 EXPECTED = (
     "give --dataset a folder with .JPEG, .jpg or .png images (at any depth), "
-    "an uncompressed .tar of them such as ILSVRC2012_img_val.tar, or the folder that itself holds "
-    "the TFRecord shards validation-00000-of-00128 and so on"
+    "an uncompressed .tar of them such as ILSVRC2012_img_val.tar, the folder that itself holds "
+    "the TFRecord shards validation-00000-of-00128 and so on, or WebDataset shards: their folder "
+    "or 'val-{000000..000063}.tar'"
 )
 
 
@@ -34,9 +39,9 @@ class ImageRef:
             `image/filename`.
         size_bytes: length of the encoded file.
         offset: byte position of its data in the tar or shard; None in a folder.
-        shard: name of the file in the folder that holds it; None outside TFRecords.
-        label: its class, 0..999 in the order of the sorted synsets, where the source itself says
-            so; None where labels come from elsewhere.
+        shard: the file that holds it, where there are several: its path in the source's folder.
+        label: its class as the source itself numbers it, from 0; see `OwnLabels`. None where
+            labels come from elsewhere.
 
     """
 
@@ -45,6 +50,26 @@ class ImageRef:
     offset: int | None
     shard: str | None = None
     label: int | None = None
+
+    @property
+    def place(self) -> str:
+        """What tells it from every other image of its source, on one line."""
+        return f"{self.name}\0{self.shard}\0{self.offset}\0{self.size_bytes}"
+
+
+@dataclass(frozen=True, slots=True)
+class OwnLabels:
+    """What a source says of the labels it holds itself.
+
+    Attributes:
+        origin: where in the source they stand, in a few words.
+        classes: the names of the classes, in the order of their numbers, where the source has
+            them; None for the order of the 1000 sorted synsets.
+
+    """
+
+    origin: str
+    classes: tuple[str, ...] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +114,14 @@ class ImageSource(Protocol):
     def skipped(self) -> tuple[Skipped, ...]:
         """What was found and is not used."""
 
+    @property
+    def own_labels(self) -> OwnLabels | None:
+        """What the labels of the refs mean; None where this kind of source holds none."""
+
+    @property
+    def containers(self) -> Iterable[Path]:
+        """The files that hold the images, each once, in a fixed order."""
+
     def describe(self) -> str:
         """Say what the source is, in one line."""
 
@@ -115,12 +148,12 @@ class ImageSource(Protocol):
         """
 
 
-def hash_source(kind: Kind, refs: Sequence[ImageRef], containers: Iterable[Path]) -> str:
-    """Return the fingerprint of a source whose images lie in `containers`."""
-    digest = hashlib.sha256(f"{kind}\n".encode())
-    for ref in refs:
-        digest.update(f"{ref.name}\0{ref.shard}\0{ref.offset}\0{ref.size_bytes}\n".encode())
-    for path in containers:
+def hash_source(source: ImageSource) -> str:
+    """Return a source's fingerprint, see `ImageSource.fingerprint`."""
+    digest = hashlib.sha256(f"{source.kind}\n".encode())
+    for ref in source.refs:
+        digest.update(f"{ref.place}\n".encode())
+    for path in source.containers:
         try:
             status = path.stat()
         except OSError as error:
@@ -130,6 +163,16 @@ def hash_source(kind: Kind, refs: Sequence[ImageRef], containers: Iterable[Path]
             ) from error
         digest.update(f"{status.st_size}\0{status.st_mtime_ns}\n".encode())
     return digest.hexdigest()
+
+
+def find_root(path: Path) -> Path:
+    """Return the folder that the shards' paths begin in: the source's own, or that of its file."""
+    return path if path.is_dir() else path.parent
+
+
+def list_containers(root: Path, refs: Sequence[ImageRef]) -> list[Path]:
+    """Return the shards that hold images, sorted by their names."""
+    return [root / name for name in sorted({ref.shard for ref in refs if ref.shard is not None})]
 
 
 def read_range(path: Path, ref: ImageRef, container: str) -> bytes:

@@ -6,7 +6,7 @@ import os
 import stat
 from dataclasses import dataclass
 from pathlib import Path
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from resnet50_bench.data.sources.base import (
     ImageRef,
@@ -19,6 +19,11 @@ from resnet50_bench.data.sources.base import (
     printable,
 )
 
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from resnet50_bench.data.sources.base import OnListing
+
 
 @dataclass(frozen=True, slots=True)
 class FolderSource:
@@ -28,6 +33,12 @@ class FolderSource:
     path: Path
     refs: tuple[ImageRef, ...]
     skipped: tuple[Skipped, ...] = ()
+    own_labels: ClassVar[None] = None
+
+    @property
+    def containers(self) -> Iterator[Path]:
+        """The images' own files."""
+        return (self.path / ref.name for ref in self.refs)
 
     def describe(self) -> str:
         """Say what the source is, in one line."""
@@ -42,11 +53,15 @@ class FolderSource:
 
     def fingerprint(self) -> str:
         """Return a hash of the images' names and of their files' sizes and times."""
-        return hash_source(self.kind, self.refs, (self.path / ref.name for ref in self.refs))
+        return hash_source(self)
 
 
-def list_folder(root: Path) -> FolderSource:
+def list_folder(root: Path, on_listing: OnListing) -> FolderSource:
     """List the images of a folder without reading them.
+
+    Args:
+        root: the folder.
+        on_listing: called after each image.
 
     Raises:
         OSError: the folder itself cannot be read.
@@ -75,6 +90,7 @@ def list_folder(root: Path) -> FolderSource:
             found = _inspect_file(Path(folder, name), (inner / name).as_posix())
             if isinstance(found, ImageRef):
                 refs.append(found)
+                on_listing(len(refs), None)
             else:
                 skipped.append(found)
     return FolderSource(root, tuple(sorted(refs, key=by_name)), tuple(sorted(skipped, key=by_name)))

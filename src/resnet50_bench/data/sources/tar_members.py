@@ -8,7 +8,7 @@ single blocks here, and the way from one to the next is ours: always forward, ne
 from __future__ import annotations
 
 import tarfile
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -66,6 +66,10 @@ class Member:
     def is_file(self) -> bool:
         """Whether it is a regular file, sparse ones included."""
         return self.type in tarfile.REGULAR_TYPES
+
+    def moved(self, offset: int) -> Member:
+        """Return it as seen from the file in which its archive begins at this byte."""
+        return replace(self, offset=self.offset + offset)
 
 
 class DamagedTar(Exception):

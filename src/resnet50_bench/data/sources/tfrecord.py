@@ -19,10 +19,12 @@ from typing import TYPE_CHECKING, ClassVar
 from resnet50_bench.data.sources.base import (
     ImageRef,
     Kind,
+    OwnLabels,
     Skipped,
     UnreadableImage,
     by_name,
     hash_source,
+    list_containers,
     printable,
     read_range,
 )
@@ -32,6 +34,8 @@ from resnet50_bench.errors import DatasetError
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
+
+    from resnet50_bench.data.sources.base import OnListing
 
 _SHARD = re.compile(r"validation-(\d{5})-of-(\d{5})", re.ASCII)
 _CLASSES = 1000
@@ -53,6 +57,12 @@ class TFRecordSource:
     path: Path
     refs: tuple[ImageRef, ...]
     skipped: tuple[Skipped, ...] = ()
+    own_labels: ClassVar[OwnLabels] = OwnLabels("image/class/label of the TFRecords")
+
+    @property
+    def containers(self) -> list[Path]:
+        """The shards."""
+        return list_containers(self.path, self.refs)
 
     def describe(self) -> str:
         """Say what the source is, in one line."""
@@ -66,8 +76,7 @@ class TFRecordSource:
 
     def fingerprint(self) -> str:
         """Return a hash of the images' names, sizes and positions, the shards' sizes and times."""
-        shards = sorted({ref.shard for ref in self.refs if ref.shard is not None})
-        return hash_source(self.kind, self.refs, (self.path / name for name in shards))
+        return hash_source(self)
 
 
 def find_shards(folder: Path) -> tuple[str, ...]:
@@ -81,7 +90,7 @@ def find_shards(folder: Path) -> tuple[str, ...]:
         return tuple(sorted(entry.name for entry in entries if _SHARD.fullmatch(entry.name)))
 
 
-def list_shards(folder: Path, names: tuple[str, ...]) -> TFRecordSource:
+def list_shards(folder: Path, names: tuple[str, ...], on_listing: OnListing) -> TFRecordSource:
     """Index the images of shards, in one pass that skips the images themselves.
 
     An image is named after `image/filename`, or `SHARD#N` (N from 0) where that is missing, holds
@@ -93,9 +102,10 @@ def list_shards(folder: Path, names: tuple[str, ...]) -> TFRecordSource:
     """
     refs: dict[str, ImageRef] = {}
     skipped = [Skipped(name, "this shard is missing") for name in _find_missing(folder, names)]
-    for name in names:
+    for number, name in enumerate(names):
         try:
             for own_name, item in _index_shard(folder / name):
+                on_listing(len(refs), number / len(names))
                 if isinstance(item, Skipped):
                     skipped.append(item)
                 elif item.name in refs:

@@ -11,6 +11,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from resnet50_bench.data.argument import open_argument
+from resnet50_bench.data.sources.shard_names import is_range
 from resnet50_bench.data.verify.bytes import check_images, hash_file
 from resnet50_bench.data.verify.contents import read_contents
 from resnet50_bench.data.verify.facts import Facts, Hashes, Step
@@ -115,7 +116,7 @@ class Inquiry:
     def _read_fingerprint(self) -> str:
         files = self._shards or (self.path,)
         if self._kind == "folder":
-            files = tuple(self.path / ref.name for ref in self._source.refs)
+            files = tuple(self._source.containers)
         return read_fingerprint(files, self._published.sha256)
 
     def _list(self, on_progress: OnProgress) -> None:
@@ -161,6 +162,8 @@ def published_hashes(published: ImageArchive) -> Hashes:
 def _look(path: Path) -> tuple[Kind, tuple[Path, ...]]:
     """Tell what is at a path by names alone, and which TFRecord files there are."""
     try:
+        if is_range(path) and not path.exists():
+            return "folder", ()
         if not path.exists():
             raise DatasetError(
                 f"{path}: does not exist", "PATH is a .tar, a folder of images or one of TFRecords"

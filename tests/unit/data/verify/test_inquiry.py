@@ -134,7 +134,8 @@ class TestPublishedArchive:
         bench.archive.write_bytes(b"<html>Log in first</html>")
         conclusion = bench.verify(bench.archive)
         assert conclusion.verdict == "differs"
-        assert check(conclusion, "names").text == f"{bench.archive}: is not a tar archive"
+        text = f"{bench.archive}: is a web page: the download got no file"
+        assert check(conclusion, "names").text == text
         assert failed(conclusion) == ["size", "names"]
 
     def test_quick_reads_nothing(self, bench):

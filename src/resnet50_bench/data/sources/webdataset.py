@@ -1,0 +1,143 @@
+"""WebDataset shards: tars in which the files of one sample, `key.jpg` and `key.cls`, share a key.
+
+Named as a folder that holds the shards, as one shard, or as a range of them,
+`val-{000000..000063}.tar`.
+"""
+
+from __future__ import annotations
+
+import itertools
+import os
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, ClassVar
+
+from resnet50_bench.data.sources.base import (
+    ImageRef,
+    Kind,
+    OwnLabels,
+    Skipped,
+    UnreadableImage,
+    by_name,
+    find_root,
+    hash_source,
+    list_containers,
+    printable,
+    read_range,
+)
+from resnet50_bench.data.sources.tar import CLASS_SUFFIX, TarContents, index_tar
+from resnet50_bench.data.sources.tar_members import DamagedTar, walk_members
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from resnet50_bench.data.sources.base import OnListing
+
+_FIRST_MEMBERS = 32
+"""Among so many, a shard has the class of a sample."""
+
+
+@dataclass(frozen=True, slots=True)
+class WebDatasetSource:
+    """The images in the shards of a WebDataset, read at their offsets."""
+
+    kind: ClassVar[Kind] = "webdataset"
+    path: Path
+    refs: tuple[ImageRef, ...]
+    skipped: tuple[Skipped, ...] = ()
+    own_labels: ClassVar[OwnLabels] = OwnLabels(".cls files of the WebDataset")
+    root: Path = field(init=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "root", find_root(self.path))
+
+    @property
+    def containers(self) -> list[Path]:
+        """The shards."""
+        return list_containers(self.root, self.refs)
+
+    def describe(self) -> str:
+        """Say what the source is, in one line."""
+        return f"WebDataset shards {printable(str(self.path))}"
+
+    def read(self, ref: ImageRef) -> bytes:
+        """Return one image's encoded bytes."""
+        if ref.shard is None:
+            raise UnreadableImage(ref.name, "has no shard")
+        return read_range(self.root / ref.shard, ref, "shard")
+
+    def fingerprint(self) -> str:
+        """Return a hash of the images' names, sizes and positions, the shards' sizes and times."""
+        return hash_source(self)
+
+
+def find_webdataset(folder: Path) -> tuple[str, ...]:
+    """Return the names of the tars right in a folder that begin as WebDataset shards do, sorted.
+
+    Raises:
+        OSError: the folder or a tar in it cannot be read.
+
+    """
+    with os.scandir(folder) as entries:
+        names = sorted(
+            entry.name for entry in entries if entry.name.endswith(".tar") and entry.is_file()
+        )
+    return tuple(name for name in names if _begins_with_classes(folder / name))
+
+
+def list_webdataset(path: Path, names: Sequence[str], on_listing: OnListing) -> WebDatasetSource:
+    """List the images of shards, each with the class that stands beside it.
+
+    An image whose name an earlier shard has, as where every shard counts its keys from 0, is named
+    `SHARD/NAME`.
+
+    Args:
+        path: the folder, or the range of shards in it.
+        names: of the shards.
+        on_listing: called after each image.
+
+    Raises:
+        DatasetError: a shard is not an uncompressed tar.
+        OSError: a shard cannot be read.
+
+    """
+    refs: dict[str, ImageRef] = {}
+    skipped: list[Skipped] = []
+    for number, name in enumerate(names):
+
+        def tell(images: int, share: float | None, number: int = number) -> None:
+            on_listing(len(refs) + images, (number + (share or 0.0)) / len(names))
+
+        contents = index_tar(find_root(path) / name, tell, name)
+        skipped += contents.skipped
+        for ref in label_images(contents):
+            own_name = f"{name}/{ref.name}" if ref.name in refs else ref.name
+            refs[own_name] = replace(ref, name=own_name)
+    return WebDatasetSource(path, tuple(sorted(refs.values(), key=by_name)), tuple(skipped))
+
+
+def label_images(contents: TarContents) -> list[ImageRef]:
+    """Return the images of a tar, each with the class that has its key."""
+    return [
+        replace(ref, label=contents.classes.get(find_key(ref.name)))
+        for ref in contents.images.values()
+    ]
+
+
+def find_key(name: str) -> str:
+    """Return the key of a member: its path up to the first point of its last part.
+
+    As webdataset.tariterators.base_plus_ext.
+    """
+    folders, slash, base = name.rpartition("/")
+    return f"{folders}{slash}{base.partition('.')[0]}"
+
+
+def _begins_with_classes(path: Path) -> bool:
+    with path.open("rb", buffering=0) as file:
+        members = walk_members(lambda offset, count: os.pread(file.fileno(), count, offset))
+        try:
+            first = list(itertools.islice(members, _FIRST_MEMBERS))
+        except DamagedTar:
+            return False
+    return any(member.name.endswith(CLASS_SUFFIX) for member in first)
