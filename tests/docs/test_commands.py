@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import re
 import shlex
 import shutil
@@ -63,6 +64,9 @@ def desk(tmp_path_factory: pytest.TempPathFactory) -> Path:
         write_folder(desk / name, images)
     for name in ("ILSVRC2012_img_val", "images", "five", "imagenet/ILSVRC2012_img_val"):
         write_tar(desk / f"{name}.tar", images)
+    (desk / "val_images.tar.gz").write_bytes(gzip.compress((desk / "five.tar").read_bytes()))
+    inner = (desk / "five.tar").read_bytes()
+    write_tar(desk / "ILSVRC2012_img_train.tar", {"n01440764.tar": inner})
     examples = [image_example(data, 1, name) for name, data in images.items()]
     write_shard(desk / "records" / "validation-00000-of-00001", *examples)
     labels = "".join(f"{name} {number + 1}\n" for number, name in enumerate(images))
