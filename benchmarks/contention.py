@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING
 
 from resnet50_bench.contention.processes import read_processes
 from resnet50_bench.contention.sampler import read_sample
-from resnet50_bench.results.record import read_record
+from resnet50_bench.results.files import read_record
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -26,7 +26,8 @@ from resnet50_bench.engines.tensorflow import ENGINE
 from resnet50_bench.host.machine import read_host
 from resnet50_bench.model import ModelSource, default_cache_dir, prepare
 from resnet50_bench.precision.meaning import plan_meaning
-from resnet50_bench.results.record import Record, read_record
+from resnet50_bench.results.files import read_record
+from resnet50_bench.results.record import Record
 
 BATCH = 32
 STEPS = 15

@@ -42,8 +42,9 @@ from resnet50_bench.placement.plan import plan_placement
 from resnet50_bench.placement.request import PlacementRequest
 from resnet50_bench.placement.slots import Placement, Slot
 from resnet50_bench.report.terminal.placement_map import render_placement
+from resnet50_bench.results.files import read_record, write_record
 from resnet50_bench.results.kpi import run_kpis
-from resnet50_bench.results.record import Launch, Record, read_record, write_record
+from resnet50_bench.results.record import Launch, Record
 from resnet50_bench.session.outcome import describe_instances
 from resnet50_bench.verdict.judge import judge
 

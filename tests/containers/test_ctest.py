@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from resnet50_bench.packaging.engine import ENGINE_VARIABLE, IMAGE_VARIABLE, OPTIONS_VARIABLE
-from resnet50_bench.results.record import read_record
+from resnet50_bench.results.files import read_record
 
 from .conftest import IMAGE
 from .engine import PROJECT

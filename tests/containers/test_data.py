@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from resnet50_bench.packaging.images import DATASET
-from resnet50_bench.results.record import read_record
+from resnet50_bench.results.files import read_record
 
 from .conftest import IMAGE, NULL, R50
 from .engine import BASE, PROJECT

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from resnet50_bench.results.record import read_record
+from resnet50_bench.results.files import read_record
 
 from .conftest import GIVE_UP_SECONDS, IMAGE, NULL, read_logs
 

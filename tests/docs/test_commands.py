@@ -13,12 +13,12 @@ import click
 import pytest
 from tests.archives import make_images, write_folder, write_tar
 from tests.records import make_accuracy_config, make_accuracy_record, make_evaluation, make_record
-from tests.shards import image_example, write_shard
+from tests.tfrecords import image_example, write_shard
 
 from resnet50_bench.cli import r50
 from resnet50_bench.config import Precision
 from resnet50_bench.errors import CaseError, ExitCode, HostError, PlacementError, R50Error
-from resnet50_bench.results.record import write_record
+from resnet50_bench.results.files import write_record
 
 ROOT = Path(__file__).parents[2]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]

@@ -153,7 +153,7 @@ def test_the_whole_text_is_as_before(case: str, suffix: str) -> None:
 
 
 def test_a_record_read_back_gives_the_same_texts(tmp_path: Path) -> None:
-    from resnet50_bench.results.record import read_record, write_record
+    from resnet50_bench.results.files import read_record, write_record
 
     for case in CASES.values():
         record = case()

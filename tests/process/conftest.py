@@ -20,7 +20,8 @@ from resnet50_bench.contention.cpu_lock import PLACE_VARIABLE
 from resnet50_bench.host.machine import read_host
 from resnet50_bench.parameters.table import PARAMETERS
 from resnet50_bench.planning.environment import is_swaying
-from resnet50_bench.results.record import Record, read_record
+from resnet50_bench.results.files import read_record
+from resnet50_bench.results.record import Record
 
 MARK = "R50_TEST_MARK"
 SCRIPT = Path(sys.executable).with_name("r50")

@@ -11,7 +11,7 @@ import pytest
 from tests.golden.test_comparison import make_pair, render_text
 from tests.records import make_accuracy_record, make_record
 
-from resnet50_bench.results.record import write_record
+from resnet50_bench.results.files import write_record
 
 
 def save(folder: Path, record) -> Path:

@@ -14,8 +14,8 @@ from resnet50_bench.cases.catalog import design_cases
 from resnet50_bench.cases.platforms import detect_platform
 from resnet50_bench.config import CaseType, Mode, Platform, Precision
 from resnet50_bench.host.machine import read_host
+from resnet50_bench.results.files import read_record
 from resnet50_bench.results.kpi import run_kpis
-from resnet50_bench.results.record import read_record
 
 from .conftest import COMMAND, QUICK, R50, instances
 

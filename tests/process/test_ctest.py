@@ -18,7 +18,7 @@ from resnet50_bench.cases.platforms import detect_platform
 from resnet50_bench.config import Platform
 from resnet50_bench.host.machine import read_host
 from resnet50_bench.parameters.table import PARAMETERS
-from resnet50_bench.results.record import read_record
+from resnet50_bench.results.files import read_record
 
 from .conftest import GIVE_UP_SECONDS, R50, wait_until
 

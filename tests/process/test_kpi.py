@@ -16,7 +16,7 @@ from tests.records import make_instance, make_lost, make_record
 
 from resnet50_bench.config import RunConfig
 from resnet50_bench.report.kpi.text import render_kpi_text
-from resnet50_bench.results.record import write_record
+from resnet50_bench.results.files import write_record
 
 from .conftest import COMMAND, GIVE_UP_SECONDS
 

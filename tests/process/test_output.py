@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from resnet50_bench.results.record import read_record
+from resnet50_bench.results.files import read_record
 
 from .conftest import COMMAND, GIVE_UP_SECONDS, MEASURE, QUICK, instances
 

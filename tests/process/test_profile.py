@@ -7,7 +7,7 @@ import json
 from tests.records import make_record
 
 from resnet50_bench.instance.job import MEASURE_BEGIN, MEASURE_END, TRACE_BEGIN
-from resnet50_bench.results.record import write_record
+from resnet50_bench.results.files import write_record
 
 from .conftest import MEASURE, instances
 

@@ -10,7 +10,7 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from resnet50_bench.cases.platforms import describe_platform, detect_platform
+from resnet50_bench.cases.platforms import describe_platform
 from resnet50_bench.config import CaseType, Gramine, Mode, Platform, Precision
 from resnet50_bench.errors import CaseError, PlacementError
 from resnet50_bench.parameters.parameter import Setting
@@ -25,8 +25,6 @@ if TYPE_CHECKING:
     from resnet50_bench.host.amx_probe import AmxProbe
     from resnet50_bench.host.machine import Host
     from resnet50_bench.host.sgx import SgxState
-
-__all__ = ["design_cases", "detect_platform", "find_case"]
 
 _MAX_NAME = 200
 """More of a name than this is not compared with others: the time grows with its square."""

@@ -84,7 +84,7 @@ def compare_runs(first: Path, second: Path, **options: Any) -> None:
         render_comparison,
         summarize_comparison,
     )
-    from resnet50_bench.results.record import read_record
+    from resnet50_bench.results.files import read_record
     from resnet50_bench.verdict.compare import compare, find_differences
 
     wanted = _Wanted(**options)

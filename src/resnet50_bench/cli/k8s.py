@@ -10,8 +10,8 @@ import click
 
 from resnet50_bench.cli.lines import print_line, print_text
 from resnet50_bench.errors import ConfigError, HostError, RequestError
+from resnet50_bench.parameters.parameter import Setting
 from resnet50_bench.parameters.settings import make_config
-from resnet50_bench.parameters.table import Setting
 
 if TYPE_CHECKING:
     from resnet50_bench.cases.catalog import Case

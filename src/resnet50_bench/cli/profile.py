@@ -43,8 +43,8 @@ def profile(run: Path, *, instance: int | None, top: int, everything: bool, as_j
     from resnet50_bench.cli.terminal import make_console, print_json
     from resnet50_bench.files.paths import is_folder
     from resnet50_bench.report.terminal.profile import print_profile, summarize_profile
+    from resnet50_bench.results.files import read_record
     from resnet50_bench.results.kernel_logs import find_kernel_logs
-    from resnet50_bench.results.record import read_record
 
     record = read_record(run)
     folder = run if is_folder(run) else run.parent

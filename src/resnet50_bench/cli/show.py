@@ -37,7 +37,7 @@ def show(run: Path, *, as_json: bool, verbose: bool, price: str | None) -> None:
     from resnet50_bench.cli.terminal import make_console, print_json
     from resnet50_bench.report.summary import summarize
     from resnet50_bench.report.terminal.run import print_result
-    from resnet50_bench.results.record import read_record
+    from resnet50_bench.results.files import read_record
     from resnet50_bench.verdict.judge import judge
 
     record = read_record(run)

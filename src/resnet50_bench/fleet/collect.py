@@ -17,14 +17,9 @@ import msgspec
 from resnet50_bench.config import RunConfig
 from resnet50_bench.errors import ConfigError, ExitCode, RecordError
 from resnet50_bench.files.paths import describe_problem, is_folder, read_content
+from resnet50_bench.results.files import RECORD_FILE, RECORD_MARK, decode_record, read_record
 from resnet50_bench.results.kpi import Kpis, compute_kpis, reported, run_kpis
-from resnet50_bench.results.record import (
-    RECORD_FILE,
-    RECORD_MARK,
-    Record,
-    decode_record,
-    read_record,
-)
+from resnet50_bench.results.record import Record
 from resnet50_bench.verdict.judge import Verdict, judge
 
 _MAY_DIFFER = frozenset(

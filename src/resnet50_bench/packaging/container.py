@@ -23,7 +23,7 @@ from resnet50_bench.interpreter import plan_arguments
 from resnet50_bench.model import CACHE_VARIABLE
 from resnet50_bench.packaging.export import STATUS_FILE, list_new, serve, serve_waiting
 from resnet50_bench.packaging.variables import plan_image_settings
-from resnet50_bench.results.record import RECORD_FILE, RECORD_MARK
+from resnet50_bench.results.files import RECORD_FILE, RECORD_MARK
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

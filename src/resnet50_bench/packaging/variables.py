@@ -15,12 +15,8 @@ from typing import TYPE_CHECKING, Any
 
 from resnet50_bench.config import RunConfig
 from resnet50_bench.model import default_cache_dir
-from resnet50_bench.parameters.table import (
-    PARAMETERS,
-    Setting,
-    find_environment_settings,
-    find_parameter,
-)
+from resnet50_bench.parameters.parameter import Setting
+from resnet50_bench.parameters.table import PARAMETERS, find_environment_settings, find_parameter
 from resnet50_bench.planning.environment import is_swaying
 
 if TYPE_CHECKING:

@@ -39,8 +39,6 @@ from resnet50_bench.parameters.values import (
     parse_word,
 )
 
-__all__ = ["PARAMETERS", "Parameter", "Setting"]
-
 WORKLOAD = "resnet50v1_5_tensorflow_xeon_public"
 TOPOLOGY = "resnet50v1_5"
 FUNCTION = "inference"

@@ -8,7 +8,7 @@ kernels that ran).
 
 Public names:
     `record.Record`: a run.
-    `record.read_record`, `record.write_record`: from its folder, and to it.
+    `files.read_record`, `files.write_record`: from its folder, and to it.
     `kpi.run_kpis`: throughput and latency over the common window.
     `accuracy.compute_accuracy`: accuracy and its interval.
 """

@@ -10,7 +10,7 @@ from resnet50_bench.config import RunConfig
 from resnet50_bench.errors import RecordError
 from resnet50_bench.parameters.checking import check_config
 from resnet50_bench.planning.plan import RunPlan, plan_run
-from resnet50_bench.results.record import RECORD_FILE, read_record
+from resnet50_bench.results.files import RECORD_FILE, read_record
 from resnet50_bench.session.finished import Run
 from resnet50_bench.session.run import Desk, execute
 from resnet50_bench.session.stages import Observer, Silence

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 from resnet50_bench.errors import HostError, OutputError
 from resnet50_bench.files.atomic import check_folder
 from resnet50_bench.report.logs import write_logs
-from resnet50_bench.results.record import RECORD_FILE, write_record
+from resnet50_bench.results.files import RECORD_FILE, write_record
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -15,7 +15,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from scipy.io import savemat
-from tests.shards import image_example, write_shard
+from tests.tfrecords import image_example, write_shard
 
 from resnet50_bench.data.labels import LabelSet, find_labels, installed
 from resnet50_bench.data.sources import (

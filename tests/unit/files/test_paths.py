@@ -11,7 +11,7 @@ from resnet50_bench.errors import R50Error
 from resnet50_bench.files.paths import describe_problem, is_file, is_folder, is_there, read_content
 from resnet50_bench.host.files import read_host_file
 from resnet50_bench.model.manifest import read_identity
-from resnet50_bench.results.record import read_record
+from resnet50_bench.results.files import read_record
 
 LONG = Path("x" * 300)
 

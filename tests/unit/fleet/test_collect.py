@@ -11,8 +11,9 @@ from resnet50_bench.config import Precision
 from resnet50_bench.errors import ConfigError, RecordError
 from resnet50_bench.fleet.collect import NodeRun, collect, read_nodes, require_agreement
 from resnet50_bench.report.terminal.fleet import render_collection, summarize_collection
+from resnet50_bench.results.files import RECORD_MARK, write_record
 from resnet50_bench.results.kpi import run_kpis
-from resnet50_bench.results.record import RECORD_MARK, Record, write_record
+from resnet50_bench.results.record import Record
 from resnet50_bench.verdict.judge import judge
 
 

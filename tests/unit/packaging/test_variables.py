@@ -19,8 +19,9 @@ from resnet50_bench.packaging.variables import (
     plan_image_settings,
     render_variables,
 )
+from resnet50_bench.parameters.parameter import Setting
 from resnet50_bench.parameters.settings import make_config
-from resnet50_bench.parameters.table import PARAMETERS, Setting
+from resnet50_bench.parameters.table import PARAMETERS
 
 THE_SEEDS = [
     "FUNCTION",

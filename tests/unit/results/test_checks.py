@@ -20,7 +20,8 @@ from tests.records import (
 from resnet50_bench.config import RunConfig
 from resnet50_bench.errors import RecordError
 from resnet50_bench.instance.job import StreamSamples
-from resnet50_bench.results.record import RECORD_FILE, Record, Trial, read_record, write_record
+from resnet50_bench.results.files import RECORD_FILE, read_record, write_record
+from resnet50_bench.results.record import Record, Trial
 
 
 def streams() -> tuple[StreamSamples, ...]:

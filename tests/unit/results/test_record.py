@@ -20,15 +20,8 @@ from resnet50_bench.data.feed import FeedReport
 from resnet50_bench.data.sources import Skipped
 from resnet50_bench.errors import ExitCode, RecordError
 from resnet50_bench.placement.slots import IdleCores
-from resnet50_bench.results.record import (
-    RECORD_FILE,
-    SCHEMA_VERSION,
-    Dataset,
-    Launch,
-    Record,
-    read_record,
-    write_record,
-)
+from resnet50_bench.results.files import RECORD_FILE, read_record, write_record
+from resnet50_bench.results.record import SCHEMA_VERSION, Dataset, Launch, Record
 
 
 def full_record() -> Record:

@@ -15,7 +15,7 @@ from resnet50_bench import Mode, RunConfig, plan, read_runs
 from resnet50_bench.config import DataType
 from resnet50_bench.errors import ConfigError, MissingDataError, RecordError
 from resnet50_bench.parameters.checking import check_config
-from resnet50_bench.results.record import write_record
+from resnet50_bench.results.files import write_record
 
 
 def keep(folder: Path) -> Path:

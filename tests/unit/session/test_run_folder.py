@@ -8,7 +8,7 @@ import pytest
 from tests.records import make_record
 
 from resnet50_bench.errors import HostError, OutputError
-from resnet50_bench.results.record import RECORD_FILE, read_record
+from resnet50_bench.results.files import RECORD_FILE, read_record
 from resnet50_bench.session import run_folder as subject
 
 

@@ -24,11 +24,8 @@ from resnet50_bench.errors import (
     RequestError,
     join_problems,
 )
-from resnet50_bench.parameters.table import (
-    PARAMETERS,
-    Setting,
-    find_environment_settings,
-)
+from resnet50_bench.parameters.parameter import Setting
+from resnet50_bench.parameters.table import PARAMETERS, find_environment_settings
 
 if TYPE_CHECKING:
     from resnet50_bench.cases.sweep import Point
@@ -250,8 +247,9 @@ def _collect_case_settings(options: RunOptions) -> list[Setting]:
                 "`r50 run CASE --config FILE`; `r50 cases` lists the names",
             )
         return []
-    from resnet50_bench.cases.catalog import design_cases, detect_platform, find_case
+    from resnet50_bench.cases.catalog import design_cases, find_case
     from resnet50_bench.cases.files import read_case_config
+    from resnet50_bench.cases.platforms import detect_platform
     from resnet50_bench.host.machine import read_host
 
     platform = detect_platform(read_host())

@@ -23,7 +23,7 @@ from resnet50_bench.packaging.engine import describe_end, plan_container_run, ru
 from resnet50_bench.planning.plan import find_host_problems
 from resnet50_bench.report.summary import summarize
 from resnet50_bench.report.terminal.run import print_result
-from resnet50_bench.results.record import read_record
+from resnet50_bench.results.files import read_record
 from resnet50_bench.signals import signals_raise
 
 if TYPE_CHECKING:

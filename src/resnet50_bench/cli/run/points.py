@@ -43,7 +43,7 @@ from resnet50_bench.report.terminal.enclave import compare_native, render_rows
 from resnet50_bench.report.terminal.plan import print_plan, summarize_plan
 from resnet50_bench.report.terminal.run import print_result
 from resnet50_bench.report.terminal.sharing import contrast, render_contrast
-from resnet50_bench.results.record import read_record
+from resnet50_bench.results.files import read_record
 from resnet50_bench.session import door
 from resnet50_bench.session.contention import list_plan_cpus
 from resnet50_bench.session.finished import Run

@@ -14,7 +14,7 @@ from resnet50_bench.files.paths import is_file, is_folder
 from resnet50_bench.report.kpi.lines import Log, LogKind
 from resnet50_bench.report.kpi.logs import list_doubts, list_failures, merge_logs, read_log
 from resnet50_bench.report.kpi.text import KpiLine, KpiRun, describe_record
-from resnet50_bench.results.record import RECORD_FILE, read_record
+from resnet50_bench.results.files import RECORD_FILE, read_record
 
 _SUM = "_all_instances.log"
 """The model zoo writes each instance's output into a file of its own and once more into this."""

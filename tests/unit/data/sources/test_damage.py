@@ -8,7 +8,7 @@ import tarfile
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from tests.shards import frame, image_example
+from tests.tfrecords import frame, image_example
 
 from resnet50_bench.data.sources import open_source
 from resnet50_bench.data.sources.tar_members import DamagedTar, walk_members

@@ -4,7 +4,7 @@ import os
 
 import msgspec
 import pytest
-from tests.shards import (
+from tests.tfrecords import (
     bytes_feature,
     chunk,
     example,

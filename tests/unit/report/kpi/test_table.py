@@ -18,7 +18,7 @@ from resnet50_bench.printable import make_cell
 from resnet50_bench.report.kpi.runs import describe_log, read_runs
 from resnet50_bench.report.kpi.table import make_table, render_csv, render_json, render_list
 from resnet50_bench.report.kpi.text import KpiLine, KpiRun, describe_record, render_run
-from resnet50_bench.results.record import write_record
+from resnet50_bench.results.files import write_record
 
 THROUGHPUT = KpiLine("Throughput", "images/s", 128.0, 2, True, "a tooltip")
 ZOO = "Batch size = 32\nThroughput: 100.5 images/sec\nodd line\n"
