@@ -124,7 +124,7 @@ def test_amx_bfloat32_is_the_float32_graph(thin_model, thin_path, tmp_path):
 
 
 def test_the_full_model_in_int8_has_all_parameters_and_agrees(full_model, cache):
-    request = CalibrationRequest(images=64)
+    request = CalibrationRequest(images=32)
     prepared = prepare(ModelSource.generated(0), INT8, cache, lambda _: None, request)
     graph = prepared.manifest.graph
     assert prepared.manifest.source == full_model.manifest.source

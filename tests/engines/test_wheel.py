@@ -53,6 +53,7 @@ def test_the_wheel_measures_without_a_checkout(
         "pip",
         "install",
         "--quiet",
+        "--no-compile",  # half of the time, for thousands of files that nothing imports
         "--disable-pip-version-check",
     ]
     # The locked versions, so that a release of today cannot fail the test of yesterday's code.
