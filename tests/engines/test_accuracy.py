@@ -74,7 +74,7 @@ def test_the_accuracy_is_exactly_what_was_computed_beforehand(evaluate, fitted, 
 def test_labels_that_are_off_by_one_are_named(evaluate, fitted, labelled):
     labels = [label - 1 for label in labelled.labels]
     more = ["--dataset", labelled.folder, "--expected-top1", "100", "--batch-size", "16"]
-    more += ["--limit", "16"]  # all of them wrong: enough for certainty about the cause
+    more += ["--limit", "32"]  # all of them wrong: enough for certainty about the cause
     ended, record = evaluate(fitted.write(), labels, *more)
     assert ended.code == 1
     assert "top-1 0.00% is below 99.00 %" in ended.stdout
@@ -97,7 +97,7 @@ def swap_channels(labelled, folder, count):
 
 def test_a_model_that_expects_other_channels_is_named(evaluate, fitted, labelled, tmp_path):
     """`test_explain_mistakes` makes the other mistakes."""
-    folder = swap_channels(labelled, tmp_path / "swapped", 24)
+    folder = swap_channels(labelled, tmp_path / "swapped", 48)
     more = ["--dataset", folder, "--expected-top1", "100"]
     ended, _ = evaluate(fitted.write(), labelled.labels, *more)
     assert ended.code == 1
