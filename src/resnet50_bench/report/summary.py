@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from resnet50_bench.results.record import Record
+    from resnet50_bench.stats.intervals import MeanInterval
 
 
 def summarize(record: Record, folder: Path) -> dict[str, Any]:
@@ -80,12 +81,31 @@ def _summarize_kpis(kpis: Kpis | None) -> dict[str, Any] | None:
         }
     return {
         "throughput_images_per_s": kpis.images_per_s,
+        "throughput_interval": _summarize_interval(kpis.throughput_interval),
         "throughput_spread": msgspec.to_builtins(kpis.spread),
         "sum_of_instance_rates_images_per_s": kpis.rate_sum_images_per_s,
         "images": kpis.images,
         "window_s": kpis.window.seconds,
+        "warm_up_left_out": msgspec.to_builtins(kpis.warm_ups),
         "throughput_by_host_images_per_s": {
             host: rate for host, rate in kpis.by_host.items() if host is not None
         },
         "latency": latency,
+    }
+
+
+def _summarize_interval(interval: MeanInterval | None) -> dict[str, float] | None:
+    """The interval in images per second, and the values it is computed from."""
+    if interval is None:
+        return None
+    return {
+        "mean": interval.mean,
+        "low": interval.low,
+        "high": interval.high,
+        "confidence": 0.95,
+        "relative_half_width": interval.relative,
+        "standard_error": interval.error,
+        "degrees_of_freedom": interval.degrees,
+        "independent_values": interval.effective,
+        "drift": interval.drift,
     }

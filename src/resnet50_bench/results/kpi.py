@@ -1,8 +1,10 @@
 """Records -> KPIs and verdict. Works on records of any machine; starts and reads nothing.
 
-The common window is the time in which every instance was measuring: from the last instance's first
-query to the first finished instance's last answer. Throughput is the images whose query ended in
-the window / its length. Latency is taken over the pooled queries that lie whole inside it.
+The common window is the time in which every instance was measuring and warm: from the last
+instance's first query to the first finished instance's last answer, less the queries at its begin
+in which an instance was still warming up by its own samples (see `stats.steady`). Throughput is the
+images whose query ended in the window / its length. Latency is taken over the pooled queries that
+lie whole inside it.
 
 Clocks of different hosts are never compared: each host has a window of its own. Their total is the
 sum of the hosts' throughputs, and latency is taken over the queries of all of them.
@@ -16,15 +18,22 @@ from typing import TYPE_CHECKING
 
 from resnet50_bench.instance.predictions import ROW
 from resnet50_bench.stats import samples
+from resnet50_bench.stats.intervals import MeanInterval, estimate_mean
+from resnet50_bench.stats.steady import find_warm_up
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+
+    import numpy as np
+    import numpy.typing as npt
 
     from resnet50_bench.results.record import InstanceRecord, Lane, Record
 
 PERCENTILES = (50.0, 90.0, 95.0, 99.0, 99.9)
 _SLICES = 10
 _NS = 1e9
+_LEAST_LEFT = 2 / 3
+"""Of the time all instances were measuring, what has to be left for the window."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +47,23 @@ class Window:
     def seconds(self) -> float:
         """Its length."""
         return (self.end_ns - self.begin_ns) / _NS
+
+
+@dataclass(frozen=True, slots=True)
+class WarmUp:
+    """What is left out of the window because it was still warm-up.
+
+    Attributes:
+        name: of the instance or stream.
+        host: where; None for the host of the record.
+        queries: of it, the first so many.
+        seconds: from the begin of the time all were measuring to the end of these queries.
+    """
+
+    name: str
+    host: str | None
+    queries: int
+    seconds: float
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,12 +90,16 @@ class Kpis:
         instances: how many are counted.
         lanes: how many made queries: the instances, or with weight sharing all their streams.
         windows: the common window of each host; None stands for the host of the record.
+        warm_ups: of the lanes whose warm-up lasted into the time all were measuring.
         images: whose query ended inside its host's window.
         images_per_s: images / window, added up over the hosts.
         by_host: the images per second of each host.
-        spread: of images per second over ten equal slices of the window, a query's images divided
-            over its duration, and the hosts' slices added up in turn; None with fewer than two
-            queries in a slice on average.
+        throughput_interval: of images per second, over equal slices of the window, as many as the
+            queries of the lane that has the fewest; a query's images are divided over its
+            duration, so that the mean may differ from `images_per_s` by less than a query a
+            lane. None of fewer than ten queries.
+        spread: of images per second over ten equal slices of the window, in the same way, and the
+            hosts' slices added up in turn; None with fewer than two queries in a slice on average.
         rate_sum_images_per_s: sum of the lanes' own rates, each over its own time: what adding
             log lines would give, for comparison only.
         latency: None when no query lies whole inside the window.
@@ -78,9 +108,11 @@ class Kpis:
     instances: int
     lanes: int
     windows: dict[str | None, Window]
+    warm_ups: tuple[WarmUp, ...] = ()
     images: int
     images_per_s: float
     by_host: dict[str | None, float]
+    throughput_interval: MeanInterval | None = None
     spread: samples.Spread | None
     rate_sum_images_per_s: float
     latency: Latency | None
@@ -102,10 +134,15 @@ def compute_kpis(instances: Sequence[InstanceRecord], batch_size: int) -> Kpis |
     for lane in (lane for item in instances for lane in item.lanes):
         if lane.end_ns:
             hosts[lane.host].append(lane)
-    windows = {host: find_window(measured) for host, measured in hosts.items()}
-    shared = {host: window for host, window in windows.items() if window is not None}
-    if not shared or len(shared) < len(hosts):
+    whole = {host: find_window(measured) for host, measured in hosts.items()}
+    windows = {host: window for host, window in whole.items() if window is not None}
+    if not windows or len(windows) < len(hosts):
         return None
+    shared: dict[str | None, Window] = {}
+    warm_ups: list[WarmUp] = []
+    for host, window in windows.items():
+        shared[host], left_out = leave_out_warm_up(hosts[host], window)
+        warm_ups += left_out
     images = {
         host: batch_size * sum(_count_ends(item, shared[host]) for item in measured)
         for host, measured in hosts.items()
@@ -117,9 +154,11 @@ def compute_kpis(instances: Sequence[InstanceRecord], batch_size: int) -> Kpis |
         instances=sum(item.queries > 0 for item in instances),
         lanes=len(measured),
         windows=shared,
+        warm_ups=tuple(warm_ups),
         images=sum(images.values()),
         images_per_s=sum(by_host.values()),
         by_host=by_host,
+        throughput_interval=_compute_interval(measured, shared, batch_size),
         spread=_compute_spread(measured, shared, batch_size) if enough else None,
         rate_sum_images_per_s=sum(
             len(item.end_ns) * batch_size * _NS / (item.end_ns[-1] - item.start_ns[0])
@@ -136,6 +175,34 @@ def find_window(measured: Sequence[Lane]) -> Window | None:
     begin_ns = max(item.start_ns[0] for item in measured)
     end_ns = min(item.end_ns[-1] for item in measured)
     return Window(begin_ns, end_ns) if end_ns > begin_ns else None
+
+
+def leave_out_warm_up(
+    measured: Sequence[Lane], window: Window
+) -> tuple[Window, tuple[WarmUp, ...]]:
+    """Let the window of a host's lanes begin when the last of them is warm.
+
+    Unless less than two thirds of it were left: what is so long is no warm-up.
+    """
+    found = []
+    begin_ns = window.begin_ns
+    for item in measured:
+        queries = find_warm_up(_list_periods(item))
+        warm_ns = item.start_ns[queries]
+        if warm_ns > window.begin_ns and queries:
+            seconds = (warm_ns - window.begin_ns) / _NS
+            found.append(WarmUp(item.name, item.host, queries, seconds))
+            begin_ns = max(begin_ns, warm_ns)
+    if window.end_ns - begin_ns < _LEAST_LEFT * (window.end_ns - window.begin_ns):
+        return window, ()
+    return Window(begin_ns, window.end_ns), tuple(found)
+
+
+def _list_periods(item: Lane) -> npt.NDArray[np.float64]:
+    """The time from each query's end to the next one's, of the first from its begin."""
+    import numpy as np
+
+    return np.diff(np.array(item.end_ns) - item.start_ns[0], prepend=0).astype(float)
 
 
 def _count_ends(item: Lane, window: Window) -> int:
@@ -171,22 +238,36 @@ def _compute_latency(
     )
 
 
+def _compute_interval(
+    measured: Sequence[Lane], windows: Mapping[str | None, Window], batch_size: int
+) -> MeanInterval | None:
+    slices = min(_count_ends(item, windows[item.host]) for item in measured)
+    return estimate_mean(_slice_rates(measured, windows, slices) * batch_size) if slices else None
+
+
 def _compute_spread(
     measured: Sequence[Lane], windows: Mapping[str | None, Window], batch_size: int
 ) -> samples.Spread:
-    rates = [0.0] * _SLICES
+    return samples.describe_spread((_slice_rates(measured, windows, _SLICES) * batch_size).tolist())
+
+
+def _slice_rates(
+    measured: Sequence[Lane], windows: Mapping[str | None, Window], count: int
+) -> npt.NDArray[np.float64]:
+    """Return the queries per second of all lanes together in equal slices of their windows."""
+    import numpy as np
+
+    rates = np.zeros(count)
     for item in measured:
         window = windows[item.host]
-        edges = samples.plan_slices(window.begin_ns, window.end_ns, _SLICES)
-        length = window.end_ns - window.begin_ns
-        for begin, end in zip(item.start_ns, item.end_ns, strict=True):
-            first = max(0, (begin - window.begin_ns) * _SLICES // length - 1)
-            last = min(_SLICES - 1, (end - window.begin_ns) * _SLICES // length + 1)
-            for index in range(first, last + 1):
-                low, high = edges[index]
-                images = batch_size * samples.overlap_share(begin, end, low, high)
-                rates[index] += images * _NS / (high - low)
-    return samples.describe_spread(rates)
+        length_ns = window.end_ns - window.begin_ns
+        done = np.arange(len(item.end_ns))
+        # How many queries were done by a time: whole ones, and a part of the one at work.
+        moments = np.ravel([item.start_ns, item.end_ns], order="F") - window.begin_ns
+        amounts = np.ravel([done, done + 1], order="F")
+        edges = np.linspace(0, length_ns, count + 1)
+        rates += np.diff(np.interp(edges, moments, amounts)) * count * _NS / length_ns
+    return rates
 
 
 @dataclass(frozen=True, slots=True)

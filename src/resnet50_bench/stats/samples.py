@@ -80,13 +80,6 @@ def plan_slices(begin: int, end: int, count: int) -> list[tuple[int, int]]:
     return list(itertools.pairwise(edges))
 
 
-def overlap_share(start: int, end: int, low: int, high: int) -> float:
-    """Return the share, 0..1, of the interval `start`..`end` that lies inside `low`..`high`."""
-    if end <= start:
-        return 1.0 if low < end <= high else 0.0
-    return max(0, min(end, high) - max(start, low)) / (end - start)
-
-
 def describe_spread(values: Sequence[float]) -> Spread:
     """Return median, range and variation of the values, at least two of them."""
     ordered = sorted(values)

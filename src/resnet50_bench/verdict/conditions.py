@@ -29,6 +29,8 @@ MIN_CPU_SHARE = 0.8
 MIN_QUERIES = 20
 MAX_PARENT_SHARE = 0.01
 MAX_VARIATION = 0.1
+MIN_DRIFT = 0.01
+"""Of the mean, over the window: less sways no figure by more than its other digits."""
 
 TELL_SHARE = 0.03
 """Of an instance's CPU time in other hands: above it there is a warning. How much a quiet machine
@@ -113,6 +115,8 @@ def warn_of_conditions(record: Record, kpis: Kpis | None) -> Iterator[Finding]:
     yield from _warn_of_others(record, kpis)
     if kpis is not None:
         yield from _warn_of_few_queries(record, kpis)
+        yield from _warn_of_warm_up(record, kpis)
+        yield from _warn_of_drift(kpis)
     if kpis is not None or record.evaluation is not None:
         yield from _warn_of_idle_cores(record, kpis)
 
@@ -124,6 +128,34 @@ def _warn_of_parent(record: Record) -> Iterator[Finding]:
         share = launch.parent_cpu_ns / (launch.parent_wall_ns or 1)
         if share > MAX_PARENT_SHARE:
             yield Finding(f"r50 itself used {share:.1%} of one core while the instances measured")
+
+
+def _warn_of_warm_up(record: Record, kpis: Kpis) -> Iterator[Finding]:
+    """What was left out of the window because it was not yet steady."""
+    if not kpis.warm_ups:
+        return
+    longest = max(kpis.warm_ups, key=lambda item: item.seconds)
+    others = f" ({len(kpis.warm_ups)} of {kpis.lanes} were)" if kpis.lanes > 1 else ""
+    steps = record.workload.warmup_steps + max(item.queries for item in kpis.warm_ups)
+    first = "its first query" if longest.queries == 1 else f"its first {longest.queries} queries"
+    yield Finding(
+        f"{longest.name} was still warming up in {first}{others}: the window begins "
+        f"{longest.seconds:.1f} s later, behind that",
+        f"--warmup-steps {steps} has it before the measurement",
+    )
+
+
+def _warn_of_drift(kpis: Kpis) -> Iterator[Finding]:
+    """A rate that had no steady state: the interval is that of its mean, not of its future."""
+    interval = kpis.throughput_interval
+    if interval is None or abs(interval.drift) < MIN_DRIFT * interval.mean:
+        return
+    change = interval.drift / interval.mean
+    yield Finding(
+        f"not steady: images per second {'rose' if change > 0 else 'fell'} by {abs(change):.1%} in "
+        "the course of the window; the interval is that of their mean in this window",
+        "measure longer (--min-time), and see whether the CPU heats up or others end their work",
+    )
 
 
 def _warn_of_few_queries(record: Record, kpis: Kpis) -> Iterator[Finding]:

@@ -107,6 +107,73 @@ class TestThroughput:
         assert (kpis.instances, kpis.images) == (1, 2)
 
 
+def warming(count: int, slow: int, begin: int = 0) -> list[tuple[int, int]]:
+    """Queries of a second, the first `slow` of them of three."""
+    first = make_queries(begin, slow, 3 * SECOND)
+    return [*first, *make_queries(begin + slow * 3 * SECOND, count - slow, SECOND)]
+
+
+class TestWarmUp:
+    def test_the_window_begins_behind_it(self):
+        kpis = compute_kpis(instances(warming(42, 2)), 32)
+        assert kpis.window == Window(6 * SECOND, 46 * SECOND)
+        assert (kpis.images, kpis.images_per_s) == (40 * 32, 32.0)
+        assert kpis.latency.max_ns == SECOND
+        [warm_up] = kpis.warm_ups
+        assert (warm_up.name, warm_up.queries, warm_up.seconds) == ("instance 0", 2, 6.0)
+
+    def test_the_last_that_is_warm_decides(self):
+        kpis = compute_kpis(instances(warming(60, 1), warming(60, 3), warming(60, 0)), 1)
+        assert kpis.window.begin_ns == 9 * SECOND
+        assert [(item.name, item.queries) for item in kpis.warm_ups] == [
+            ("instance 0", 1),
+            ("instance 1", 3),
+        ]
+
+    def test_what_lies_before_the_window_is_nobodys_concern(self):
+        kpis = compute_kpis(instances(warming(60, 2), warming(60, 0, begin=7 * SECOND)), 1)
+        assert kpis.window.begin_ns == 7 * SECOND
+        assert kpis.warm_ups == ()
+
+    def test_what_would_take_more_than_a_third_of_the_window_is_none(self):
+        # The slow instance has 10 of its 60 queries behind it when the other has ended.
+        kpis = compute_kpis(instances(warming(60, 9), make_queries(0, 45, SECOND)), 1)
+        assert kpis.window == Window(0, 45 * SECOND)
+        assert kpis.warm_ups == ()
+
+
+class TestInterval:
+    def test_of_one_instance_its_mean_is_the_throughput(self):
+        randomly = random.Random(1)
+        durations = [round(SECOND * randomly.gauss(1, 0.01)) for _ in range(40)]
+        ends = [sum(durations[: index + 1]) for index in range(40)]
+        kpis = compute_kpis(instances(chain(0, *ends)), 32)
+        interval = kpis.throughput_interval
+        assert interval.mean == pytest.approx(kpis.images_per_s)
+        assert interval.low < kpis.images_per_s < interval.high
+        assert 0.001 < interval.relative < 0.01
+
+    def test_cut_queries_count_in_parts(self):
+        # The second's queries end half a second after the first's: 39 of its 40 in the window.
+        kpis = compute_kpis(
+            instances(make_queries(0, 41, SECOND), make_queries(500 * MS, 40, SECOND)), 1
+        )
+        assert kpis.window == Window(500 * MS, 40_500 * MS)
+        assert kpis.throughput_interval.mean == pytest.approx(2.0)
+
+    def test_of_few_queries_there_is_none(self):
+        assert compute_kpis(instances(make_queries(0, 9, SECOND)), 1).throughput_interval is None
+        assert compute_kpis(instances(make_queries(0, 10, SECOND)), 1).throughput_interval
+
+    def test_what_slows_all_instances_at_once_does_not_average_out(self):
+        randomly = random.Random(2)
+        durations = [round(SECOND * randomly.gauss(1, 0.05)) for _ in range(100)]
+        ends = [sum(durations[: index + 1]) for index in range(100)]
+        alone = compute_kpis(instances(chain(0, *ends)), 1).throughput_interval
+        both = compute_kpis(instances(chain(0, *ends), chain(0, *ends)), 1).throughput_interval
+        assert both.relative == pytest.approx(alone.relative)
+
+
 class TestLatency:
     def test_only_queries_whole_inside_the_window(self):
         # Window 10..40. First: (8, 12) begins before; (12, 40) ends on its end. Second: (10, 11)
@@ -200,7 +267,7 @@ class TestSpread:
         kpis = compute_kpis(instances(first, other), 1)
         assert (kpis.window, kpis.images) == (Window(100, 200), 21)
         assert kpis.spread.high == pytest.approx(2.5e8)
-        assert kpis.spread.low == kpis.spread.median == pytest.approx(2.1e8)
+        assert [kpis.spread.low, kpis.spread.median] == pytest.approx([2.1e8, 2.1e8])
 
 
 class TestOfARun:

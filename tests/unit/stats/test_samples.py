@@ -81,28 +81,6 @@ def test_slices_touch_and_cover_the_whole(begin, end, count, slices):
 
 
 @pytest.mark.parametrize(
-    ("interval", "bounds", "share"),
-    [
-        ((10, 20), (0, 100), 1.0),
-        ((10, 20), (10, 20), 1.0),
-        ((10, 20), (15, 100), 0.5),
-        ((10, 20), (0, 12), 0.2),
-        ((10, 20), (12, 15), 0.3),
-        ((10, 20), (20, 30), 0.0),
-        ((10, 20), (0, 10), 0.0),
-        ((10, 20), (40, 50), 0.0),
-        # Without length it lies where it ends: in the interval it closes, not in the one it opens.
-        ((10, 10), (10, 20), 0.0),
-        ((10, 10), (0, 10), 1.0),
-        ((10, 10), (0, 20), 1.0),
-        ((10, 10), (20, 30), 0.0),
-    ],
-)
-def test_overlap_share(interval, bounds, share):
-    assert samples.overlap_share(*interval, *bounds) == share
-
-
-@pytest.mark.parametrize(
     ("values", "median", "low", "high", "variation"),
     [
         ([5, 5, 5], 5, 5, 5, 0.0),

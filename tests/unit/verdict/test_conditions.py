@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import replace
 
 import pytest
 from tests.contended import make_contended, make_contention
 from tests.hosts.synthetic import Machine
-from tests.records import MS, SECOND, make_instance, make_queries, make_record
+from tests.records import BEGIN_NS, MS, SECOND, make_instance, make_queries, make_record
 from tests.unit.verdict.runs import one_instance, warnings
 
 from resnet50_bench.config import CaseType, Mode, RunConfig
@@ -266,6 +267,34 @@ def test_variation_of_a_tenth(slow_ms, fast_ms, expected):
     fast = make_queries(10_500 * MS, 10_500 // fast_ms, fast_ms * MS)
     assert warnings(one_instance(make_instance(0, [*slow, *fast]))) == [
         f"unstable: images per second varied by {share} within the window" for share in expected
+    ]
+
+
+def test_a_warm_up_that_lasted_into_the_window():
+    queries = [
+        (BEGIN_NS, BEGIN_NS + 3 * SECOND),
+        *make_queries(BEGIN_NS + 3 * SECOND, 40, 500 * MS),
+    ]
+    verdict = judge(make_record(instances=[make_instance(0, queries), make_instance(1)]))
+    assert verdict.warnings == (
+        Finding(
+            "instance 0 was still warming up in its first query (1 of 2 were): the window begins "
+            "3.0 s later, behind that",
+            "--warmup-steps 6 has it before the measurement",
+        ),
+    )
+
+
+@pytest.mark.parametrize(("change", "expected"), [(0.008, []), (0.04, ["fell by 3.9%"])])
+def test_a_drift(change, expected):
+    ends = [0]
+    for index in range(200):
+        ends.append(ends[-1] + round(100 * MS * (1 + change * index / 199)))
+    found = warnings(one_instance(make_instance(0, list(itertools.pairwise(ends)))))
+    assert found == [
+        f"not steady: images per second {text} in the course of the window; the interval is that of "
+        "their mean in this window"
+        for text in expected
     ]
 
 

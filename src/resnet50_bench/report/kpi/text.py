@@ -234,17 +234,19 @@ def _list_accuracy(record: Record, evaluation: Evaluation) -> Iterator[KpiLine]:
 
 def list_speed(mode: Mode, kpis: Kpis) -> list[KpiLine]:
     """Return the lines of what was measured; the mode decides which one has the star."""
-    spread = kpis.spread
-    range_text = (
-        f"{spread.low:.2f} .. {spread.high:.2f} over tenths of the window" if spread else ""
-    )
+    spread, interval = kpis.spread, kpis.throughput_interval
+    notes = []
+    if interval is not None:
+        notes.append(f"95 % interval {interval.low:.2f} .. {interval.high:.2f}")
+    if spread is not None:
+        notes.append(f"{spread.low:.2f} .. {spread.high:.2f} over tenths of the window")
     throughput = KpiLine(
         "Throughput",
         "images/s",
         kpis.images_per_s,
         decimals=2,
         primary=mode is Mode.THROUGHPUT,
-        tooltip=range_text,
+        tooltip="; ".join(notes),
     )
     latency = () if kpis.latency is None else _list_latency(kpis.latency, mode)
     return [

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
     from resnet50_bench.instance.job import Phases
     from resnet50_bench.results.record import InstanceRecord, Record
+    from resnet50_bench.stats.intervals import MeanInterval
 
 _GIB = 1024**3
 _SHOWN_TAIL_LINES = 12
@@ -92,8 +93,10 @@ def _describe_result(record: Record, *, verbose: bool) -> Iterator[Row]:
 
 def _describe_kpis(record: Record, kpis: Kpis) -> Iterator[Row]:
     rows: list[Row] = [("Throughput", _describe_throughput(kpis))]
+    if kpis.throughput_interval is not None:
+        rows.append(("Interval", _describe_interval(kpis.throughput_interval, kpis.images_per_s)))
     if kpis.latency is not None:
-        place = 0 if record.config.mode is Mode.LATENCY else 1
+        place = 0 if record.config.mode is Mode.LATENCY else len(rows)
         rows.insert(place, ("Latency", _describe_latency(kpis.latency)))
     yield from rows
     if record.launch.hosts:
@@ -124,6 +127,16 @@ def _describe_throughput(kpis: Kpis) -> str:
             f"variation {spread.variation:.1%})"
         )
     return text
+
+
+def _describe_interval(interval: MeanInterval, images_per_s: float) -> str:
+    """How well the throughput is known; its centre where the count of whole queries is another."""
+    inside = interval.low <= images_per_s <= interval.high
+    parts = "" if inside else f"; cut queries count in parts here: {interval.mean:.2f}"
+    return (
+        f"95 %: {interval.low:.2f} .. {interval.high:.2f} images/s, +-{interval.relative:.1%} "
+        f"(as from {interval.effective:.0f} independent values{parts})"
+    )
 
 
 def _describe_latency(latency: Latency) -> str:
