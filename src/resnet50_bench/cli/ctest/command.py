@@ -216,7 +216,7 @@ def count_runs(options: CtestOptions) -> int:
     """
     from resnet50_bench.cases.files import read_case_config
     from resnet50_bench.cases.grammar import plan_combinations
-    from resnet50_bench.cases.sweep import Repetition, plan_points
+    from resnet50_bench.search.assignments import Repetition, plan_points
 
     if options.case_config is not None:
         read_case_config(options.case_config)

@@ -13,6 +13,7 @@ import click
 from resnet50_bench.cli.lines import print_line
 from resnet50_bench.cli.options import collect_flags, parameter_options, take_flags
 from resnet50_bench.cli.run.options import RunOptions
+from resnet50_bench.cli.settings import collect_case_settings, collect_environment
 from resnet50_bench.config import Mode
 from resnet50_bench.errors import (
     CaseError,
@@ -25,10 +26,10 @@ from resnet50_bench.errors import (
     join_problems,
 )
 from resnet50_bench.parameters.parameter import Setting
-from resnet50_bench.parameters.table import PARAMETERS, find_environment_settings
+from resnet50_bench.parameters.table import PARAMETERS
 
 if TYPE_CHECKING:
-    from resnet50_bench.cases.sweep import Point
+    from resnet50_bench.search.points import Point
 
 _EPILOG = """\b
 Examples:
@@ -150,7 +151,7 @@ def run(**values: Any) -> None:
             show_plans(points, options.output, as_json=options.as_json)
             return
         if options.compare_native:
-            from resnet50_bench.cli.run.points import run_beside_native
+            from resnet50_bench.cli.run.contrasts import run_beside_native
 
             sys.exit(run_beside_native(points, options))
         if options.compare_unshared:
@@ -164,7 +165,7 @@ def run(**values: Any) -> None:
 
 
 def _run_both(points: tuple[Point, ...], options: RunOptions) -> int:
-    from resnet50_bench.cli.run.points import run_contrast
+    from resnet50_bench.cli.run.contrasts import run_contrast
 
     if len(points) > 1 or not points[0].config.weight_sharing:
         raise RequestError(
@@ -209,10 +210,13 @@ def _plan_or_explain(options: RunOptions) -> tuple[Point, ...]:
 def _plan(options: RunOptions) -> tuple[Point, ...]:
     """The runs to make. The strongest setting comes last: environment, case, file, --set, flags."""
     from resnet50_bench.cases.grammar import plan_combinations
-    from resnet50_bench.cases.sweep import Repetition, plan_points
+    from resnet50_bench.search.assignments import Repetition, plan_points
 
-    before = [*_collect_environment(options), *_collect_case_settings(options)]
-    repetition = Repetition(loop=options.loop, repeat=options.repeat, keep_going=options.keep_going)
+    before = [
+        *collect_environment(from_env=options.from_env, strict=options.strict_env),
+        *collect_case_settings("run", options.case, options.case_config),
+    ]
+    repetition = Repetition(loop=options.loop, repeat=options.repeat)
     flags = collect_flags(PARAMETERS, options.flags)
     combinations = plan_combinations(options.assignments)
     if options.docker:
@@ -228,36 +232,6 @@ def _find_own_images(settings: list[Setting]) -> list[Setting]:
     if named.get("DATA_TYPE") != "real" or named.get("DATASET"):
         return []
     return [Setting("DATASET", str(DATASET_FOLDER), "the image's own images")]
-
-
-def _collect_environment(options: RunOptions) -> list[Setting]:
-    if options.strict_env:
-        from resnet50_bench.packaging.variables import find_strict_settings
-
-        return find_strict_settings(os.environ)
-    return find_environment_settings(os.environ) if options.from_env else []
-
-
-def _collect_case_settings(options: RunOptions) -> list[Setting]:
-    """What the case's name and the test-config file say."""
-    if options.case is None:
-        if options.case_config is not None:
-            raise RequestError(
-                "--config holds parameters by test case, and none is named",
-                "`r50 run CASE --config FILE`; `r50 cases` lists the names",
-            )
-        return []
-    from resnet50_bench.cases.catalog import design_cases, find_case
-    from resnet50_bench.cases.files import read_case_config
-    from resnet50_bench.cases.platforms import detect_platform
-    from resnet50_bench.host.machine import read_host
-
-    platform = detect_platform(read_host())
-    case = find_case(options.case, design_cases(platform) if platform else ())
-    settings = case.settings()
-    if options.case_config is not None:
-        settings += read_case_config(options.case_config).select(case.name)
-    return settings
 
 
 def _is_unrunnable(error: RequestError, points: tuple[Point, ...]) -> bool:

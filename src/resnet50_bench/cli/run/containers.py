@@ -6,14 +6,6 @@ import os
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING
 
-from resnet50_bench.cases.sweep import (
-    Measured,
-    Point,
-    find_worst,
-    plan_summary_path,
-    run_points,
-    write_summary,
-)
 from resnet50_bench.cli.lines import print_line
 from resnet50_bench.cli.run.points import describe_kpi, describe_number, print_end
 from resnet50_bench.cli.terminal import make_console, print_json
@@ -24,14 +16,22 @@ from resnet50_bench.planning.plan import find_host_problems
 from resnet50_bench.report.summary import summarize
 from resnet50_bench.report.terminal.run import print_result
 from resnet50_bench.results.files import read_record
+from resnet50_bench.search.assignments import plan_summary_path, write_summary
+from resnet50_bench.search.points import (
+    Measured,
+    Point,
+    choose_in_order,
+    find_worst,
+    run_points,
+)
 from resnet50_bench.signals import signals_raise
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-    from resnet50_bench.cases.sweep import PointResult
     from resnet50_bench.cli.run.options import RunOptions
+    from resnet50_bench.search.points import PointResult
 
 
 def run_in_containers(points: Sequence[Point], options: RunOptions) -> int:
@@ -57,7 +57,8 @@ def run_in_containers(points: Sequence[Point], options: RunOptions) -> int:
     def keep(results: Sequence[PointResult]) -> None:
         write_summary(path, points, results)
 
-    results = run_points(points, measure, keep, keep_going=options.keep_going)
+    choose = choose_in_order(points, keep_going=options.keep_going)
+    results = run_points(choose, measure, keep)
     print_end(points, results, path, as_json=options.as_json)
     return find_worst(results)
 

@@ -1,78 +1,45 @@
-"""Runs what `r50 run` planned: one point, or one after the other."""
+"""Runs what `r50 run` planned: one point, a series of them, or the rest of an interrupted one."""
 
 from __future__ import annotations
 
 import os
-import sys
-from contextlib import contextmanager
-from dataclasses import asdict, replace
+from dataclasses import replace
 from datetime import datetime, timezone
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from resnet50_bench.cases.sweep import (
-    Measured,
-    Point,
-    PointResult,
-    find_worst,
+from resnet50_bench.cli.lines import print_line, print_text
+from resnet50_bench.cli.measuring import (
+    hold_plans,
+    make_desk,
+    measure_plan,
+    plan_point,
+    tell_result,
+)
+from resnet50_bench.cli.terminal import make_console, print_json
+from resnet50_bench.config import Mode
+from resnet50_bench.contention.cpu_lock import find_held
+from resnet50_bench.errors import ConfigError, R50Error, RecordError, join_problems
+from resnet50_bench.report.kpi.text import list_kpis
+from resnet50_bench.report.terminal.plan import print_plan, summarize_plan
+from resnet50_bench.results.files import read_record
+from resnet50_bench.search.assignments import (
     plan_summary_path,
     render_points,
-    run_points,
     summarize_points,
     write_summary,
 )
-from resnet50_bench.cli.lines import print_line, print_text
-from resnet50_bench.cli.streams import discard_output, print_error
-from resnet50_bench.cli.terminal import TerminalObserver, make_console, print_json
-from resnet50_bench.config import Attestation, Gramine, Mode, SharePer
-from resnet50_bench.contention.cpu_lock import find_held, hold_cpus
-from resnet50_bench.errors import (
-    ConfigError,
-    ExitCode,
-    Interrupted,
-    OutputError,
-    R50Error,
-    RecordError,
-    RequestError,
-    join_problems,
-)
-from resnet50_bench.model import check_cache
-from resnet50_bench.printable import show_controls
-from resnet50_bench.report.kpi.text import list_kpis
-from resnet50_bench.report.summary import summarize
-from resnet50_bench.report.terminal.enclave import compare_native, render_rows
-from resnet50_bench.report.terminal.plan import print_plan, summarize_plan
-from resnet50_bench.report.terminal.run import print_result
-from resnet50_bench.report.terminal.sharing import contrast, render_contrast
-from resnet50_bench.results.files import read_record
+from resnet50_bench.search.points import Measured, choose_in_order, find_worst, run_points
 from resnet50_bench.session import door
 from resnet50_bench.session.contention import list_plan_cpus
-from resnet50_bench.session.finished import Run
-from resnet50_bench.session.run import Desk
-from resnet50_bench.session.run_folder import check_output
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Sequence
     from pathlib import Path
 
     from resnet50_bench.cli.run.options import RunOptions
-    from resnet50_bench.config import RunConfig
-    from resnet50_bench.contention.cpu_lock import CpuLock, Held
     from resnet50_bench.planning.plan import RunPlan
     from resnet50_bench.results.record import Record
-
-
-def plan_point(config: RunConfig, output: Path) -> RunPlan:
-    """Resolve a run, and see that what it makes can be kept.
-
-    Raises:
-        R50Error: see `door.plan`.
-        HostError: the folder of runs cannot be written; or the cache, and a model is to go there.
-    """
-    plan = door.plan(config)
-    check_output(output)
-    if plan.model_source is not None and plan.model is None:
-        check_cache(plan.cache_dir)
-    return plan
+    from resnet50_bench.search.points import Point, PointResult
 
 
 def show_plans(points: Sequence[Point], output: Path, *, as_json: bool) -> None:
@@ -98,69 +65,9 @@ def show_plans(points: Sequence[Point], output: Path, *, as_json: bool) -> None:
 def run_one(point: Point, options: RunOptions) -> int:
     """Measure one point and print its result; return the exit code."""
     plan = plan_point(point.config, options.output)
-    with _hold([plan], wait=options.wait) as lock:
-        result = _measure(plan, _make_desk(options.output, lock))
-    return _tell(result, plan, as_json=options.as_json)
-
-
-def run_contrast(point: Point, options: RunOptions) -> int:
-    """Measure a point with shared weights, then in separate processes; return the worse code."""
-    plan = plan_point(point.config, options.output)
-    separate = replace(
-        point.config,
-        weight_sharing=False,
-        share_per=SharePer.SOCKET,
-        force=False,
-        cores_per_instance=plan.placement.cores_per_instance,
-        instances=sum(len(slot.streams) for slot in plan.placement.slots),
-    )
-    # What is wrong with it is said before anything is measured.
-    plans = [plan, door.plan(separate)]
-    records, codes = [], []
-    with _hold(plans, wait=options.wait) as lock:
-        for config in (point.config, separate):
-            plan = door.plan(config)
-            result = _measure(plan, _make_desk(options.output, lock))
-            records.append(result.record)
-            codes.append(_tell(result, plan, as_json=None if options.as_json else False))
-    rows = contrast(*records)
-    if options.as_json:
-        print_json({"shared": records[0].run_id, "separate": records[1].run_id,
-                    "figures": [asdict(row) | {"ratio": row.ratio} for row in rows]})  # fmt: skip
-    else:
-        print_text(f"\n{render_contrast(rows)}")
-    return max(codes)
-
-
-def run_beside_native(points: Sequence[Point], options: RunOptions) -> int:
-    """Measure each point natively and inside gramine, and print the ratios; return the worst code.
-
-    Raises:
-        RequestError: a point does not run inside gramine, or asks for no speed.
-    """
-    for point in points:
-        if point.config.gramine is Gramine.OFF or point.config.mode is Mode.ACCURACY:
-            raise RequestError(
-                "--compare-native compares the speed inside gramine with the native one",
-                "add --gramine sgx, or name a throughput or latency case with sgx in its name",
-            )
-    plans = [plan_point(point.config, options.output) for point in points]
-    rows, codes = [], []
-    with _hold(plans, wait=options.wait) as lock:
-        for point in points:
-            native = replace(point.config, gramine=Gramine.OFF, remote_attestation=Attestation.NONE)
-            records = []
-            for config in (native, point.config):
-                plan = door.plan(config)
-                result = _measure(plan, _make_desk(options.output, lock))
-                records.append(result.record)
-                codes.append(_tell(result, plan, as_json=None if options.as_json else False))
-            rows.append(compare_native(*records))
-    if options.as_json:
-        print_json({"rows": [asdict(row) | {"ratio": row.ratio} for row in rows]})
-    else:
-        print_text(f"\n{render_rows(rows, points[0].config.gramine.value)}")
-    return max(codes)
+    with hold_plans([plan], wait=options.wait) as lock:
+        result = measure_plan(plan, make_desk(options.output, lock))
+    return tell_result(result, plan, as_json=options.as_json)
 
 
 def resume_one(folder: Path, options: RunOptions) -> int:
@@ -180,21 +87,22 @@ def resume_one(folder: Path, options: RunOptions) -> int:
             f"--resume {folder}: this run is complete", f"`r50 show {folder}` prints its result"
         )
     plan = door.plan(record.config)
-    with _hold([plan], wait=options.wait) as lock:
-        result = _measure(plan, replace(_make_desk(folder.parent, lock), resume=folder))
-    return _tell(result, plan, as_json=options.as_json)
+    with hold_plans([plan], wait=options.wait) as lock:
+        result = measure_plan(plan, replace(make_desk(folder.parent, lock), resume=folder))
+    return tell_result(result, plan, as_json=options.as_json)
 
 
 def run_all(points: Sequence[Point], options: RunOptions) -> int:
     """Measure the points one after the other and print their results; return the worst code."""
     plans = _check_points(points, options)
+    choose = choose_in_order(points, keep_going=options.keep_going)
     path = plan_summary_path(options.output, datetime.now(timezone.utc))
 
     def measure(point: Point) -> Measured:
         print_line(describe_number(point, points), err=True)
         plan = door.plan(point.config)
-        result = _measure(plan, _make_desk(options.output, lock))
-        code = _tell(result, plan, as_json=None if options.as_json else False)
+        result = measure_plan(plan, make_desk(options.output, lock))
+        code = tell_result(result, plan, as_json=None if options.as_json else False)
         return Measured(result.folder, code, describe_kpi(result.record))
 
     def keep(results: Sequence[PointResult]) -> None:
@@ -202,8 +110,8 @@ def run_all(points: Sequence[Point], options: RunOptions) -> int:
         if results[-1].problem is not None:
             print_line(f"failed: {results[-1].problem}", err=True)
 
-    with _hold(plans, wait=options.wait) as lock:
-        results = run_points(points, measure, keep, keep_going=options.keep_going)
+    with hold_plans(plans, wait=options.wait) as lock:
+        results = run_points(choose, measure, keep)
     print_end(points, results, path, as_json=options.as_json)
     return find_worst(results)
 
@@ -238,84 +146,12 @@ def _describe_failure(point: Point, error: R50Error) -> str:
     return f"{point.describe()}: {join_problems(error)}{advice} (--continue runs the others)"
 
 
-@contextmanager
-def _hold(plans: Sequence[RunPlan], *, wait: bool) -> Iterator[CpuLock]:
-    """Hold the CPUs of all these runs from before the first until after the last."""
-    cpus = {cpu for plan in plans for cpu in list_plan_cpus(plan)}
-    with TerminalObserver() as observer:
-        told: set[str] = set()
-
-        def show(held: tuple[Held, ...], seconds: float) -> None:
-            for text in (item.describe() for item in held):
-                if text not in told:
-                    observer.note(f"waiting for {text}")
-                    told.add(text)
-            observer.waiting(f"waiting ({seconds:.0f} s)", None)
-
-        with hold_cpus(cpus, _list_command(), os.environ, show if wait else None) as lock:
-            observer.clear()
-            if lock.failure is not None:
-                observer.note(f"warning: the CPUs cannot be locked: {lock.failure}")
-            yield lock
-
-
-def _list_command() -> list[str]:
-    return ["r50", *map(show_controls, sys.argv[1:])]
-
-
-def _make_desk(output: Path, lock: CpuLock) -> Desk:
-    """The run is asked from this command line."""
-    return Desk(output=output, command=_list_command(), lock=lock)
-
-
-def _measure(plan: RunPlan, desk: Desk) -> Run:
-    with TerminalObserver() as observer:
-        for warning in plan.warnings():
-            observer.note(f"warning: {warning}")
-        try:
-            return door.run(plan, observer=observer, desk=desk)
-        except Interrupted as interruption:
-            if interruption.folder is not None:
-                observer.note(f"interrupted; the record is in {interruption.folder}")
-                if plan.evaluation is not None:
-                    observer.note(f"go on with: r50 run --resume {interruption.folder}")
-            raise
-
-
-def _tell(result: Run, plan: RunPlan, *, as_json: bool | None) -> int:
-    """Print a result; say what of it could not be written, and where the rest is.
-
-    Args:
-        result: of a run.
-        plan: of it.
-        as_json: as JSON; None to print nothing.
-
-    Returns:
-        The exit code: by the verdict, and 3 where something could not be written.
-    """
-    problems = list(result.problems)
-    try:
-        if as_json:
-            print_json(summarize(result.record, result.folder))
-        elif as_json is False:
-            print_result(make_console(), result.record, result.folder, verbose=plan.config.verbose)
-    except OutputError as error:
-        discard_output()  # so that the runs still to come are made and kept
-        error.advice = f"the result is kept: `r50 show {result.folder}` prints it"
-        problems.append(error)
-    for problem in problems:
-        print_error(problem)
-    code = result.verdict.exit_code
-    return max(code, ExitCode.FAILURE) if problems else code
-
-
 def print_end(
     points: Sequence[Point], results: Sequence[PointResult], path: Path, *, as_json: bool
 ) -> None:
     """Print how the points of a series ended."""
     if as_json:
-        rows: dict[str, Any] = {"points": summarize_points(points, results)}
-        print_json(rows)
+        print_json({"points": summarize_points(points, results)})
         return
     print_line("")
     print_line(f"{len(results)} of {len(points)} runs made; summary in {path}")

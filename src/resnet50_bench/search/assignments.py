@@ -1,84 +1,25 @@
-"""Several runs one after the other: each point measured, failures kept, the worst exit code."""
+"""The points of `--set`: combinations in their order, repeated as asked, and how they ended."""
 
 from __future__ import annotations
 
 import json
 from dataclasses import dataclass
 from datetime import datetime, timezone
-from pathlib import Path
 from typing import TYPE_CHECKING
 
-from resnet50_bench.errors import (
-    ConfigError,
-    ExitCode,
-    Interrupted,
-    MissingDataError,
-    OutputError,
-    R50Error,
-    join_problems,
-)
+from resnet50_bench.errors import ConfigError, MissingDataError, OutputError
 from resnet50_bench.files.atomic import write_atomically
-from resnet50_bench.parameters.parameter import Setting
 from resnet50_bench.parameters.settings import make_config
 from resnet50_bench.printable import join_lines
+from resnet50_bench.search.points import MAX_POINTS, Point
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
+    from pathlib import Path
 
     from resnet50_bench.config import RunConfig
-
-MAX_POINTS = 10_000
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Point:
-    """One run of a sweep.
-
-    Attributes:
-        number: from 1.
-        settings: what makes it this point: those of `--set`.
-        config: everything that was asked of it.
-    """
-
-    number: int
-    settings: tuple[Setting, ...]
-    config: RunConfig
-
-    def describe(self) -> str:
-        """What makes it this point, e.g. `BATCH_SIZE=4 STEPS=10`."""
-        return " ".join(f"{item.name.upper()}={item.value}" for item in self.settings)
-
-
-@dataclass(frozen=True, slots=True)
-class Measured:
-    """A run that got its record.
-
-    Attributes:
-        folder: of the run.
-        exit_code: by its verdict.
-        headline: its primary KPI, for people; "" when it has none.
-    """
-
-    folder: Path
-    exit_code: int
-    headline: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PointResult:
-    """How a point ended.
-
-    Attributes:
-        point: which.
-        exit_code: as of a single run.
-        measured: the run; None when it got no record.
-        problem: why it got none.
-    """
-
-    point: Point
-    exit_code: int
-    measured: Measured | None = None
-    problem: str | None = None
+    from resnet50_bench.parameters.parameter import Setting
+    from resnet50_bench.search.points import PointResult
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -88,12 +29,10 @@ class Repetition:
     Attributes:
         loop: runs in all before repeating, the combinations starting again; None for each once.
         repeat: how often each is run in a row.
-        keep_going: go on after a point that failed.
     """
 
     loop: int | None = None
     repeat: int = 1
-    keep_going: bool = False
 
 
 def plan_points(
@@ -113,7 +52,7 @@ def plan_points(
     Raises:
         ConfigError: every problem of every combination, each once; or too many points.
     """
-    problems = dict.fromkeys(_find_overridden(combinations, after))
+    problems = dict.fromkeys(find_overridden(combinations, after))
     configs: list[RunConfig] = []
     wrong: ConfigError | None = None
     only_missing = not problems
@@ -138,7 +77,7 @@ def plan_points(
     )
 
 
-def _find_overridden(
+def find_overridden(
     combinations: Sequence[tuple[Setting, ...]], after: Sequence[Setting]
 ) -> list[str]:
     """A flag that wins over a list of values would make all runs of the list the same."""
@@ -151,38 +90,6 @@ def _find_overridden(
         for name, given in values.items()
         if len(given) > 1 and name in flags
     ]
-
-
-def run_points(
-    points: Sequence[Point],
-    measure: Callable[[Point], Measured],
-    on_result: Callable[[Sequence[PointResult]], None],
-    *,
-    keep_going: bool,
-) -> list[PointResult]:
-    """Measure one point after the other; stop at the first that is not valid unless told to go on.
-
-    Args:
-        points: to measure.
-        measure: runs a point; its errors become results.
-        on_result: is given all results so far, after each.
-        keep_going: go on after a point that failed.
-
-    Raises:
-        Interrupted: by SIGINT or SIGTERM, from `measure`.
-    """
-    results: list[PointResult] = []
-    for point in points:
-        results.append(_measure_point(point, measure))
-        on_result(results)
-        if results[-1].exit_code and not keep_going:
-            break
-    return results
-
-
-def find_worst(results: Sequence[PointResult]) -> int:
-    """Return the sweep's exit code: the worst of its points', a failure above a wrong request."""
-    return max((result.exit_code for result in results), default=int(ExitCode.VALID))
 
 
 def summarize_points(
@@ -244,16 +151,3 @@ def _summarize(point: Point, result: PointResult | None) -> dict[str, object]:
         row["folder"] = result.measured.folder.name
         row["kpi"] = result.measured.headline
     return row
-
-
-def _measure_point(point: Point, measure: Callable[[Point], Measured]) -> PointResult:
-    try:
-        measured = measure(point)
-    except Interrupted:
-        raise
-    except R50Error as error:
-        advice = f" -> {error.advice}" if error.advice else ""
-        return PointResult(
-            point=point, exit_code=error.exit_code, problem=f"{join_problems(error)}{advice}"
-        )
-    return PointResult(point=point, exit_code=measured.exit_code, measured=measured)

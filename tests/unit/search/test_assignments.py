@@ -8,20 +8,17 @@ from pathlib import Path
 import pytest
 
 from resnet50_bench.cases.grammar import plan_combinations
-from resnet50_bench.cases.sweep import (
-    Measured,
-    Point,
+from resnet50_bench.errors import ConfigError, HostError, Interrupted, PlacementError
+from resnet50_bench.parameters.parameter import Setting
+from resnet50_bench.search.assignments import (
     Repetition,
-    find_worst,
     plan_points,
     plan_summary_path,
     render_points,
-    run_points,
     summarize_points,
     write_summary,
 )
-from resnet50_bench.errors import ConfigError, HostError, Interrupted, PlacementError
-from resnet50_bench.parameters.parameter import Setting
+from resnet50_bench.search.points import Measured, Point, choose_in_order, find_worst, run_points
 
 FLAG = Setting("SEED", "9", "--seed")
 
@@ -47,10 +44,8 @@ class Bench:
         return Measured(Path(f"runs/{point.number}"), end, f"{point.number}.00 images/s")
 
     def run(self, points, *, keep_going=False):
-        return run_points(
-            points, self.measure, lambda results: self.seen.append(len(results)),
-            keep_going=keep_going,
-        )  # fmt: skip
+        choose = choose_in_order(points, keep_going=keep_going)
+        return run_points(choose, self.measure, lambda results: self.seen.append(len(results)))
 
 
 class TestPlanning:
