@@ -19,9 +19,16 @@ from resnet50_bench.data.sources.base import (
     OwnLabels,
     Skipped,
     UnreadableImage,
+    sum_sizes,
 )
 from resnet50_bench.data.sources.folder import FolderSource, list_folder
 from resnet50_bench.data.sources.other_formats import find_other_format
+from resnet50_bench.data.sources.parquet import (
+    PARQUET_SUFFIX,
+    ParquetSource,
+    find_parquet,
+    list_parquet,
+)
 from resnet50_bench.data.sources.shard_names import choose_set, expand_range, is_range
 from resnet50_bench.data.sources.tar import TarSource, TrainingTarSource, index_tar, open_tar
 from resnet50_bench.data.sources.tfrecord import (
@@ -48,6 +55,7 @@ __all__ = [
     "Kind",
     "OnListing",
     "OwnLabels",
+    "ParquetSource",
     "Skipped",
     "TFRecordSource",
     "TarSource",
@@ -56,6 +64,7 @@ __all__ = [
     "WebDatasetSource",
     "open_source",
     "reopen",
+    "sum_sizes",
 ]
 
 
@@ -94,6 +103,8 @@ def reopen(path: Path, refs: Sequence[ImageRef]) -> ImageSource:
 
     Nothing is listed or checked again: a file that has gone since is found when it is read.
     """
+    if any(ref.row is not None for ref in refs):
+        return ParquetSource(path, tuple(refs))
     shards = {ref.shard for ref in refs if ref.shard is not None}
     if shards:
         is_tar = all(shard.endswith(".tar") for shard in shards)
@@ -104,13 +115,21 @@ def reopen(path: Path, refs: Sequence[ImageRef]) -> ImageSource:
 
 def _list(path: Path, on_listing: OnListing) -> ImageSource:
     if is_range(path) and not path.exists():
-        return list_webdataset(path, expand_range(path), on_listing)
+        return _list_named(path, expand_range(path), on_listing)
     mode = path.stat().st_mode
+    if stat.S_ISREG(mode) and path.suffix == PARQUET_SUFFIX:
+        return list_parquet(path, (path.name,), on_listing)
     if stat.S_ISREG(mode):
         return _list_tar(path, on_listing)
     if not stat.S_ISDIR(mode):
         raise DatasetError(f"--dataset {path}: neither a folder nor a file", EXPECTED)
     return _list_folder(path, on_listing)
+
+
+def _list_named(path: Path, names: Sequence[str], on_listing: OnListing) -> ImageSource:
+    """List the images of files that are all of one kind, which their names tell."""
+    is_parquet = path.suffix == PARQUET_SUFFIX
+    return (list_parquet if is_parquet else list_webdataset)(path, names, on_listing)
 
 
 def _list_tar(path: Path, on_listing: OnListing) -> ImageSource:
@@ -125,7 +144,11 @@ def _list_folder(path: Path, on_listing: OnListing) -> ImageSource:
     if records:
         return list_shards(path, records, on_listing)
     found = list_folder(path, on_listing)
-    tars = () if found.refs else find_webdataset(path)
+    if found.refs:
+        return found
+    if parquet := find_parquet(path):
+        return list_parquet(path, choose_set(path, parquet), on_listing)
+    tars = find_webdataset(path)
     return list_webdataset(path, choose_set(path, tars), on_listing) if tars else found
 
 

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
     from pathlib import Path
 
-Kind = Literal["tar", "training tar", "folder", "tfrecord", "webdataset"]
+Kind = Literal["tar", "training tar", "folder", "tfrecord", "webdataset", "parquet"]
 
 OnListing: TypeAlias = "Callable[[int, float | None], None]"
 """Called while a source is listed: how many images were found so far, and the share of the files'
@@ -25,8 +25,8 @@ IMAGE_SUFFIXES = (".jpeg", ".jpg", ".png")
 EXPECTED = (
     "give --dataset a folder with .JPEG, .jpg or .png images (at any depth), "
     "an uncompressed .tar of them such as ILSVRC2012_img_val.tar, the folder that itself holds "
-    "the TFRecord shards validation-00000-of-00128 and so on, or WebDataset shards: their folder "
-    "or 'val-{000000..000063}.tar'"
+    "the TFRecord shards validation-00000-of-00128 and so on, or WebDataset or Parquet shards: "
+    "their folder or 'val-{000000..000063}.tar'"
 )
 
 
@@ -37,24 +37,27 @@ class ImageRef:
     Attributes:
         name: path inside the folder or archive, with `/` between its parts; of TFRecords
             `image/filename`.
-        size_bytes: length of the encoded file.
-        offset: byte position of its data in the tar or shard; None in a folder.
+        size_bytes: length of the encoded file; None in Parquet, where only reading it would tell.
+        offset: byte position of its data in the tar or shard; None in a folder and in Parquet.
         shard: the file that holds it, where there are several: its path in the source's folder.
         label: its class as the source itself numbers it, from 0; see `OwnLabels`. None where
             labels come from elsewhere.
+        row: its number in its Parquet file, from 0; None elsewhere.
 
     """
 
     name: str
-    size_bytes: int
+    size_bytes: int | None
     offset: int | None
     shard: str | None = None
     label: int | None = None
+    row: int | None = None
 
     @property
     def place(self) -> str:
         """What tells it from every other image of its source, on one line."""
-        return f"{self.name}\0{self.shard}\0{self.offset}\0{self.size_bytes}"
+        row = "" if self.row is None else f"\0{self.row}"
+        return f"{self.name}\0{self.shard}\0{self.offset}\0{self.size_bytes}{row}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,7 +111,7 @@ class ImageSource(Protocol):
 
     @property
     def refs(self) -> tuple[ImageRef, ...]:
-        """The images, sorted by name."""
+        """The images, sorted by name; those of Parquet by their places, to read each part once."""
 
     @property
     def skipped(self) -> tuple[Skipped, ...]:
@@ -165,6 +168,12 @@ def hash_source(source: ImageSource) -> str:
     return digest.hexdigest()
 
 
+def sum_sizes(refs: Sequence[ImageRef]) -> int | None:
+    """Return the bytes of all images together; None where their sizes are not known."""
+    sizes = [ref.size_bytes for ref in refs if ref.size_bytes is not None]
+    return sum(sizes) if len(sizes) == len(refs) else None
+
+
 def find_root(path: Path) -> Path:
     """Return the folder that the shards' paths begin in: the source's own, or that of its file."""
     return path if path.is_dir() else path.parent
@@ -185,7 +194,7 @@ def read_range(path: Path, ref: ImageRef, container: str) -> bytes:
         UnreadableImage: the file cannot be read, or ends before the image does.
 
     """
-    if ref.offset is None:
+    if ref.offset is None or ref.size_bytes is None:
         raise UnreadableImage(ref.name, f"has no position in the {container}")
     try:
         with path.open("rb", buffering=0) as file:

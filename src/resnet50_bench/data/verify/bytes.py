@@ -73,7 +73,7 @@ def describe_damage(data: bytes, name: str) -> str | None:
 
 
 def _place(ref: ImageRef) -> tuple[str, int, str]:
-    return ref.shard or "", ref.offset or 0, ref.name
+    return ref.shard or "", ref.offset or ref.row or 0, ref.name
 
 
 def _find_damage(

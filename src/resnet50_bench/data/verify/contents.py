@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING
 
+from resnet50_bench.data.sources import sum_sizes
 from resnet50_bench.data.verify.facts import Contents, found
 
 if TYPE_CHECKING:
@@ -25,7 +26,7 @@ def read_contents(source: ImageSource, published: ImageArchive) -> Contents:
     wanted = frozenset(expected)
     return Contents(
         images=len(source.refs),
-        total_bytes=sum(ref.size_bytes for ref in source.refs),
+        total_bytes=sum_sizes(source.refs),
         expected=sum(name in counts for name in expected),
         missing=found(name for name in expected if name not in counts),
         surplus=found(ref.name for ref in source.refs if _last_part(ref.name) not in wanted),

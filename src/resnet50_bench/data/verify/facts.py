@@ -52,7 +52,7 @@ class Contents:
 
     Attributes:
         images: how many it holds.
-        total_bytes: of their files.
+        total_bytes: of their files; None in Parquet.
         expected: how many of the validation set's names are among them.
         missing: of the validation set's names.
         surplus: images of other names.
@@ -64,7 +64,7 @@ class Contents:
     """
 
     images: int
-    total_bytes: int
+    total_bytes: int | None
     expected: int
     missing: Found
     surplus: Found

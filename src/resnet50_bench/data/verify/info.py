@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from resnet50_bench.data.image_bytes import read_dimensions
 from resnet50_bench.data.labels import find_labels
-from resnet50_bench.data.sources import UnreadableImage
+from resnet50_bench.data.sources import UnreadableImage, sum_sizes
 from resnet50_bench.errors import DatasetError
 
 if TYPE_CHECKING:
@@ -63,7 +63,7 @@ class DatasetInfo:
     Attributes:
         source: its kind and place, as the source describes itself.
         images: how many.
-        total_bytes: of the images' files.
+        total_bytes: of the images' files; None in Parquet.
         patterns: of their names, the most frequent first.
         skipped: files that are not used.
         sizes: of a sample.
@@ -73,7 +73,7 @@ class DatasetInfo:
 
     source: str
     images: int
-    total_bytes: int
+    total_bytes: int | None
     patterns: tuple[NamePattern, ...]
     skipped: tuple[Unused, ...]
     sizes: Sizes
@@ -85,7 +85,7 @@ def describe_dataset(source: ImageSource) -> DatasetInfo:
     return DatasetInfo(
         source=source.describe(),
         images=len(source.refs),
-        total_bytes=sum(ref.size_bytes for ref in source.refs),
+        total_bytes=sum_sizes(source.refs),
         patterns=_find_patterns(source),
         skipped=_group_skipped(source),
         sizes=_read_sizes(source),

@@ -24,7 +24,8 @@ def describe_info(info: DatasetInfo) -> Iterator[tuple[str, str]]:
     """Yield what a data set holds, as named lines."""
     yield "source", info.source
     yield "images", f"{info.images:,}"
-    yield "bytes", f"{info.total_bytes:,}, {info.total_bytes // info.images:,} an image"
+    if info.total_bytes is not None:
+        yield "bytes", f"{info.total_bytes:,}, {info.total_bytes // info.images:,} an image"
     for item in info.patterns[:_LISTED]:
         yield "names", f"{item.pattern} ({item.images:,})"
     if len(info.patterns) > _LISTED:

@@ -108,8 +108,9 @@ def test_any_bytes_for_a_shard(tmp_path, data):
 
 
 @SETTINGS
-@given(tar=st.sampled_from(TARS), damage=DAMAGE, cut=CUT)
-def test_a_damaged_tar_ends_and_lists_only_what_it_can_read(tmp_path, tar, damage, cut):
+@given(number=st.integers(0, len(TARS) - 1), damage=DAMAGE, cut=CUT)
+def test_a_damaged_tar_ends_and_lists_only_what_it_can_read(tmp_path, number, damage, cut):
+    tar = TARS[number]
     path = tmp_path / "x.tar"
     path.write_bytes(spoil(tar, damage, cut))
     source = list_or_none(path)
@@ -117,7 +118,8 @@ def test_a_damaged_tar_ends_and_lists_only_what_it_can_read(tmp_path, tar, damag
         return
     for ref in source.refs:
         assert len(source.read(ref)) == ref.size_bytes
-    if len(source.refs) < len(IMAGES) and cut < 0.5:
+    # No checksum covers the long names of the other formats, which damage can make another file's.
+    if len(source.refs) < len(IMAGES) and cut < 0.5 and tar is TARS[0]:
         assert source.skipped
 
 
