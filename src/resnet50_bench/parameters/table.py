@@ -82,7 +82,7 @@ PARAMETERS: tuple[Parameter, ...] = (
         "DATASET",
         "dataset",
         parse_text,
-        "Images, read in place: an uncompressed .tar, a folder, TFRecord, WebDataset or Parquet shards.",
+        "Images, read in place: a .tar, a folder, or TFRecord, WebDataset or Parquet shards.",
         metavar="PATH",
         whole=True,
     ),
