@@ -32,6 +32,7 @@ from resnet50_bench.cli.images import images
 from resnet50_bench.cli.k8s import k8s
 from resnet50_bench.cli.kpi import kpi
 from resnet50_bench.cli.lines import print_line, show_usage_error, show_what_is_not_encoded
+from resnet50_bench.cli.list import list_runs
 from resnet50_bench.cli.model import model
 from resnet50_bench.cli.plan import plan
 from resnet50_bench.cli.profile import profile
@@ -58,6 +59,7 @@ Examples:
   r50 cases                                  the test cases, by name
   r50 run throughput_avx_fp32_gated          one of them
   r50 show runs/NAME                         a result again
+  r50 list                                   the runs so far, with their verdicts
   r50 profile runs/NAME                      which kernels took its time
 \b
 Exit codes: 0 valid result, 1 invalid result, 2 wrong request, 3 an instance or the
@@ -75,6 +77,7 @@ def r50(debug: bool) -> None:
 
 r50.add_command(run)
 r50.add_command(show)
+r50.add_command(list_runs)
 r50.add_command(profile)
 r50.add_command(kpi)
 r50.add_command(accuracy)

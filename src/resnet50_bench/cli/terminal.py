@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 from rich.console import Console
+from rich.measure import Measurement
 
 from resnet50_bench.printable import show_controls
 from resnet50_bench.report.styled import Line
@@ -20,7 +21,10 @@ from resnet50_bench.report.styled import Line
 if TYPE_CHECKING:
     from types import TracebackType
 
+    from rich.table import Table
+
 _MIN_WIDTH = 100
+_UNBOUND = 10_000
 _BAR_CELLS = 20
 
 
@@ -31,6 +35,14 @@ def make_console(*, stderr: bool = False) -> Console:
     return Console(
         file=stream, width=width, highlight=False, markup=False, emoji=False, soft_wrap=True
     )
+
+
+def print_table(table: Table) -> None:
+    """Print a table as wide as it is: neither squeezed nor cut, on a terminal or off it."""
+    console = make_console()
+    console.width = _UNBOUND
+    console.width = Measurement.get(console, console.options, table).maximum
+    console.print(table, crop=False)
 
 
 def print_json(value: Any) -> None:

@@ -213,15 +213,35 @@ def _count_ends(item: Lane, window: Window) -> int:
     )
 
 
-def _compute_latency(
-    measured: Sequence[Lane], windows: Mapping[str | None, Window]
-) -> Latency | None:
-    durations = sorted(
+def list_durations(record: Record, kpis: Kpis) -> list[int]:
+    """Return the durations, in nanoseconds, that `kpis.latency` describes, the shortest first."""
+    return _pool_durations(_list_lanes(record), kpis.windows)
+
+
+def list_rates(record: Record, kpis: Kpis, count: int) -> list[float]:
+    """Return the images per second in so many equal slices of the window, in order of time."""
+    rates = _slice_rates(_list_lanes(record), kpis.windows, count)
+    return [float(rate) * record.workload.batch_size for rate in rates]
+
+
+def _list_lanes(record: Record) -> list[Lane]:
+    return [lane for item in reported(record) for lane in item.lanes if lane.end_ns]
+
+
+def _pool_durations(measured: Sequence[Lane], windows: Mapping[str | None, Window]) -> list[int]:
+    """Of the queries that lie whole inside the window of their host."""
+    return sorted(
         end - begin
         for item in measured
         for begin, end in zip(item.start_ns, item.end_ns, strict=True)
         if begin >= windows[item.host].begin_ns and end <= windows[item.host].end_ns
     )
+
+
+def _compute_latency(
+    measured: Sequence[Lane], windows: Mapping[str | None, Window]
+) -> Latency | None:
+    durations = _pool_durations(measured, windows)
     if not durations:
         return None
     count = len(durations)

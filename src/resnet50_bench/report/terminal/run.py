@@ -14,6 +14,7 @@ from resnet50_bench.report.terminal.accuracy import describe_accuracy, describe_
 from resnet50_bench.report.terminal.contention import describe_contention
 from resnet50_bench.report.terminal.efficiency import describe_efficiency
 from resnet50_bench.report.terminal.placement_map import render_placement
+from resnet50_bench.report.terminal.shape import describe_shape
 from resnet50_bench.report.terminal.sharing import describe_shared_memory
 from resnet50_bench.results.findings import Finding
 from resnet50_bench.results.kpi import Kpis, Latency, reported, run_kpis, survivors_kpis
@@ -38,9 +39,29 @@ Row = tuple[str, "str | Sequence[str]"]
 """A name and what stands behind it: one line, or several."""
 
 
-def print_result(console: Console, record: Record, folder: Path, *, verbose: bool = False) -> None:
-    """Print a run's result: the KPI first, the verdict last."""
-    print_rows(console, [*_describe_result(record, verbose=verbose), ("Record", str(folder))])
+def print_result(
+    console: Console,
+    record: Record,
+    folder: Path,
+    *,
+    verbose: bool = False,
+    again: bool = False,
+) -> None:
+    """Print a run's result: the KPI first, the verdict last.
+
+    Args:
+        console: to print on.
+        record: of the run.
+        folder: where it is.
+        verbose: say more.
+        again: of an earlier run: draw how it went, too.
+    """
+    rows = [*_describe_result(record, verbose=verbose), ("Record", str(folder))]
+    kpis = run_kpis(record) if again else None
+    if kpis is not None:
+        place = [name for name, _ in rows].index("Window")
+        rows[place:place] = describe_shape(record, kpis)
+    print_rows(console, rows)
     verdict = judge(record)
     for item in _lost_with_output(record):
         console.print(Line(f"last output of instance {item.slot.instance}:", style="bold"))
