@@ -8,6 +8,7 @@ from pathlib import Path
 
 from resnet50_bench.config import RunConfig
 from resnet50_bench.errors import RecordError
+from resnet50_bench.files.paths import describe_problem, is_folder
 from resnet50_bench.parameters.checking import check_config
 from resnet50_bench.planning.plan import RunPlan, plan_run
 from resnet50_bench.results.files import RECORD_FILE, read_record
@@ -76,16 +77,19 @@ def read_runs(
 
     Args:
         folder: of one run, or one above those of many.
-        on_skipped: is told of a record that cannot be read, and why; it is passed over.
+        on_skipped: is told of a record or a folder that cannot be read, and why; it is passed over.
 
     Raises:
-        RecordError: there is no such folder; or a record cannot be read and nobody is told.
+        RecordError: there is no such folder; or a record or a folder cannot be read and nobody is
+            told.
     """
     top = Path(folder)
-    if not top.is_dir():
+    if not is_folder(top):
         raise RecordError(f"no folder of runs at {top}", "name a folder in which runs were kept")
-    for place in _find_folders(top):
+    for place, problem in _walk(top):
         try:
+            if problem is not None:
+                raise RecordError(f"{place} cannot be read: {describe_problem(problem)}")
             record = read_record(place)
         except RecordError as error:
             if on_skipped is None:
@@ -95,13 +99,20 @@ def read_runs(
         yield Run(place, record)
 
 
-def _find_folders(top: Path) -> Iterator[Path]:
-    """Return the folders that hold a record; what lies below one of them is its own affair."""
-    if (top / RECORD_FILE).is_file():
-        yield top
+def _walk(top: Path) -> Iterator[tuple[Path, OSError | None]]:
+    """Yield the folders that hold a record, and those that cannot be read with the reason.
+
+    What lies below a run is its own affair.
+    """
+    try:
+        with os.scandir(top) as found:
+            entries = sorted(found, key=lambda entry: entry.name)
+    except OSError as error:
+        yield top, error
         return
-    with os.scandir(top) as entries:
-        names = sorted(entry.name for entry in entries if entry.is_dir(follow_symlinks=False))
-    for name in names:
-        if not name.startswith("."):
-            yield from _find_folders(top / name)
+    if any(entry.name == RECORD_FILE and entry.is_file() for entry in entries):
+        yield top, None
+        return
+    for entry in entries:
+        if not entry.name.startswith(".") and entry.is_dir(follow_symlinks=False):
+            yield from _walk(top / entry.name)

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import subprocess
 import sys
 from itertools import islice
 from pathlib import Path
+from typing import Any
 
 import pytest
 from tests.records import make_record
@@ -117,3 +120,25 @@ class TestReadRuns:
     def test_no_folder_is_an_error(self, tmp_path: Path) -> None:
         with pytest.raises(RecordError, match="no folder of runs"):
             list(read_runs(tmp_path / "nowhere"))
+
+    def test_a_path_longer_than_the_system_allows_is_no_folder(self) -> None:
+        with pytest.raises(RecordError, match="no folder of runs"):
+            list(read_runs("x" * 5000))
+
+    def test_a_folder_that_cannot_be_read_hides_no_other(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        keep(tmp_path / "b")
+        (tmp_path / "a").mkdir()
+        scan = os.scandir
+
+        def refuse(path: Path) -> Any:
+            if Path(path).name == "a":
+                raise PermissionError(errno.EACCES, "Permission denied", str(path))
+            return scan(path)
+
+        monkeypatch.setattr(os, "scandir", refuse)
+        told: list[str] = []
+        runs = list(read_runs(tmp_path, lambda _, error: told.append(error.message)))
+        assert [run.folder.name for run in runs] == ["b"]
+        assert told == [f"{tmp_path}/a cannot be read: Permission denied"]
