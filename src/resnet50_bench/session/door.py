@@ -8,7 +8,7 @@ from pathlib import Path
 
 from resnet50_bench.config import RunConfig
 from resnet50_bench.errors import RecordError
-from resnet50_bench.files.paths import describe_problem, is_folder
+from resnet50_bench.files.paths import is_folder
 from resnet50_bench.parameters.checking import check_config
 from resnet50_bench.planning.plan import RunPlan, plan_run
 from resnet50_bench.results.files import RECORD_FILE, read_record
@@ -86,10 +86,8 @@ def read_runs(
     top = Path(folder)
     if not is_folder(top):
         raise RecordError(f"no folder of runs at {top}", "name a folder in which runs were kept")
-    for place, problem in _walk(top):
+    for place in _walk(top):
         try:
-            if problem is not None:
-                raise RecordError(f"{place} cannot be read: {describe_problem(problem)}")
             record = read_record(place)
         except RecordError as error:
             if on_skipped is None:
@@ -99,19 +97,19 @@ def read_runs(
         yield Run(place, record)
 
 
-def _walk(top: Path) -> Iterator[tuple[Path, OSError | None]]:
-    """Yield the folders that hold a record, and those that cannot be read with the reason.
+def _walk(top: Path) -> Iterator[Path]:
+    """Yield the folders that hold a record, and those that cannot be read: reading them says why.
 
     What lies below a run is its own affair.
     """
     try:
         with os.scandir(top) as found:
             entries = sorted(found, key=lambda entry: entry.name)
-    except OSError as error:
-        yield top, error
+    except OSError:
+        yield top
         return
     if any(entry.name == RECORD_FILE and entry.is_file() for entry in entries):
-        yield top, None
+        yield top
         return
     for entry in entries:
         if not entry.name.startswith(".") and entry.is_dir(follow_symlinks=False):
