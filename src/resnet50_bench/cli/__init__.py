@@ -36,6 +36,7 @@ from resnet50_bench.cli.list import list_runs
 from resnet50_bench.cli.model import model
 from resnet50_bench.cli.plan import plan
 from resnet50_bench.cli.profile import profile
+from resnet50_bench.cli.reference import reference
 from resnet50_bench.cli.run.command import run
 from resnet50_bench.cli.show import show
 from resnet50_bench.cli.streams import ReaderGone, discard_output, guard_streams, print_error
@@ -61,6 +62,7 @@ Examples:
   r50 show runs/NAME                         a result again
   r50 list                                   the runs so far, with their verdicts
   r50 profile runs/NAME                      which kernels took its time
+  r50 reference                              what others published, as shares of the limit
 \b
 Exit codes: 0 valid result, 1 invalid result, 2 wrong request, 3 an instance or the
 host failed, 128+N ended by signal N (130 is Ctrl-C)."""
@@ -79,6 +81,7 @@ r50.add_command(run)
 r50.add_command(show)
 r50.add_command(list_runs)
 r50.add_command(profile)
+r50.add_command(reference)
 r50.add_command(kpi)
 r50.add_command(accuracy)
 r50.add_command(model)

@@ -6,5 +6,6 @@ by layer, from its shapes.
 May import `precision`, `model`, `contention`, `host` and the package root.
 
 Public names:
+    `reference.plan_rows`: what others published, beside computed limits.
     `work.Layer`, `work.plan_layers`: the model, layer by layer: shapes, multiply-adds, bytes.
 """
