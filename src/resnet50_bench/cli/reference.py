@@ -53,7 +53,7 @@ def reference(runs: tuple[Path, ...], *, form: str) -> None:
 
 def _read_row(path: Path) -> ReferenceRow:
     from resnet50_bench.report.reference import describe_run
-    from resnet50_bench.results.record import read_record
+    from resnet50_bench.results.files import read_record
 
     record = read_record(path)
     row = describe_run(record)
