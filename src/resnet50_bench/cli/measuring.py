@@ -7,6 +7,7 @@ import sys
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+from resnet50_bench.cli.progress import ListingProgress
 from resnet50_bench.cli.streams import discard_output, print_error
 from resnet50_bench.cli.terminal import TerminalObserver, make_console, print_json
 from resnet50_bench.contention.cpu_lock import hold_cpus
@@ -37,7 +38,8 @@ def plan_point(config: RunConfig, output: Path) -> RunPlan:
         R50Error: see `door.plan`.
         HostError: the folder of runs cannot be written; or the cache, and a model is to go there.
     """
-    plan = door.plan(config)
+    with TerminalObserver() as observer:
+        plan = door.plan(config, ListingProgress(observer))
     check_output(output)
     if plan.model_source is not None and plan.model is None:
         check_cache(plan.cache_dir)

@@ -39,7 +39,9 @@ def prepare(
 ) -> None:
     """Fold and optimise a graph for inference, once; `r50 run` does it on demand."""
     _require_tensorflow()
+    from resnet50_bench.cli.progress import ListingProgress
     from resnet50_bench.cli.terminal import TerminalObserver
+    from resnet50_bench.data.sources.index import Opener, plan_index_folder
     from resnet50_bench.model import (
         ModelSource,
         check_cache,
@@ -57,7 +59,9 @@ def prepare(
     ])  # fmt: skip
     source = ModelSource.file(Path(path).absolute()) if path else ModelSource.generated()
     cache_dir = default_cache_dir(os.environ)
-    request = plan_calibration(config)
+    with TerminalObserver() as observer:
+        opener = Opener(plan_index_folder(cache_dir), ListingProgress(observer))
+        request = plan_calibration(config, opener)
     found = find_prepared(source, config.precision, cache_dir, request)
     if found is None:
         check_cache(cache_dir)

@@ -20,6 +20,8 @@ _TITLES = {
     Step.RECORDS: "read every record",
 }
 _REDRAW_S = 1.0
+_LONG_S = 2.0
+"""What takes less is not worth a line."""
 
 
 class StepProgress:
@@ -68,6 +70,38 @@ class StepProgress:
         rate = f"{per_s:,.0f}" if self.step is Step.IMAGES else f"{per_s / 1e6:,.1f} MB"
         left = f", {describe_seconds((total - done) / per_s)} left" if total else ""
         return f", {rate}/s{left}"
+
+
+class ListingProgress:
+    """Shows how far the listing of images is, once it has taken longer than `_LONG_S`.
+
+    Args:
+        observer: what shows it.
+        clock: seconds.
+
+    """
+
+    def __init__(
+        self, observer: TerminalObserver, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._observer = observer
+        self._clock = clock
+        self._began_s = self._drawn_s = clock()
+        self._is_told = False
+
+    def __call__(self, images: int, share: float | None) -> None:
+        """Take note of how many images were found, and of the share of the files gone through."""
+        now_s = self._clock()
+        spent_s = now_s - self._began_s
+        if spent_s < _LONG_S or now_s - self._drawn_s < _REDRAW_S:
+            return
+        self._drawn_s = now_s
+        if not self._is_told:
+            self._is_told = True
+            self._observer.note("list the images, which takes a while")
+        left = f", {describe_seconds(spent_s * (1 - share) / share)} left" if share else ""
+        text = f"{images:,} images, {images / spent_s:,.0f}/s{left}"
+        self._observer.waiting(text, share)
 
 
 def describe_amount(step: Step, done: int, total: int | None) -> str:

@@ -11,7 +11,9 @@ from resnet50_bench.data.sources import ImageRef, open_source
 from resnet50_bench.errors import DatasetError, ModelError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
+
+    from resnet50_bench.data.sources import ImageSource
 
 CALIBRATION_VERSION = 1
 """Raised whenever the same request would choose or generate other images, or other ranges."""
@@ -106,7 +108,11 @@ def select_calibration(request: CalibrationRequest) -> CalibrationSet:
             preprocessing=request.preprocessing,
         )
         return CalibrationSet(identity=identity)
-    listed = request.listed if request.listed is not None else _list_images(request.dataset)
+    listed = (
+        request.listed
+        if request.listed is not None
+        else list_calibration(request.dataset, open_source)
+    )
     found = sorted(listed, key=lambda ref: _rank(request.seed, ref))
     taken = found[: request.images + HELD_OUT_IMAGES]
     spare = max(len(taken) // MIN_FOUND_IMAGES, len(taken) - request.images)
@@ -128,9 +134,16 @@ def select_calibration(request: CalibrationRequest) -> CalibrationSet:
     )
 
 
-def _list_images(path: Path) -> tuple[ImageRef, ...]:
+def list_calibration(
+    path: Path, open_images: Callable[[Path], ImageSource]
+) -> tuple[ImageRef, ...]:
+    """List the images named by `--calibration`.
+
+    Raises:
+        ModelError: they cannot be listed, or are too few.
+    """
     try:
-        refs = open_source(path).refs
+        refs = open_images(path).refs
     except DatasetError as error:
         # The images' source is a dataset, and its errors name that flag.
         advice = error.advice and error.advice.replace("--dataset", "--calibration")

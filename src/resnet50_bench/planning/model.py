@@ -11,12 +11,13 @@ from resnet50_bench.engines import LoadRequest
 from resnet50_bench.errors import ModelError, RequestError
 from resnet50_bench.model import CalibrationRequest, ModelSource, find_prepared, wants_split
 from resnet50_bench.model.agreement.gate import Loss, describe_loss, judge_loss
-from resnet50_bench.model.calibration import MIN_FOUND_IMAGES
+from resnet50_bench.model.calibration import MIN_FOUND_IMAGES, list_calibration
 from resnet50_bench.model.manifest import GENERATED as GENERATED_MODEL
 
 if TYPE_CHECKING:
     from resnet50_bench.config import RunConfig
     from resnet50_bench.data.sources import ImageSource
+    from resnet50_bench.data.sources.index import Opener
     from resnet50_bench.engines import Engine
     from resnet50_bench.model import Manifest, PreparedModel
     from resnet50_bench.placement.slots import Slot
@@ -26,7 +27,7 @@ GENERATED = "generated"
 
 
 def plan_calibration(
-    config: RunConfig, source: ImageSource | None = None
+    config: RunConfig, opener: Opener, source: ImageSource | None = None
 ) -> CalibrationRequest | None:
     """Return what to calibrate int8 with; None for generated images, or where none are needed.
 
@@ -36,7 +37,11 @@ def plan_calibration(
 
     Args:
         config: what was asked.
+        opener: lists the images named by --calibration.
         source: of the run's images; None when it has none.
+
+    Raises:
+        ModelError: the images named cannot be listed, or are too few.
     """
     if "int8" not in config.precision.value:
         return None
@@ -46,7 +51,8 @@ def plan_calibration(
         return drawn
     request = CalibrationRequest(seed=config.seed, preprocessing=named)
     if config.calibration is not None:
-        return replace(request, dataset=Path(config.calibration))
+        path = Path(config.calibration)
+        return replace(request, dataset=path, listed=list_calibration(path, opener.open))
     if source is None or len(source.refs) < MIN_FOUND_IMAGES:
         return drawn
     return replace(request, dataset=source.path, listed=source.refs)

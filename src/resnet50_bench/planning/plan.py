@@ -11,7 +11,8 @@ from resnet50_bench.config import RunConfig, Workload, plan_workload
 from resnet50_bench.data.feed import plan_pool_images
 from resnet50_bench.data.pool import plan_pool_batches
 from resnet50_bench.data.profiles import BACKGROUND_CLASSES
-from resnet50_bench.data.sources import open_source
+from resnet50_bench.data.sources import ignore_listing
+from resnet50_bench.data.sources.index import Opener, plan_index_folder
 from resnet50_bench.engines import load_engine
 from resnet50_bench.errors import ConfigError, PlacementError, PrecisionError
 from resnet50_bench.host.amx_probe import probe_amx
@@ -47,7 +48,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from resnet50_bench.config import Preprocessing
-    from resnet50_bench.data.sources import ImageRef, ImageSource
+    from resnet50_bench.data.sources import ImageRef, ImageSource, OnListing
     from resnet50_bench.engines import Engine
     from resnet50_bench.host.machine import Host
     from resnet50_bench.model import PreparedModel
@@ -200,12 +201,15 @@ class RunPlan:
         return warnings
 
 
-def plan_run(config: RunConfig, environ: Mapping[str, str]) -> RunPlan:
+def plan_run(
+    config: RunConfig, environ: Mapping[str, str], on_listing: OnListing = ignore_listing
+) -> RunPlan:
     """Resolve a config: read the host, look for the model and the images, place the instances.
 
     Args:
         config: what was asked.
         environ: the environment of the calling process.
+        on_listing: is told while images are listed.
 
     Raises:
         ConfigError: an engine option is wrong.
@@ -226,14 +230,15 @@ def plan_run(config: RunConfig, environ: Mapping[str, str]) -> RunPlan:
     host = read_host()
     emulated = engine.needs_model and not _require_precision(config, host)
     require_loadable("numpy", host.cpu_flags)
-    source = open_source(Path(config.dataset)) if config.dataset is not None else None
+    cache_dir = default_cache_dir(environ)
+    opener = Opener(plan_index_folder(cache_dir), on_listing)
+    source = opener.open(Path(config.dataset)) if config.dataset is not None else None
     evaluation = plan_evaluation(config, source) if source is not None else None
     refs = _choose_images(config, source, evaluation)
     placement = plan_layout(config, host, count_batches(len(refs), workload.batch_size))
-    cache_dir = default_cache_dir(environ)
     slot = placement.slots[0]
     model_source = find_model_source(config, engine, slot, workload.batch_size)
-    calibration = plan_calibration(config, source) if engine.needs_model else None
+    calibration = plan_calibration(config, opener, source) if engine.needs_model else None
     model = find_model(config, model_source, cache_dir, calibration)
     ours = plan_environment(config, host, engine, slot.threads)
     return RunPlan(

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from resnet50_bench.config import RunConfig
+from resnet50_bench.data.sources import OnListing, ignore_listing
 from resnet50_bench.errors import RecordError
 from resnet50_bench.files.paths import is_folder
 from resnet50_bench.parameters.checking import check_config
@@ -19,7 +20,7 @@ from resnet50_bench.session.stages import Observer, Silence
 DEFAULT_OUTPUT = Path("runs")
 
 
-def plan(config: RunConfig) -> RunPlan:
+def plan(config: RunConfig, on_listing: OnListing = ignore_listing) -> RunPlan:
     """Resolve a run against this machine, without starting anything.
 
     The dry run: the host is read, the precision checked, the images and labels opened, the cores
@@ -28,6 +29,8 @@ def plan(config: RunConfig) -> RunPlan:
 
     Args:
         config: what is asked; every field has a default.
+        on_listing: called while the images are listed, which can take minutes, with how many were
+            found so far and the share of the files gone through; None where that is not known.
 
     Raises:
         ConfigError: fields exclude one another, or one is missing.
@@ -36,7 +39,7 @@ def plan(config: RunConfig) -> RunPlan:
         ModelError, DatasetError: the model or the images cannot be read.
         R50Error: the base of these, and of whatever else a user is told.
     """
-    return plan_run(check_config(config), os.environ)
+    return plan_run(check_config(config), os.environ, on_listing)
 
 
 def run(

@@ -2,7 +2,12 @@ from __future__ import annotations
 
 import pytest
 
-from resnet50_bench.cli.progress import StepProgress, describe_amount, describe_seconds
+from resnet50_bench.cli.progress import (
+    ListingProgress,
+    StepProgress,
+    describe_amount,
+    describe_seconds,
+)
 from resnet50_bench.data.verify.facts import Step
 
 
@@ -73,3 +78,34 @@ def test_listing_has_no_amount():
 )
 def test_seconds(seconds, text):
     assert describe_seconds(seconds) == text
+
+
+class TestListing:
+    def test_what_takes_less_than_two_seconds_is_silent(self):
+        observer, clock = Observer(), Clock()
+        progress = ListingProgress(observer, clock)
+        for images in range(1, 20):
+            clock.now_s += 0.1
+            progress(images, images / 20)
+        assert observer.said == []
+
+    def test_what_takes_longer_is_shown_once_a_second_with_the_time_left(self):
+        observer, clock = Observer(), Clock()
+        progress = ListingProgress(observer, clock)
+        for second in range(1, 5):
+            clock.now_s = 100.0 + second
+            progress(second * 10_000, second / 16)
+            progress(second * 10_000 + 1, second / 16)
+        assert observer.said == [
+            "list the images, which takes a while",
+            "20,000 images, 10,000/s, 14 s left | 0.125",
+            "30,000 images, 10,000/s, 13 s left | 0.1875",
+            "40,000 images, 10,000/s, 12 s left | 0.25",
+        ]
+
+    def test_a_folder_has_no_time_left(self):
+        observer, clock = Observer(), Clock()
+        progress = ListingProgress(observer, clock)
+        clock.now_s += 2
+        progress(1_200_000, None)
+        assert observer.said[1:] == ["1,200,000 images, 600,000/s | None"]

@@ -2,11 +2,13 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from tests.archives import write_folder
 from tests.records import make_manifest
 from tests.unit.planning.plans import IMAGE_BYTES, plan
 
 from resnet50_bench.config import Mode, Precision, Preprocessing, RunConfig
 from resnet50_bench.data.sources import open_source
+from resnet50_bench.data.sources.index import Opener
 from resnet50_bench.errors import ConfigError, ModelError, RequestError
 from resnet50_bench.model import CalibrationRequest, PreparedModel
 from resnet50_bench.model.calibration import select_calibration
@@ -24,6 +26,10 @@ def source(tmp_path):
     return open_source(tmp_path)
 
 
+def calibrate(config, source=None):
+    return plan_calibration(config, Opener(), source)
+
+
 def int8(**fields):
     return RunConfig(precision=Precision.AVX_INT8, **fields)
 
@@ -36,18 +42,18 @@ def make_model(kept, kind="user file"):
 
 
 def test_only_int8_is_calibrated(source):
-    assert plan_calibration(RunConfig(dataset="x"), source) is None
+    assert calibrate(RunConfig(dataset="x"), source) is None
 
 
 @pytest.mark.parametrize("mode", Mode)
 def test_a_runs_own_images_calibrate_in_every_mode(source, mode):
-    request = plan_calibration(int8(mode=mode, dataset=str(source.path)), source)
+    request = calibrate(int8(mode=mode, dataset=str(source.path)), source)
     assert request == CalibrationRequest(dataset=source.path, listed=source.refs)
 
 
 def test_the_same_images_named_by_calibration_are_the_same_calibration(source):
-    own = plan_calibration(int8(dataset=str(source.path)), source)
-    named = plan_calibration(int8(calibration=str(source.path)))
+    own = calibrate(int8(dataset=str(source.path)), source)
+    named = calibrate(int8(calibration=str(source.path)))
     assert own is not None
     assert named is not None
     assert select_calibration(own) == select_calibration(named)
@@ -55,20 +61,29 @@ def test_the_same_images_named_by_calibration_are_the_same_calibration(source):
 
 
 def test_a_path_wins_over_the_dataset_and_the_word_generated_over_both(source, tmp_path):
-    request = plan_calibration(int8(calibration="other", dataset="x"), source)
-    assert request == CalibrationRequest(dataset=Path("other"))
-    assert plan_calibration(int8(calibration="generated", dataset="x"), source) is None
+    other = write_folder(tmp_path.parent / "other", {f"{n}.jpg": b"x" for n in range(5)})
+    request = calibrate(int8(calibration=str(other), dataset="x"), source)
+    assert request == CalibrationRequest(dataset=other, listed=open_source(other).refs)
+    assert calibrate(int8(calibration="generated", dataset="x"), source) is None
+
+
+def test_images_named_by_calibration_that_are_not_there_or_too_few_are_refused(tmp_path):
+    with pytest.raises(ModelError, match=r"--calibration .*/no: does not exist"):
+        calibrate(int8(calibration=str(tmp_path / "no")))
+    write_folder(tmp_path, {"a.jpg": b"x"})
+    with pytest.raises(ModelError, match="holds 1 images, and calibration needs at least 4"):
+        calibrate(int8(calibration=str(tmp_path)))
 
 
 def test_without_images_they_are_generated(source):
-    assert plan_calibration(int8()) is None
+    assert calibrate(int8()) is None
     few = replace(source, refs=source.refs[:3])
-    assert plan_calibration(int8(dataset="x"), few) is None
+    assert calibrate(int8(dataset="x"), few) is None
 
 
 def test_seed_and_preprocessing_are_the_runs(source):
     config = int8(seed=4, preprocessing=Preprocessing.TORCHVISION, dataset="x")
-    request = plan_calibration(config, source)
+    request = calibrate(config, source)
     assert request is not None
     identity = select_calibration(request).identity
     assert (identity.seed, identity.preprocessing) == (4, "torchvision")

@@ -48,18 +48,23 @@ def cache(
     path: Path, preprocessing: str, output: Path | None, threads: int | None, *, as_json: bool
 ) -> None:
     """Preprocess the images of PATH, a folder or .tar, into a file that runs map into memory."""
+    from resnet50_bench.cli.progress import ListingProgress
     from resnet50_bench.cli.terminal import TerminalObserver
+    from resnet50_bench.data.argument import open_argument
     from resnet50_bench.data.crops.store import plan_crops_folder
     from resnet50_bench.data.crops.writer import CropsRequest, count_done, write_crops
     from resnet50_bench.data.profiles import find_profile
-    from resnet50_bench.data.sources import open_source
+    from resnet50_bench.data.sources.index import Opener, plan_index_folder
     from resnet50_bench.model import default_cache_dir
 
-    source = open_source(path.absolute())
+    cache_dir = default_cache_dir(os.environ)
+    with TerminalObserver() as observer:
+        opener = Opener(plan_index_folder(cache_dir), ListingProgress(observer))
+        source = open_argument(path.absolute(), opener)
     request = CropsRequest(
         source=source,
         profile=find_profile(preprocessing),
-        folder=(output or plan_crops_folder(default_cache_dir(os.environ))).absolute(),
+        folder=(output or plan_crops_folder(cache_dir)).absolute(),
         threads=threads or len(os.sched_getaffinity(0)),
     )
     began = time.monotonic()

@@ -54,7 +54,7 @@ def verify(path: Path, *, quick: bool, again: bool, as_json: bool) -> None:
     anything else every image is read; of TFRecords every checksum. What was found is remembered
     until the files change. Nothing is changed, moved or deleted.
     """
-    from resnet50_bench.cli.progress import StepProgress
+    from resnet50_bench.cli.progress import ListingProgress, StepProgress
     from resnet50_bench.cli.terminal import TerminalObserver
     from resnet50_bench.data.imagenet import VALIDATION
     from resnet50_bench.data.verify.inquiry import Inquiry
@@ -62,7 +62,13 @@ def verify(path: Path, *, quick: bool, again: bool, as_json: bool) -> None:
     with TerminalObserver() as observer:
         observer.stage(1, 1, f"verify {path}")
         progress = StepProgress(observer)
-        inquiry = Inquiry(path.absolute(), VALIDATION, _make_memory(), again=again)
+        inquiry = Inquiry(
+            path.absolute(),
+            VALIDATION,
+            _make_memory(),
+            again=again,
+            on_listing=ListingProgress(observer),
+        )
         try:
             inquiry.gather(progress, quick=quick)
         except KeyboardInterrupt:
@@ -83,14 +89,18 @@ def info(path: Path, *, as_json: bool) -> None:
     """Tell what the data set in PATH holds: images, names, sizes, files that are skipped."""
     import msgspec
 
+    from resnet50_bench.cli.progress import ListingProgress
     from resnet50_bench.cli.terminal import TerminalObserver, print_json
     from resnet50_bench.data.argument import open_argument
+    from resnet50_bench.data.sources.index import Opener, plan_index_folder
     from resnet50_bench.data.verify.info import describe_dataset
+    from resnet50_bench.model import default_cache_dir
     from resnet50_bench.report.terminal.dataset import describe_info
 
     with TerminalObserver() as observer:
         observer.stage(1, 1, f"list the images of {path}")
-        found = describe_dataset(open_argument(path))
+        opener = Opener(plan_index_folder(default_cache_dir(os.environ)), ListingProgress(observer))
+        found = describe_dataset(open_argument(path, opener))
     if as_json:
         print_json(msgspec.to_builtins(found))
         return

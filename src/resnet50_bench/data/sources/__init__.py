@@ -62,17 +62,18 @@ __all__ = [
     "TrainingTarSource",
     "UnreadableImage",
     "WebDatasetSource",
+    "ignore_listing",
     "open_source",
     "reopen",
     "sum_sizes",
 ]
 
 
-def _ignore(images: int, share: float | None) -> None:
+def ignore_listing(images: int, share: float | None) -> None:
     """Nobody looks on."""
 
 
-def open_source(path: Path, on_listing: OnListing = _ignore) -> ImageSource:
+def open_source(path: Path, on_listing: OnListing = ignore_listing) -> ImageSource:
     """List the images of a folder, an uncompressed tar, or shards of several kinds.
 
     Raises:

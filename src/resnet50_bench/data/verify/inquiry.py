@@ -11,6 +11,8 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from resnet50_bench.data.argument import open_argument
+from resnet50_bench.data.sources import ignore_listing
+from resnet50_bench.data.sources.index import Opener
 from resnet50_bench.data.sources.shard_names import is_range
 from resnet50_bench.data.verify.bytes import check_images, hash_file
 from resnet50_bench.data.verify.contents import read_contents
@@ -24,7 +26,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from resnet50_bench.data.imagenet import ImageArchive
-    from resnet50_bench.data.sources import ImageSource
+    from resnet50_bench.data.sources import ImageSource, OnListing
     from resnet50_bench.data.verify.facts import Kind, OnProgress
     from resnet50_bench.data.verify.memory import Memory
 
@@ -37,6 +39,7 @@ class Inquiry:
         published: what it is compared with.
         memory: where facts are kept.
         again: do not use what is remembered.
+        on_listing: is told while the images are listed.
 
     Attributes:
         facts: all that is known so far.
@@ -48,12 +51,19 @@ class Inquiry:
     """
 
     def __init__(
-        self, path: Path, published: ImageArchive, memory: Memory, *, again: bool = False
+        self,
+        path: Path,
+        published: ImageArchive,
+        memory: Memory,
+        *,
+        again: bool = False,
+        on_listing: OnListing = ignore_listing,
     ) -> None:
         self.path = path
         self.forgetful: str | None = None
         self._published = published
         self._memory = memory
+        self._opener = Opener(on_listing=on_listing)
         self._kind, self._shards = _look(path)
         self._fingerprint = self._read_fingerprint()
         known = None if again else memory.recall(path, self._fingerprint)
@@ -111,7 +121,7 @@ class Inquiry:
 
     @cached_property
     def _source(self) -> ImageSource:
-        return open_argument(self.path)
+        return open_argument(self.path, self._opener)
 
     def _read_fingerprint(self) -> str:
         files = self._shards or (self.path,)

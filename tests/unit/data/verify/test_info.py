@@ -6,6 +6,7 @@ import pytest
 from tests.archives import make_images, make_jpeg, write_folder, write_tar
 
 from resnet50_bench.data.argument import open_argument
+from resnet50_bench.data.sources.index import Opener
 from resnet50_bench.data.verify.conclusion import Check, Conclusion
 from resnet50_bench.data.verify.facts import found
 from resnet50_bench.data.verify.info import NamePattern, Sizes, Unused, describe_dataset
@@ -14,7 +15,7 @@ from resnet50_bench.report.terminal.dataset import describe_info, list_checks
 
 def test_a_tar_of_numbered_images(tmp_path):
     images = make_images(12)
-    info = describe_dataset(open_argument(write_tar(tmp_path / "val.tar", images)))
+    info = describe_dataset(open_argument(write_tar(tmp_path / "val.tar", images), Opener()))
     assert info.source == f"tar {tmp_path / 'val.tar'}"
     assert info.images == 12
     assert info.total_bytes == sum(map(len, images.values()))
@@ -31,7 +32,7 @@ def test_text_of_a_folder_of_photos(tmp_path):
     (folder / "gone.jpg").symlink_to("nowhere")
     (folder / "also.jpg").symlink_to("nowhere")
     total = sum(map(len, photos.values()))
-    assert list(describe_info(describe_dataset(open_argument(folder)))) == [
+    assert list(describe_info(describe_dataset(open_argument(folder, Opener())))) == [
         ("source", f"folder {folder}"),
         ("images", "9"),
         ("bytes", f"{total:,}, {total // 9:,} an image"),
@@ -50,7 +51,7 @@ def test_text_of_a_folder_of_photos(tmp_path):
 @pytest.mark.parametrize(("images", "sample"), [(1, 1), (200, 200), (201, 101), (450, 150)])
 def test_the_sample_is_spread_evenly_and_bounded(tmp_path, images, sample):
     members = {f"{n:03}.jpg": b"?" for n in range(images)}
-    info = describe_dataset(open_argument(write_tar(tmp_path / "a.tar", members)))
+    info = describe_dataset(open_argument(write_tar(tmp_path / "a.tar", members), Opener()))
     assert info.sizes == Sizes(sample, sample, None, None)
 
 
@@ -62,7 +63,7 @@ def test_skipped_files_are_grouped_by_reason(tmp_path):
             link.type, link.linkname = tarfile.SYMTYPE, "a.jpg"
             archive.addfile(link)
         archive.addfile(tarfile.TarInfo("/d.jpg"))
-    assert describe_dataset(open_argument(path)).skipped == (
+    assert describe_dataset(open_argument(path, Opener())).skipped == (
         Unused("is a symbolic link", 2, "b.jpg"),
         Unused("its name is absolute", 1, "/d.jpg"),
     )
@@ -70,7 +71,7 @@ def test_skipped_files_are_grouped_by_reason(tmp_path):
 
 def test_an_image_that_is_gone_has_no_size(tmp_path):
     folder = write_folder(tmp_path / "photos", {"a.jpg": make_jpeg(1), "b.jpg": make_jpeg(2)})
-    source = open_argument(folder)
+    source = open_argument(folder, Opener())
     (folder / "a.jpg").unlink()
     assert describe_dataset(source).sizes == Sizes(2, 1, (30, 30), (20, 20))
 
