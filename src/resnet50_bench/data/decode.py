@@ -19,9 +19,9 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 import simplejpeg
-from PIL import Image
+from PIL import Image, TiffImagePlugin, WebPImagePlugin
 
-from resnet50_bench.data.image_bytes import JPEG_FRAMES, JPEG_START, is_cut_short
+from resnet50_bench.data.image_bytes import JPEG_FRAMES, JPEG_START, is_cut_short, read_dimensions
 from resnet50_bench.data.profiles import MLPERF, Decoding
 from resnet50_bench.data.sources import UnreadableImage
 
@@ -48,6 +48,12 @@ _TURNED = re.compile(
 
 # Those Pillow knows without loading all its plugins, of which some start other programs.
 _PILLOW_FORMATS = ("JPEG", "PNG", "GIF", "BMP", "PPM")
+_SIZED_FORMATS = (
+    *_PILLOW_FORMATS,
+    TiffImagePlugin.TiffImageFile.format,
+    WebPImagePlugin.WebPImageFile.format,
+)
+"""Those whose size is read before anything is decoded; the last two by plugins imported here."""
 
 
 def _configure_libraries() -> None:
@@ -131,12 +137,9 @@ def _decode_by_opencv(data: bytes, name: str) -> Rgb:
 def _decode_by_pillow(data: bytes, name: str) -> Rgb:
     try:
         with Image.open(io.BytesIO(data), formats=_PILLOW_FORMATS) as image:
-            pixels = image.width * image.height
-            if pixels <= MAX_PIXELS:
-                return np.asarray(image.convert("RGB"))
+            return np.asarray(image.convert("RGB"))
     except Exception as error:  # its readers raise whatever their parsers meet
         raise UnreadableImage(name, "is not an image Pillow can decode") from error
-    raise _too_large(name, pixels)
 
 
 def _check(data: bytes, header: _Header | None, name: str) -> None:
@@ -144,12 +147,24 @@ def _check(data: bytes, header: _Header | None, name: str) -> None:
         raise UnreadableImage(name, "is empty")
     if is_cut_short(data):
         raise UnreadableImage(name, "is cut short: its end marker is missing")
-    if header is not None and header.pixels > MAX_PIXELS:
-        raise _too_large(name, header.pixels)
+    pixels = header.pixels if header is not None else _count_pixels(data, name)
+    if pixels > MAX_PIXELS:
+        raise UnreadableImage(name, f"has {pixels:,} pixels, more than {MAX_PIXELS:,}")
 
 
-def _too_large(name: str, pixels: int) -> UnreadableImage:
-    return UnreadableImage(name, f"has {pixels:,} pixels, more than {MAX_PIXELS:,}")
+def _count_pixels(data: bytes, name: str) -> int:
+    """Return how many pixels the header of an image states, before any is decoded.
+
+    OpenCV's own bound is 2**30, which takes seconds and gigabytes for a file of a few kilobytes.
+    """
+    found = read_dimensions(data)
+    if found is not None:
+        return found[0] * found[1]
+    try:
+        with Image.open(io.BytesIO(data), formats=_SIZED_FORMATS) as image:
+            return image.width * image.height
+    except Exception as error:  # as above
+        raise UnreadableImage(name, "begins like no known image") from error
 
 
 def _read_header(data: bytes) -> _Header | None:

@@ -163,7 +163,7 @@ class TestRealFeed:
         feed = make_real_feed(request_for(folder, max_pool_bytes=5 * IMAGE_BYTES))
         assert feed.report.images == 3
         assert feed.report.batches == 1
-        assert feed.report.skipped == (Skipped("1.png", "is not an image OpenCV can decode"),)
+        assert feed.report.skipped == (Skipped("1.png", "begins like no known image"),)
         assert feed.report.not_loaded == 3
         assert feed.report.notes == (
             (
