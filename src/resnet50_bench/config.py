@@ -123,6 +123,8 @@ class RunConfig:
     platform: Platform | None = None
     dataset: str | None = None
     labels: str | None = None
+    labels_format: str | None = None
+    class_order: str | None = None
     preprocessing: Preprocessing | None = None
     max_unreadable: int | None = None
     expected_top1: float | None = None

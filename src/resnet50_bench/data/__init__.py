@@ -8,6 +8,6 @@ May import `engines` (for the shape of a batch) and the package root.
 
 Public names:
     `sources.open_source`: a folder, a tar or shards of several kinds as a list of images.
-    `labels.find_labels`: what the images show, found or read, never guessed.
+    `labels.find.find_labels`: what the images show, found or read, never guessed.
     `profiles.find_profile`: how an image is prepared, exactly.
 """

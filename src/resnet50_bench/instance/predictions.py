@@ -21,6 +21,16 @@ TOP = 5
 ROW = struct.Struct(f"<I{TOP}H{TOP}f")
 
 
+def find_class_offset(classes: int, asked: int | None = None) -> int:
+    """Return what turns a label into the index of the model's output.
+
+    Args:
+        classes: of the model; with 1001 index 0 is the background class, and the offset 1.
+        asked: the output that is the first class, where the user says so.
+    """
+    return classes - LABELED_CLASSES if asked is None else asked
+
+
 @dataclass(frozen=True, slots=True)
 class Prediction:
     """The answer to one image.

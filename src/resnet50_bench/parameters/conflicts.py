@@ -22,6 +22,15 @@ if TYPE_CHECKING:
 _NO_WEIGHT_SHARING = frozenset({Precision.AVX_FP32, Precision.AMX_BFLOAT32})
 """The workload's README: "not supported weight sharing"."""
 
+_ACCURACY_ONLY = (
+    "labels",
+    "labels_format",
+    "class_order",
+    "max_unreadable",
+    "expected_top1",
+    "leave_out_calibration",
+)
+
 _ONEDNN_SWITCH = "TF_ENABLE_ONEDNN_OPTS"
 _OFF = frozenset({"0", "false"})
 """As TensorFlow's env_var.cc reads them; anything else leaves oneDNN on, as r50 sets it."""
@@ -81,14 +90,19 @@ def _find_accuracy_conflicts(config: RunConfig, named: Mapping[str, str]) -> lis
         return [
             f"{named[name]} has a meaning in accuracy mode only: leave it out, or add --mode "
             "accuracy"
-            for name in ("labels", "max_unreadable", "expected_top1", "leave_out_calibration")
+            for name in _ACCURACY_ONLY
             if getattr(config, name) not in (None, False)
         ]
-    return [
+    problems = [
         f"{named[name]} has no meaning in accuracy mode: leave it out"
         for name in ("case_type", "price_per_hour")
         if getattr(config, name) is not None
     ]
+    if config.labels_format is not None and config.labels is None:
+        problems.append(
+            f"{named['labels_format']} says how a file is read: add --labels PATH, or leave it out"
+        )
+    return problems
 
 
 def find_missing(config: RunConfig, named: Mapping[str, str]) -> list[str]:

@@ -28,6 +28,7 @@ from resnet50_bench.parameters.values import (
     parse_assignments,
     parse_case_type,
     parse_choice,
+    parse_columns,
     parse_engine_options,
     parse_only,
     parse_percent,
@@ -90,9 +91,31 @@ PARAMETERS: tuple[Parameter, ...] = (
         "LABELS",
         "labels",
         parse_text,
-        "What the images show: val_map.txt, synset_labels.txt or the ILSVRC2012 devkit's archive.",
-        default="found: in the dataset, beside it, or in the package tensorflow-datasets",
+        "What the images show: lines, CSV or JSON of names and classes, one synset a line, or the "
+        "ILSVRC2012 devkit.",
+        default="found: in the dataset, beside it, or known of ILSVRC2012's validation images",
         metavar="PATH",
+        whole=True,
+    ),
+    Parameter(
+        "LABELS_FORMAT",
+        "labels_format",
+        parse_columns,
+        "What the columns of --labels are: words of name, class, synset and - with commas between "
+        "them, such as name,-,class; or devkit.",
+        default="found out from what the file holds",
+        metavar="COLUMNS",
+        whole=True,
+    ),
+    Parameter(
+        "CLASS_ORDER",
+        "class_order",
+        parse_text,
+        "What labels that are numbers count by: synset (the sorted WNIDs from 0; synset:1 from 1), "
+        "ilsvrc2012-id (the devkit's numbers) or a file of class names. With outputs: in front, "
+        "the order of the model's outputs.",
+        default="synset",
+        metavar="ORDER",
         whole=True,
     ),
     Parameter(

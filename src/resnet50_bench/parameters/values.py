@@ -99,6 +99,25 @@ def parse_text(text: str) -> str:
     return text
 
 
+_COLUMN_WORDS = {"name": 0, "class": 1, "synset": 1, "-": 0}
+"""What a column of a label file can be, and whether it says the class."""
+
+
+def parse_columns(text: str) -> str:
+    """Parse what the columns of a label file are, or the word devkit."""
+    words = [word.strip() for word in text.lower().split(",")]
+    is_known = all(word in _COLUMN_WORDS for word in words)
+    is_whole = len(words) == 1 or words.count("name") == 1
+    if words == ["devkit"] or (
+        is_known and is_whole and sum(_COLUMN_WORDS[word] for word in words) == 1
+    ):
+        return ",".join(words)
+    raise ValueError(
+        "a word for each column: name once, class or synset once, - for the others, such as "
+        "name,class; class or synset alone for a line per image; or devkit"
+    )
+
+
 def parse_only(word: str, why: str) -> Callable[[str], str]:
     """A parser that takes one word, in any case, and says why there is no other."""
 

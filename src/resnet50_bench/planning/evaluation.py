@@ -9,16 +9,21 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from resnet50_bench.config import Mode, Preprocessing
-from resnet50_bench.data.labels import find_labels
+from resnet50_bench.data.labels.classes import CLASSES
+from resnet50_bench.data.labels.find import find_labels
+from resnet50_bench.data.labels.orders import read_order
+from resnet50_bench.data.labels.problem import LabelProblem
 from resnet50_bench.data.profiles import name_usual_profile
 from resnet50_bench.errors import DatasetError
 from resnet50_bench.instance.job import EvaluationRequest
+from resnet50_bench.instance.predictions import find_class_offset
 from resnet50_bench.model.calibration import select_calibration
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from resnet50_bench.config import RunConfig
+    from resnet50_bench.data.labels.orders import ClassOrder
     from resnet50_bench.data.sources import ImageRef, ImageSource
     from resnet50_bench.model import CalibrationRequest
 
@@ -30,8 +35,12 @@ class EvaluationPlan:
     Attributes:
         path: the dataset.
         refs: where each image lies.
-        labels: what each shows: 0..999 in the order of the sorted synsets.
+        labels: what each shows: 0..999, in the order of the model's outputs, which is that of the
+            sorted synsets unless `outputs_order` says otherwise.
         labels_origin: where the labels come from, in one line.
+        labels_order: what the numbers of their origin count by; None where it names the classes.
+        outputs_order: the order of the model's outputs, as asked; None for the usual.
+        class_offset: the model's output that is the first class; None for the usual one.
         dataset_images: how many images the dataset has.
         places: of each image in the dataset.
     """
@@ -42,6 +51,9 @@ class EvaluationPlan:
     labels_origin: str
     dataset_images: int
     places: tuple[int, ...]
+    labels_order: str | None = "synset"
+    outputs_order: str | None = None
+    class_offset: int | None = None
 
     @property
     def images_sha256(self) -> str:
@@ -58,8 +70,8 @@ def plan_evaluation(config: RunConfig, source: ImageSource) -> EvaluationPlan | 
     With `--limit` a sample is drawn from the seed, kept in the order of the dataset.
 
     Raises:
-        DatasetError: there are no labels, or not for every image; or the images are those that
-            models are trained with.
+        DatasetError: there are no labels, or not for every image; the class order is none; or the
+            images are those that models are trained with.
     """
     if config.mode is not Mode.ACCURACY:
         return None
@@ -71,18 +83,56 @@ def plan_evaluation(config: RunConfig, source: ImageSource) -> EvaluationPlan | 
             "are for --calibration and for measuring speed",
         )
     count = len(source.refs)
-    found = find_labels(source, Path(config.labels) if config.labels is not None else None)
+    labels, outputs = _read_orders(config)
+    path = Path(config.labels) if config.labels is not None else None
+    found = find_labels(source, path, config.labels_format, labels)
     chosen: Sequence[int] = range(count)
     if config.limit is not None and config.limit < count:
         chosen = sorted(random.Random(config.seed).sample(range(count), config.limit))  # noqa: S311
     return EvaluationPlan(
         path=Path(config.dataset or "").absolute(),
         refs=tuple(source.refs[index] for index in chosen),
-        labels=tuple(found.labels[index] for index in chosen),
+        labels=tuple(
+            outputs.places[found.labels[index]] if outputs else found.labels[index]
+            for index in chosen
+        ),
         labels_origin=found.origin,
+        labels_order=found.order,
+        outputs_order=outputs.text if outputs else None,
+        class_offset=outputs.first if outputs else None,
         dataset_images=count,
         places=tuple(chosen),
     )
+
+
+def _read_orders(config: RunConfig) -> tuple[ClassOrder | None, ClassOrder | None]:
+    """What labels count by, and what the model's outputs are in the order of."""
+    if config.class_order is None:
+        return None, None
+    try:
+        order = read_order(config.class_order)
+    except LabelProblem as problem:
+        raise DatasetError(str(problem), problem.advice) from problem
+    return (None, order) if order.is_outputs else (order, None)
+
+
+def check_outputs(plan: EvaluationPlan, classes: int) -> None:
+    """Refuse a class order that needs outputs which the model has not.
+
+    Args:
+        plan: the images.
+        classes: of the model: 1000 or 1001.
+
+    Raises:
+        DatasetError: the last class, or the first, would be none of the outputs.
+    """
+    first = find_class_offset(classes, plan.class_offset)
+    if not 0 <= first <= classes - CLASSES:
+        raise DatasetError(
+            f"--class-order {plan.outputs_order}: the classes would be outputs {first}.."
+            f"{first + CLASSES - 1}, and the model has outputs 0..{classes - 1}",
+            "leave out the number behind the order, or give a model with 1001 outputs",
+        )
 
 
 def find_calibrating(

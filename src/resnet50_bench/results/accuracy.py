@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from resnet50_bench.instance.predictions import LABELED_CLASSES, unpack_rows
+from resnet50_bench.instance.predictions import find_class_offset, unpack_rows
 from resnet50_bench.stats.proportions import wilson_interval
 
 if TYPE_CHECKING:
@@ -49,15 +49,6 @@ class Accuracy:
         return wilson_interval(self.top5_correct, self.images)
 
 
-def find_class_offset(classes: int) -> int:
-    """Return what turns a label into the index of the model's output.
-
-    Args:
-        classes: of the model; with 1001 index 0 is the background class, and the offset 1.
-    """
-    return classes - LABELED_CLASSES
-
-
 def compute_accuracy(evaluation: Evaluation) -> Accuracy | None:
     """Compare each answer with its image's label; None when no image was seen.
 
@@ -81,7 +72,7 @@ def compute_other_accuracy(evaluation: Evaluation) -> Accuracy | None:
 
 def _count(evaluation: Evaluation, left_out: Collection[int]) -> Accuracy | None:
     left_out = frozenset(left_out)
-    offset = find_class_offset(evaluation.classes)
+    offset = find_class_offset(evaluation.classes, evaluation.class_offset)
     images = top1_correct = top5_correct = 0
     for answer in unpack_rows(evaluation.rows):
         if answer.position in left_out:

@@ -17,7 +17,12 @@ import msgspec
 
 from resnet50_bench.config import Preprocessing
 from resnet50_bench.errors import RecordError
-from resnet50_bench.instance.predictions import LABELED_CLASSES, ROW, unpack_rows
+from resnet50_bench.instance.predictions import (
+    LABELED_CLASSES,
+    ROW,
+    find_class_offset,
+    unpack_rows,
+)
 
 if TYPE_CHECKING:
     from resnet50_bench.contention.samples import Contention
@@ -249,6 +254,9 @@ def _check_evaluation(evaluation: Evaluation) -> None:
     _require(labels == images, "evaluation.labels", f"has {labels}, and there are {images} images")
     right = all(label < LABELED_CLASSES for label in evaluation.labels)
     _require(right, "evaluation.labels", f"has one above {LABELED_CLASSES - 1}")
+    offset = find_class_offset(classes, evaluation.class_offset)
+    possible = 0 <= offset <= classes - LABELED_CLASSES
+    _require(possible, "evaluation.class_offset", f"is {offset}, with {classes} classes")
     enough = evaluation.dataset_images >= images
     _require(enough, "evaluation.dataset_images", f"is less than its {images} images")
     _require(len(set(evaluation.images)) == images, "evaluation.images", "has one of them twice")

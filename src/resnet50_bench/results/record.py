@@ -202,7 +202,14 @@ class Evaluation:
         classes: of the model, 1000 or 1001; with 1001 index 0 is the background class.
         dataset_images: how many images the dataset has; more than `images` in a subset.
         images: names of the images that were to be seen, in order.
-        labels: what each shows: 0..999 in the order of the sorted synsets.
+        labels: what each shows: 0..999, in the order of the model's outputs, which is that of the
+            sorted synsets unless `outputs_order` says otherwise.
+        labels_order: what the numbers of their origin count by, as `--class-order` says; None where
+            it names the classes.
+        outputs_order: the order of the model's outputs, as `--class-order` says; None for the
+            usual.
+        class_offset: the model's output that is the first class; None for the usual one, which
+            leaves the background class at index 0.
         rows: the answers, see `predictions`: one packed row per image that was seen.
         unreadable: position in `images` of each image that could not be read, and why.
         resumed_images: images an earlier, interrupted part of this run had answered.
@@ -223,6 +230,9 @@ class Evaluation:
     crops: str | None = None
     calibrating: tuple[int, ...] = ()
     calibrating_counted: bool = True
+    labels_order: str | None = "synset"
+    outputs_order: str | None = None
+    class_offset: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

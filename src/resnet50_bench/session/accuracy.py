@@ -6,10 +6,11 @@ import hashlib
 from typing import TYPE_CHECKING
 
 from resnet50_bench.data.crops.store import find_crops, plan_crops_folder
-from resnet50_bench.instance.predictions import LABELED_CLASSES, unpack_rows
+from resnet50_bench.instance.predictions import find_class_offset, unpack_rows
 from resnet50_bench.launch import run_workers
 from resnet50_bench.planning.evaluation import (
     EvaluationPlan,
+    check_outputs,
     count_batches,
     find_calibrating,
     plan_requests,
@@ -48,6 +49,7 @@ class AccuracyTask:
     def __init__(
         self, plan: RunPlan, evaluation: EvaluationPlan, journal: Journal, folder: Path
     ) -> None:
+        check_outputs(evaluation, plan.classes)
         self._evaluation = evaluation
         self._journal = journal
         self._folder = folder
@@ -132,6 +134,9 @@ class AccuracyTask:
             dataset_images=plan.dataset_images,
             images=tuple(ref.name for ref in plan.refs),
             labels=plan.labels,
+            labels_order=plan.labels_order,
+            outputs_order=plan.outputs_order,
+            class_offset=plan.class_offset,
             rows=progress.rows,
             unreadable=progress.unreadable,
             resumed_images=self.resumed_images,
@@ -142,7 +147,8 @@ class AccuracyTask:
 
     def _count(self, rows: bytes) -> tuple[int, int]:
         """Return how many answers there are and how many are right."""
-        offset, labels = self.plan.classes - LABELED_CLASSES, self._evaluation.labels
+        offset = find_class_offset(self.plan.classes, self._evaluation.class_offset)
+        labels = self._evaluation.labels
         answers = list(unpack_rows(rows))
         right = sum(item.classes[0] == labels[item.position] + offset for item in answers)
         return len(answers), right

@@ -13,8 +13,8 @@ from enum import Enum
 from typing import TYPE_CHECKING
 
 from resnet50_bench.errors import RecordError, RequestError
-from resnet50_bench.instance.predictions import unpack_rows
-from resnet50_bench.results.accuracy import Accuracy, find_class_offset
+from resnet50_bench.instance.predictions import find_class_offset, unpack_rows
+from resnet50_bench.results.accuracy import Accuracy
 from resnet50_bench.stats.proportions import Pairs, paired_interval, sign_test
 
 if TYPE_CHECKING:
@@ -207,7 +207,7 @@ def _name_dataset(record: Record) -> str:
 
 
 def _read_answered(evaluation: Evaluation) -> _Answered:
-    offset = find_class_offset(evaluation.classes)
+    offset = find_class_offset(evaluation.classes, evaluation.class_offset)
     return {
         evaluation.images[row.position]: (
             evaluation.labels[row.position],

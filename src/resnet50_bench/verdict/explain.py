@@ -25,10 +25,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from resnet50_bench.config import Preprocessing
-from resnet50_bench.instance.predictions import unpack_rows
-from resnet50_bench.results.accuracy import compute_accuracy, find_class_offset
+from resnet50_bench.instance.predictions import find_class_offset, unpack_rows
+from resnet50_bench.results.accuracy import compute_accuracy
 from resnet50_bench.stats.proportions import sign_test
 from resnet50_bench.stats.samples import plan_slices
+from resnet50_bench.verdict.class_orders import SHIFT_ADVICE, advise_shift, plan_orders
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -47,14 +48,11 @@ torchvision's first weights 76.1 %."""
 
 SAMPLE_IMAGES = 256
 
-_SHIFT_ADVICE = (
-    "labels are 0..999 in the order of the sorted synsets: check the file after --labels; "
-    "ILSVRC2012's own IDs run from 1 to 1000, and in another order"
-)
 _ORDER_CAUSE = "the labels number the classes in another order than the model does"
 _ORDER_ADVICE = (
-    "labels must follow the sorted synsets; ILSVRC2012's own IDs do not: give the devkit's "
-    "archive to --labels, which holds the order, or val_map.txt"
+    "it is none of the known orders: --class-order FILE takes a file with a class name on each "
+    "line, as labels or, behind outputs:, the model's outputs are in the order of; or give the "
+    "devkit's archive to --labels, which holds its own order"
 )
 
 
@@ -145,12 +143,16 @@ def explain(
     Returns:
         nothing when no reading passes the rule above.
     """
-    offset = find_class_offset(evaluation.classes)
+    offset = find_class_offset(evaluation.classes, evaluation.class_offset)
     wanted = [label + offset for label in evaluation.labels]
     answers = _read_answers(evaluation.rows)
     now = _judge(answers, wanted)
-    readings = _plan_shifts(answers, wanted, now)
+    readings = _plan_shifts(evaluation, answers, wanted, now)
     shifted = dict(zip(SHIFTS, (reading.right for reading in readings)))
+    readings += [
+        _Reading(item.sentence, item.advice, _judge(answers, item.wanted), (now,))
+        for item in plan_orders(evaluation)
+    ]
     for trial in trials:
         readings += _plan_trial(trial, wanted, {0: now, **shifted}, causes)
     tries = len(readings) + 1
@@ -173,9 +175,16 @@ def _judge(answers: Mapping[int, int], wanted: Sequence[int], shift: int = 0) ->
     return {place: answer == wanted[place] + shift for place, answer in answers.items()}
 
 
-def _plan_shifts(answers: Mapping[int, int], wanted: Sequence[int], now: _Judged) -> list[_Reading]:
+def _plan_shifts(
+    evaluation: Evaluation, answers: Mapping[int, int], wanted: Sequence[int], now: _Judged
+) -> list[_Reading]:
     return [
-        _Reading(_describe_shift(shift), _SHIFT_ADVICE, _judge(answers, wanted, shift), (now,))
+        _Reading(
+            _describe_shift(shift),
+            advise_shift(evaluation, shift),
+            _judge(answers, wanted, shift),
+            (now,),
+        )
         for shift in SHIFTS
     ]
 
@@ -206,7 +215,7 @@ def _plan_trial(
         readings.append(
             _Reading(
                 f"{sentence}; and {_describe_shift(shift)}",
-                f"{advice}; {_SHIFT_ADVICE}",
+                f"{advice}; {SHIFT_ADVICE}",
                 _judge(answers, wanted, shift),
                 (as_it_was[0], alone, as_it_was[shift]),
             )

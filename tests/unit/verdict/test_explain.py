@@ -159,7 +159,7 @@ class TestLabelsShifted:
         assert cause.images == count
         assert cause.top1_now < 0.05
         assert cause.top1_then == pytest.approx(0.76, abs=0.12)
-        assert "--labels" in cause.advice
+        assert cause.advice == f"--class-order synset:{-shift}"
 
     def test_a_model_of_1000_classes(self):
         truths = [1 + label for label in draw_labels(300, 990)]
@@ -181,7 +181,7 @@ class TestLabelsInAnotherOrder:
         trials = [try_variant("mlperf/bgr", evaluation, labels, 0.01)]
         (cause,) = explain(evaluation, trials, CAUSES)
         assert cause.sentence == ANOTHER_ORDER
-        assert "devkit" in cause.advice
+        assert "--class-order FILE" in cause.advice
         assert cause.top1_now < 0.2
         assert cause.top1_then > 0.4
         assert cause.images == count
@@ -208,7 +208,7 @@ class TestLabelsInAnotherOrder:
 
 
 class TestImagesPreparedWrongly:
-    @pytest.mark.parametrize("accuracy", [0.001, 0.4, 0.55])
+    @pytest.mark.parametrize("accuracy", [0.001, 0.4, 0.5])
     def test_the_variant_is_named_first(self, accuracy):
         labels = draw_labels(5000)
         evaluation = evaluate(labels, answer(labels, accuracy))

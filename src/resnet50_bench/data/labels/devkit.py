@@ -10,12 +10,13 @@ import json
 import os
 import subprocess
 import sys
-import zlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from resnet50_bench.data.labels.matching import CLASSES, WNID, LabelProblem
-from resnet50_bench.data.sources.tar_members import BLOCK, DamagedTar, walk_members
+from resnet50_bench.data.labels.classes import CLASSES
+from resnet50_bench.data.labels.problem import LabelProblem
+from resnet50_bench.data.labels.wnids import WNID
+from resnet50_bench.data.sources.tar_members import DamagedTar, walk_members
 from resnet50_bench.interpreter import plan_arguments
 
 if TYPE_CHECKING:
@@ -28,10 +29,9 @@ _ADVICE = (
     "fa75699e90414af021442c21a62c3abf), or the folder it was extracted to"
 )
 
-_GZIP = b"\x1f\x8b"
 _TAR_MAGIC, _TAR_MAGIC_AT = b"ustar", 257
 _MAX_BYTES = 64 << 20
-"""Of the decompressed archive."""
+"""Of each file of an extracted devkit."""
 
 _META_SECONDS = 60.0
 _META_MODULE = "resnet50_bench.data.labels.meta"
@@ -51,8 +51,8 @@ class Devkit:
 
 
 def is_archive(data: bytes) -> bool:
-    """Tell whether a file is a tar, compressed with gzip or not at all."""
-    return data.startswith(_GZIP) or data[_TAR_MAGIC_AT:].startswith(_TAR_MAGIC)
+    """Tell whether a file, decompressed, is a tar."""
+    return data[_TAR_MAGIC_AT:].startswith(_TAR_MAGIC)
 
 
 def read_folder(path: Path, where: str) -> Devkit:
@@ -70,13 +70,11 @@ def read_folder(path: Path, where: str) -> Devkit:
 
 
 def read_archive(data: bytes, where: str) -> Devkit:
-    """Read the devkit's archive.
+    """Read the devkit's archive, decompressed.
 
     Raises:
         LabelProblem: it is damaged, or not the devkit.
     """
-    if data.startswith(_GZIP):
-        data = _decompress(data, where)
     files: dict[str, bytes] = {}
     try:
         for member in walk_members(lambda offset, count: data[offset : offset + count]):
@@ -97,19 +95,6 @@ def read_archive(data: bytes, where: str) -> Devkit:
 def _read(file: Path) -> bytes:
     with file.open("rb") as opened:
         return opened.read(_MAX_BYTES)
-
-
-def _decompress(data: bytes, where: str) -> bytes:
-    decompressor = zlib.decompressobj(zlib.MAX_WBITS | 16)  # 16: with a gzip header
-    try:
-        found = decompressor.decompress(data, _MAX_BYTES + BLOCK)
-    except zlib.error as error:
-        raise LabelProblem(f"{where}: cannot be decompressed: {error}", _ADVICE) from error
-    if len(found) > _MAX_BYTES:
-        raise LabelProblem(f"{where}: is too large to be the devkit", _ADVICE)
-    if not decompressor.eof:
-        raise LabelProblem(f"{where}: is cut short", _ADVICE)
-    return found
 
 
 def _parse(files: Mapping[str, bytes], where: str) -> Devkit:

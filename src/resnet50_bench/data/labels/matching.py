@@ -4,42 +4,41 @@ from __future__ import annotations
 
 import re
 from collections import Counter, defaultdict
-from typing import TYPE_CHECKING
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, TypeVar
+
+from resnet50_bench.data.labels.classes import CLASSES, VALIDATION_IMAGES, number_wnids
+from resnet50_bench.data.labels.problem import LabelProblem
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
-Labels = tuple[tuple[int, ...], str, "tuple[str, ...] | None"]
-"""One label for each image, where they come from in one line, and the synsets if known."""
+USUAL_ORDER = "synset"
+"""The sorted WNIDs, from 0."""
 
-CLASSES = 1000
-VALIDATION_IMAGES = 50_000
-WNID = re.compile(r"n\d{8}", re.ASCII)
+_V = TypeVar("_V")
 
-WHAT_TO_GIVE = (
-    "give --labels PATH: a val_map.txt (lines of an image's name and its class 0..999), a "
-    "synset_labels.txt (a line for each image in the order of their names), or "
-    "ILSVRC2012_devkit_t12.tar.gz from image-net.org"
-)
-
-_WNID_AT_START = re.compile(r"(n\d{8})_", re.ASCII)
-_WNID_AT_END = re.compile(r".*_(n\d{8})\.[^.]+", re.ASCII)
 _VALIDATION_NAME = re.compile(
     r"ILSVRC2012_val_(\d{8})(?:_n\d{8})?\.jpe?g", re.ASCII | re.IGNORECASE
 )
+_SUFFIX = re.compile(r"\.(?:jpe?g|png)$", re.IGNORECASE)
+_WNID_BEHIND = re.compile(r"_n\d{8}$", re.ASCII)
 
 
-class LabelProblem(Exception):
-    """Labels that cannot be used.
+@dataclass(frozen=True, slots=True)
+class LabelSet:
+    """The labels of a source's images.
 
-    Args:
-        message: what is wrong and where, in one sentence.
-        advice: the next step; None for the general one.
+    Attributes:
+        labels: one for each of the source's refs, in their order: 0..999.
+        origin: where they come from and what was understood, in one line.
+        order: what the numbers in the origin count by, as `--class-order` says; None where it names
+            the classes by their WNIDs.
     """
 
-    def __init__(self, message: str, advice: str | None = None) -> None:
-        super().__init__(message)
-        self.advice = advice
+    labels: tuple[int, ...]
+    origin: str
+    order: str | None = USUAL_ORDER
 
 
 def require_all(labels: Sequence[int | None], names: Sequence[str], where: str) -> tuple[int, ...]:
@@ -58,32 +57,17 @@ def require_all(labels: Sequence[int | None], names: Sequence[str], where: str) 
     return found
 
 
-def find_wnids(names: Sequence[str]) -> list[str | None]:
-    """Return the WNID that the folder of each image or its name says.
-
-    `n01440764/x.JPEG`, `n01440764_x.JPEG` or `x_n01440764.JPEG`, as the Hugging Face hub names
-    them: `ILSVRC2012_val_00000001_n01440764.JPEG`.
-
-    Raises:
-        LabelProblem: an image's name and folder say different ones.
-    """
-    return [_find_wnid(name) for name in names]
-
-
-def number_by_synset(
-    wnids: Sequence[str], classes: Sequence[str], places: Sequence[str]
-) -> tuple[int, ...]:
-    """Return the index of each WNID among the sorted classes.
+def number_by_synset(wnids: Sequence[str], places: Sequence[str]) -> tuple[int, ...]:
+    """Return the index of each WNID among the sorted ones of the 1000 classes.
 
     Args:
         wnids: of the images.
-        classes: all 1000, sorted.
         places: what to call each of `wnids` in an error.
 
     Raises:
         LabelProblem: a WNID is not among the classes.
     """
-    numbers = {wnid: number for number, wnid in enumerate(classes)}
+    numbers = number_wnids()
     for wnid, place in zip(wnids, places, strict=True):
         if wnid not in numbers:
             raise LabelProblem(f"{place}: {wnid} is none of the {CLASSES} classes of ILSVRC2012")
@@ -100,7 +84,7 @@ def pick_by_number(names: Sequence[str]) -> list[int | None]:
     ]
 
 
-def pick_in_order(values: Sequence[str], names: Sequence[str], where: str) -> list[str]:
+def pick_in_order(values: Sequence[_V], names: Sequence[str], where: str) -> list[_V]:
     """Return each image's line of a file that has one for each image, in the order of file names.
 
     Raises:
@@ -123,61 +107,102 @@ def pick_in_order(values: Sequence[str], names: Sequence[str], where: str) -> li
             f"{where}: says the labels in the order of file names, but several images are named "
             f"{twice[0]}"
         )
-    found = [""] * len(names)
-    for value, position in zip(values, sorted(range(len(names)), key=bases.__getitem__)):
-        found[position] = value
-    return found
+    places = sorted(range(len(names)), key=bases.__getitem__)
+    by_place = dict(zip(places, values, strict=True))
+    return [by_place[place] for place in range(len(names))]
 
 
-class NameTable:
-    """Labels by name, where either side may leave out leading folders."""
+@dataclass(frozen=True, slots=True)
+class Matched:
+    """What a file that goes by names says of images.
 
-    def __init__(self) -> None:
-        self._labels: dict[str, int] = {}
-        self._same_base: defaultdict[str, list[str]] = defaultdict(list)
+    Attributes:
+        values: the value of each image; None where there is none, or more than one could be it.
+        note: what had to be overlooked in the names, in a few words; "" for nothing.
+    """
 
-    def add(self, name: str, label: int) -> int:
-        """Note a label, and return the one that the name now has: the first one given to it."""
-        if name not in self._labels:
-            self._labels[name] = label
-            self._same_base[_base(name)].append(name)
-        return self._labels[name]
+    values: tuple[int | None, ...]
+    note: str
 
-    def look_up(self, names: Sequence[str]) -> list[int | None]:
-        """Return the label of each image; None where there is none or more than one could be it."""
-        entries = [self._find_entry(name) for name in names]
-        users = Counter(entry for entry in entries if entry is not None)
-        return [
-            self._labels[entry] if entry is not None and users[entry] == 1 else None
-            for entry in entries
-        ]
+    @property
+    def count(self) -> int:
+        """How many images have one."""
+        return len(self.values) - self.values.count(None)
 
-    def _find_entry(self, name: str) -> str | None:
-        if name in self._labels:
-            return name
-        fitting = [
-            entry
-            for entry in self._same_base.get(_base(name), ())
-            if name.endswith(f"/{entry}") or entry.endswith(f"/{name}")
-        ]
-        return fitting[0] if len(fitting) == 1 else None
+
+def match_names(entries: Mapping[str, int], names: Sequence[str]) -> Matched:
+    """Find the entry of each image, by the strictest way to compare names that finds the most.
+
+    Either side may leave out leading folders. Letter case, the ending (`x`, `x.jpg`, `x.JPEG`) and
+    a WNID behind the name are overlooked where they have to be.
+
+    Args:
+        entries: a value by the name that a file gives to its image.
+        names: of the images.
+    """
+    best = Matched((None,) * len(names), "")
+    for simplify in (_keep, str.casefold, _drop_ending, _drop_wnid):
+        found = _match(entries, names, simplify)
+        if found.count(None) < best.values.count(None):
+            best = Matched(found, _describe(simplify, entries))
+        if None not in best.values:
+            break
+    return best
+
+
+def simplify_name(name: str) -> str:
+    """Return what is left of a name when all is overlooked that may be."""
+    return _drop_wnid(_base(name.replace("\\", "/")))
+
+
+def _match(
+    entries: Mapping[str, int], names: Sequence[str], simplify: Callable[[str], str]
+) -> tuple[int | None, ...]:
+    """Only what one image and one entry have in common counts: another could be meant otherwise."""
+    table: defaultdict[str, dict[str, set[int]]] = defaultdict(lambda: defaultdict(set))
+    for entry, value in entries.items():
+        simple = simplify(entry)
+        table[_base(simple)][simple].add(value)
+    found = [_find_entry(table, simplify(name)) for name in names]
+    users = Counter(entry for entry, _ in filter(None, found))
+    return tuple(
+        next(iter(item[1])) if item and users[item[0]] == 1 and len(item[1]) == 1 else None
+        for item in found
+    )
+
+
+def _find_entry(
+    table: Mapping[str, Mapping[str, set[int]]], name: str
+) -> tuple[str, set[int]] | None:
+    same_base = table.get(_base(name), {})
+    if name in same_base:
+        return name, same_base[name]
+    fitting = [
+        entry for entry in same_base if name.endswith(f"/{entry}") or entry.endswith(f"/{name}")
+    ]
+    return (fitting[0], same_base[fitting[0]]) if len(fitting) == 1 else None
+
+
+def _describe(simplify: Callable[[str], str], entries: Iterable[str]) -> str:
+    if simplify is str.casefold:
+        return "letter case ignored"
+    if simplify in (_drop_ending, _drop_wnid):
+        has_ending = _SUFFIX.search(next(iter(entries), "")) is not None
+        return "extension ignored" if has_ending else "extension added"
+    return ""
+
+
+def _keep(name: str) -> str:
+    return name
+
+
+def _drop_ending(name: str) -> str:
+    return _SUFFIX.sub("", name.casefold())
+
+
+def _drop_wnid(name: str) -> str:
+    return _WNID_BEHIND.sub("", _drop_ending(name))
 
 
 def _base(name: str) -> str:
     return name.rpartition("/")[2]
-
-
-def _find_wnid(name: str) -> str | None:
-    folders, _, base = name.rpartition("/")
-    folder = folders.rpartition("/")[2]
-    matches = _WNID_AT_START.match(base), _WNID_AT_END.fullmatch(base)
-    of_name = {match[1] for match in matches if match is not None}
-    of_folder = {folder} if WNID.fullmatch(folder) else set()
-    if len(of_name | of_folder) > 1:
-        by_folder = f"its folder says {folder} and " if of_folder else ""
-        raise LabelProblem(
-            f"image {name}: {by_folder}its name {'says ' * (not of_folder)}"
-            f"{' and '.join(sorted(of_name))}",
-            f"put it where it belongs, or {WHAT_TO_GIVE}",
-        )
-    return next(iter(of_name | of_folder), None)

@@ -4,42 +4,62 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from resnet50_bench.data.labels.matching import (
-    CLASSES,
-    WHAT_TO_GIVE,
-    LabelProblem,
-    Labels,
-    require_all,
-)
+from resnet50_bench.data.labels.classes import CLASSES
+from resnet50_bench.data.labels.matching import USUAL_ORDER, LabelSet, require_all
+from resnet50_bench.data.labels.orders import read_order
+from resnet50_bench.data.labels.problem import WHAT_TO_GIVE, LabelProblem
 from resnet50_bench.data.sources.tfrecord import ZERO_LABEL
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from resnet50_bench.data.labels.orders import ClassOrder
     from resnet50_bench.data.sources import ImageSource
 
 
-def read_own_labels(source: ImageSource) -> Labels | None:
+_FIRST_IN_TFRECORDS = 1
+"""The number that image/class/label gives the first class; its source counts it as 0."""
+
+
+def read_own_labels(source: ImageSource, order: ClassOrder | None = None) -> LabelSet | None:
     """Return the labels of a source's images by the source itself; None where it has none.
 
+    Args:
+        source: the images.
+        order: what their numbers count by; None for the order of the sorted WNIDs, from 1 in
+            TFRecords and from 0 elsewhere.
+
     Raises:
-        LabelProblem: only some images have one, or the numbers are not those of the 1000 classes
-            counted from 0.
+        LabelProblem: only some images have one, or a number is none of the order's.
     """
     own, where = source.own_labels, f"--dataset {source.path}"
     numbers = [ref.label for ref in source.refs]
     if own is None or all(number is None for number in numbers):
         return None
-    _require_zero_based(source, numbers, where)
     names = [ref.name for ref in source.refs]
-    labels = require_all(numbers, names, where)
-    for name, label in zip(names, labels, strict=True):
-        if not 0 <= label < CLASSES:
+    if order is None:
+        _require_zero_based(source, numbers, where)
+    first = _FIRST_IN_TFRECORDS if source.kind == "tfrecord" else 0
+    used = order or read_order(f"{USUAL_ORDER}:{first}" if first else USUAL_ORDER)
+    counted = [None if number is None else number + first for number in numbers]
+    origin = own.origin if order is None else f"{own.origin}, by {order.text}"
+    return LabelSet(_number(used, counted, names, where), origin, used.text)
+
+
+def _number(
+    order: ClassOrder, numbers: Sequence[int | None], names: Sequence[str], where: str
+) -> tuple[int, ...]:
+    labels = []
+    for name, number in zip(names, require_all(numbers, names, where), strict=True):
+        label = order.find_class(number)
+        if label is None:
+            low, high = order.bounds
             raise LabelProblem(
-                f"{where}: image {name}: class {label} is not 0..{CLASSES - 1}",
+                f"{where}: image {name}: class {number} is not {low}..{high}",
                 f"its classes are not ImageNet's {CLASSES}; {WHAT_TO_GIVE}",
             )
-    return labels, own.origin, None
+        labels.append(label)
+    return tuple(labels)
 
 
 def _require_zero_based(source: ImageSource, numbers: Sequence[int | None], where: str) -> None:
@@ -53,6 +73,7 @@ def _require_zero_based(source: ImageSource, numbers: Sequence[int | None], wher
     if CLASSES in numbers and 0 not in numbers:
         raise LabelProblem(
             f"{where}: has class {CLASSES} and no class 0: its classes are counted from 1, and "
-            "must be counted from 0",
-            f"write the shards again with 1 taken from every class, or {WHAT_TO_GIVE}",
+            "in which order is not said",
+            "--class-order synset:1 takes them in the order of the synsets, --class-order "
+            "ilsvrc2012-id as the devkit's numbers",
         )

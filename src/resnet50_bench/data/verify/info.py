@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from resnet50_bench.data.image_bytes import read_dimensions
-from resnet50_bench.data.labels import find_labels
+from resnet50_bench.data.labels.find import find_labels
 from resnet50_bench.data.sources import UnreadableImage, sum_sizes
 from resnet50_bench.errors import DatasetError
 

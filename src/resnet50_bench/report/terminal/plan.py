@@ -44,6 +44,7 @@ def print_plan(console: Console, plan: RunPlan) -> None:
         ("Model", model),
         *_describe_calibration(plan),
         ("Images", plan.source.describe() if plan.source else "generated"),
+        *([("Labels", plan.evaluation.labels_origin)] if plan.evaluation else ()),
         (
             "Each instance",
             (
@@ -108,6 +109,7 @@ def summarize_plan(plan: RunPlan) -> dict[str, Any]:
         "placement": msgspec.to_builtins(plan.placement),
         "model": msgspec.to_builtins(plan.model.manifest) if plan.model else None,
         "mpi_command": plan_mpi_command(plan, plan.mpi) if plan.mpi else None,
+        "labels": plan.evaluation.labels_origin if plan.evaluation else None,
         "environment": plan.environment,
         "memory_per_instance_bytes": plan.memory_per_instance_bytes,
         "expected_s": round(plan.expected_s, 1),

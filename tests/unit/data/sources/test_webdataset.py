@@ -4,7 +4,7 @@ import msgspec
 import pytest
 from tests.archives import write_tar
 
-from resnet50_bench.data.labels import find_labels
+from resnet50_bench.data.labels.find import find_labels
 from resnet50_bench.data.sources import ImageRef, Skipped, open_source, reopen
 from resnet50_bench.data.sources.webdataset import find_key
 from resnet50_bench.errors import DatasetError

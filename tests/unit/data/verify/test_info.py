@@ -22,7 +22,7 @@ def test_a_tar_of_numbered_images(tmp_path):
     assert info.patterns == (NamePattern("ILSVRC2012_val_000000##.JPEG", 12),)
     assert info.skipped == ()
     assert info.sizes == Sizes(12, 0, (30, 30), (20, 20))
-    assert info.labels == "none found; `r50 run --labels PATH` names them"
+    assert info.labels == "ILSVRC2012's validation labels, by the images' numbers"
 
 
 def test_text_of_a_folder_of_photos(tmp_path):
