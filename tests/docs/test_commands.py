@@ -75,6 +75,12 @@ def desk(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (desk / "photos" / "val_map.txt").write_text(labels)
     (desk / "imagenet" / "val_map.txt").write_text(labels)
     (desk / "val_map.txt").write_text(labels)
+    (desk / "pics").mkdir()
+    write_folder(desk / "pics", {f"p{n}.JPEG": data for n, data in enumerate(images.values(), 1)})
+    numbers = range(1, len(images) + 1)
+    (desk / "two.csv").write_text("".join(f"p{n},12,{3 * n}\n" for n in numbers))
+    rows = (f"p{n},n01440764 1 2 3 4\n" for n in numbers)
+    (desk / "LOC.csv").write_text("".join(["ImageId,PredictionString\n", *rows]))
     for name in ("fitted.pb", "resnet50_v1.pb"):
         (desk / name).write_bytes(b"")
     (desk / "hosts").write_text("localhost slots=2\n")

@@ -68,7 +68,12 @@ def read_class_list(path: Path, where: str) -> ClassList:
         LabelProblem: it cannot be read, has another number of lines, names what is no class, or
             does not tell which of two classes of one name is which.
     """
-    entries = list(_read_entries(read_text(path, where)))
+    return order_classes(list(_read_entries(read_text(path, where))), where)
+
+
+def order_classes(entries: Sequence[str], where: str) -> ClassList:
+    """Return the classes that entries name, in their order; raises as `read_class_list` does."""
+    entries = list(entries)
     background = _find_background(entries)
     if background is not None:
         del entries[background]

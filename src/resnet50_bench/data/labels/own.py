@@ -6,14 +6,14 @@ from typing import TYPE_CHECKING
 
 from resnet50_bench.data.labels.classes import CLASSES
 from resnet50_bench.data.labels.matching import USUAL_ORDER, LabelSet, require_all
-from resnet50_bench.data.labels.orders import read_order
+from resnet50_bench.data.labels.order_files import order_classes
+from resnet50_bench.data.labels.orders import ClassOrder, read_order
 from resnet50_bench.data.labels.problem import WHAT_TO_GIVE, LabelProblem
 from resnet50_bench.data.sources.tfrecord import ZERO_LABEL
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from resnet50_bench.data.labels.orders import ClassOrder
     from resnet50_bench.data.sources import ImageSource
 
 
@@ -37,6 +37,11 @@ def read_own_labels(source: ImageSource, order: ClassOrder | None = None) -> Lab
     if own is None or all(number is None for number in numbers):
         return None
     names = [ref.name for ref in source.refs]
+    if own.classes is not None and order is None:
+        classes = order_classes(own.classes, f"{where}: the names of its classes").classes
+        named = ClassOrder(own.origin, is_outputs=False, classes=classes, first=0)
+        origin = f"{own.origin}, by its own names of the classes"
+        return LabelSet(_number(named, numbers, names, where), origin, None)
     if order is None:
         _require_zero_based(source, numbers, where)
     first = _FIRST_IN_TFRECORDS if source.kind == "tfrecord" else 0

@@ -1,9 +1,12 @@
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import pytest
 from tests.labels import ALL, CLASSES, assert_refused, folder_of, val_name
 from tests.tfrecords import image_example, write_shard
 
+from resnet50_bench.data.labels.classes import read_classes
 from resnet50_bench.data.labels.find import find_labels
 from resnet50_bench.data.labels.matching import LabelSet
 from resnet50_bench.data.sources import (
@@ -13,7 +16,10 @@ from resnet50_bench.data.sources import (
     TFRecordSource,
     open_source,
 )
+from resnet50_bench.data.sources.base import OwnLabels
 from resnet50_bench.errors import DatasetError
+
+IDS = {item.wnid: item.ilsvrc2012_id for item in read_classes()}
 
 
 class TestFound:
@@ -121,3 +127,30 @@ class TestFound:
         )
         assert f"It may also lie in {tmp_path}," in caught.value.advice
         assert "give --labels PATH" in caught.value.advice
+
+
+class TestOwnClasses:
+    """A source that names its classes itself, as Parquet's metadata does, numbers them its own way."""
+
+    BY_ID = tuple(sorted(CLASSES, key=lambda wnid: IDS[wnid]))
+
+    def source(self, tmp_path, classes, labels=(0, 999)):
+        @dataclass(frozen=True)
+        class Named(FolderSource):
+            own_labels = OwnLabels("column label", classes)
+
+        refs = (ImageRef(f"{label}.jpg", 1, None, None, label) for label in labels)
+        return Named(tmp_path, tuple(refs))
+
+    def test_its_names_say_what_a_number_is(self, tmp_path):
+        found = find_labels(self.source(tmp_path, self.BY_ID), None)
+        assert [CLASSES[label] for label in found.labels] == ["n02119789", "n03255030"]
+        assert found.order is None
+        assert found.origin == "column label, by its own names of the classes"
+        assert find_labels(self.source(tmp_path, CLASSES), None).labels == (0, 999)
+
+    def test_names_of_other_classes_are_refused(self, tmp_path):
+        source = self.source(tmp_path, ("cat", "dog"))
+        assert_refused(
+            source, None, "the names of its classes: lists 2 classes, not 1000", advice=""
+        )

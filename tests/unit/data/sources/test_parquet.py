@@ -9,7 +9,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from resnet50_bench.data.labels import find_labels
+from resnet50_bench.data.labels.find import find_labels
 from resnet50_bench.data.sources import (
     ImageRef,
     ParquetSource,
