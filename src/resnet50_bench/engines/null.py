@@ -96,9 +96,7 @@ class ScriptedModel:
         self._fault = fault
         self._fault_query = fault_query
         self._calls = 0
-        import numpy as np
-
-        self._scores: Scores = np.full((batch_size, _CLASSES), 1 / _CLASSES, np.float32)
+        self._scores = _make_scores(batch_size)
 
     def run(self, images: Images) -> Scores:
         """Wait, then answer with equal scores for every class."""
@@ -110,6 +108,8 @@ class ScriptedModel:
             _fail(self._fault)
         if self._query_s:
             time.sleep(self._query_s)
+        if len(images) != len(self._scores):  # of a job that follows another
+            self._scores = _make_scores(len(images))
         return self._scores
 
     def open_stream(self, threads: int) -> Callable[[Images], Scores]:
@@ -153,6 +153,12 @@ class ImageModel:
 def classify(image: npt.NDArray[np.float32]) -> int:
     """Return the class, 1..1000, that the null engine's `answer=image` gives to an image."""
     return 1 + int(abs(float(image.sum(dtype="float64")))) % (_CLASSES - 1)
+
+
+def _make_scores(batch_size: int) -> Scores:
+    import numpy as np
+
+    return np.full((batch_size, _CLASSES), 1 / _CLASSES, np.float32)
 
 
 def _fail(fault: str) -> None:

@@ -6,6 +6,10 @@ phase, then `Ready`; the parent sends `Go` to all; the worker answers `Finished`
 An evaluating job (`Job.evaluation`) goes the same way, and answers `Predicted` about once a second
 between the word and `Finished`.
 
+A job that others follow (`Job.followed`) is answered like any other; then the parent sends another
+`Job`, of which the amounts alone may differ: it is done with the model that is loaded. The worker
+ends when the parent hangs up.
+
 A tracing job (`Job.trace`) runs one batch with the engine's trace on and measures nothing: the
 worker answers `Started`, `Entered` and `Traced`.
 
@@ -63,6 +67,7 @@ class Job(msgspec.Struct, frozen=True, kw_only=True):
         batch_size, steps, warmup_steps, min_time_ns: as in `Workload`.
         classes: of the model.
         trace: only run one batch, with the engine's trace on.
+        followed: wait for another job when this one is done.
         cpu_latency_limit_us: how long an idle CPU may take to wake while it works; None for the
             kernel's own choice.
         kernel_log: the engine writes what it executes to stdout while it measures, so that gets a
@@ -81,6 +86,7 @@ class Job(msgspec.Struct, frozen=True, kw_only=True):
     min_time_ns: int
     classes: int = 1001
     trace: bool = False
+    followed: bool = False
     cpu_latency_limit_us: int | None = None
     kernel_log: bool = False
     dummy: DummyFeedRequest | None = None

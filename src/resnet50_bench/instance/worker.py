@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
+import functools
 import os
 import resource
 import signal
@@ -56,7 +57,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from resnet50_bench.data.loader import ImageLoader
-    from resnet50_bench.engines import Loaded, Scores
+    from resnet50_bench.engines import Evidence, Loaded, Scores
     from resnet50_bench.instance.evaluate import Timings
     from resnet50_bench.instance.streams import Stream
 
@@ -90,9 +91,13 @@ def main() -> None:
 
 
 def answer(channel: Channel, receive_job: Callable[[], Job]) -> bool:
-    """Do one job and answer for it, whatever comes; return whether it was done."""
+    """Do one job, and those that follow it, and answer for it, whatever comes.
+
+    Returns:
+        Whether all was done.
+    """
     try:
-        _work(channel, receive_job())
+        _work(channel, receive_job)
     except Exception as error:  # noqa: BLE001 - everything is the parent's to know
         if not isinstance(error, RequestError):
             traceback.print_exc()
@@ -101,7 +106,8 @@ def answer(channel: Channel, receive_job: Callable[[], Job]) -> bool:
     return True
 
 
-def _work(channel: Channel, job: Job) -> None:
+def _work(channel: Channel, receive_job: Callable[[], Job]) -> None:
+    job = receive_job()
     policy_error = take_slot(job.slot)
     limit = None
     if job.cpu_latency_limit_us is not None:
@@ -114,20 +120,28 @@ def _work(channel: Channel, job: Job) -> None:
     begin_ns = time.monotonic_ns()
     loaded = _load(job)
     load_ns = time.monotonic_ns() - begin_ns
+    read_evidence = functools.cache(loaded.evidence)  # of all jobs alike, and costs a query
 
     def finish(measured: _Measured) -> Finished:
         channel.phase = "reporting"
         if job.kernel_log:
             _mark_region(MEASURE_END)
-        return _report(measured, loaded, policy_error, limit)
+        return _report(measured, read_evidence, policy_error, limit)
 
-    if job.evaluation is not None:
-        channel.send(_evaluate(channel, job, loaded, load_ns, finish))
-    elif job.slot.streams:
-        channel.send(_measure_streams(channel, job, loaded, load_ns, finish))
-    else:
-        channel.send(_measure(channel, job, loaded, load_ns, finish))
+    channel.send(_do(channel, job, loaded, load_ns, finish))
+    while job.followed:
+        job = receive_job()
+        channel.send(_do(channel, job, loaded, 0, finish))
     loaded.close()
+
+
+def _do(channel: Channel, job: Job, loaded: Loaded, load_ns: int, finish: Finish) -> Finished:
+    """Do a job with the model that is loaded."""
+    if job.evaluation is not None:
+        return _evaluate(channel, job, loaded, load_ns, finish)
+    if job.slot.streams:
+        return _measure_streams(channel, job, loaded, load_ns, finish)
+    return _measure(channel, job, loaded, load_ns, finish)
 
 
 def _measure(channel: Channel, job: Job, loaded: Loaded, load_ns: int, finish: Finish) -> Finished:
@@ -177,7 +191,10 @@ def _measure_streams(
     spent = meter.stop()
     for _, answer in measured:
         _require_scores(answer, job)
-    return finish(_Measured(spent, streams=tuple(samples for samples, _ in measured)))
+    finished = finish(_Measured(spent, streams=tuple(samples for samples, _ in measured)))
+    for stream in streams:  # a job that follows opens its own
+        stream.close()
+    return finished
 
 
 def _evaluate(channel: Channel, job: Job, loaded: Loaded, load_ns: int, finish: Finish) -> Finished:
@@ -311,13 +328,16 @@ def _require_scores(scores: Scores, job: Job) -> None:
 
 
 def _report(
-    measured: _Measured, loaded: Loaded, policy_error: str | None, limit: CpuLatencyLimit | None
+    measured: _Measured,
+    read_evidence: Callable[[], Evidence],
+    policy_error: str | None,
+    limit: CpuLatencyLimit | None,
 ) -> Finished:
     resident_bytes = int(Path("/proc/self/statm").read_text().split()[1]) * resource.getpagesize()
     # The kernel keeps the two in counters of their own, which may disagree by a little.
     peak_bytes = max(resident_bytes, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024)
     seen = read_placement(policy_error)
-    evidence = loaded.evidence()
+    evidence = read_evidence()
     return Finished(
         start_ns=measured.start_ns,
         end_ns=measured.end_ns,

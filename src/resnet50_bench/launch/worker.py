@@ -101,6 +101,14 @@ class Worker(ABC):
     def reap(self) -> int:
         """Return the exit status, negative for a signal; a worker that lingers is killed."""
 
+    def follow(self, job: Job) -> None:
+        """Give it another job for the model it has loaded: its last one was `followed`."""
+        self.job = job
+        self.ready = self.finished = None
+        self.phase = "told another job"
+        self.heard_ns = time.monotonic_ns()
+        self.send(job)
+
     def give_up(self) -> None:
         """End a worker that is silent for too long."""
         self.kill()

@@ -131,13 +131,14 @@ def open_book(plan: RunPlan, folder: Path, command: Sequence[str], lock: CpuLock
     Raises:
         OutputError: it cannot be written: nothing was measured yet.
     """
-    record = note_lock(_begin_record(plan, folder, command), lock)
+    record = note_lock(plan_record(plan, folder, command), lock)
     lock.announce(folder)
     begin_record(folder, record)
     return Book(folder, record)
 
 
-def _begin_record(plan: RunPlan, folder: Path, command: Sequence[str]) -> Record:
+def plan_record(plan: RunPlan, folder: Path, command: Sequence[str]) -> Record:
+    """Return the record of a run that is about to start."""
     dataset, launcher = None, choose_launcher(plan)
     if plan.source is not None and plan.config.dataset is not None:
         dataset = Dataset(

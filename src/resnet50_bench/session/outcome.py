@@ -30,6 +30,11 @@ def describe_instances(
     return tuple(_describe(worker, oom_killed=oom_killed, stopped=stopped) for worker in workers)
 
 
+def describe_answers(workers: Sequence[Worker]) -> tuple[InstanceRecord, ...]:
+    """Return one record per worker that has finished a job and waits for another."""
+    return tuple(_describe_seen(worker, ExitCause("ok")) for worker in workers)
+
+
 def _describe(worker: Worker, *, oom_killed: bool, stopped: bool) -> InstanceRecord:
     alone = stopped and worker.finished is None and not worker.lost and not worker.overdue
     if alone:
@@ -40,6 +45,10 @@ def _describe(worker: Worker, *, oom_killed: bool, stopped: bool) -> InstanceRec
         if alone
         else find_cause(worker, status, oom_killed=oom_killed)
     )
+    return _describe_seen(worker, cause)
+
+
+def _describe_seen(worker: Worker, cause: ExitCause) -> InstanceRecord:
     started, ready, finished = worker.started, worker.ready, worker.finished
     return InstanceRecord(
         slot=worker.job.slot,

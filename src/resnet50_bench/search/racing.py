@@ -1,0 +1,338 @@
+"""Measurements -> what to measure next, or the end of the race: a pure function, `plan_step`.
+
+Every candidate gets a short trial; those that cannot be the best any more drop out; the others are
+measured again, in instances started anew and for twice as long, the most promising first. Intervals
+decide: a candidate is dropped when it is shown not to be better than the leader by more than the
+rules' `within`. This is successive elimination (E. Even-Dar, S. Mannor and Y. Mansour 2006, "Action
+elimination and stopping conditions for the multi-armed bandit and reinforcement learning problems",
+JMLR 7: 1079-1105) with the doubling rounds of successive halving (K. Jamieson and A. Talwalkar
+2016, AISTATS) and the shared confidence of F-Race's post-hoc comparisons (M. Birattari et al. 2002,
+GECCO), over estimates that know that two trials in one start share its luck (`racing_estimates`).
+
+What is assumed of the candidates' order, and nothing else: one with a `base` (the same
+configuration, another allocator) is tried only while its base is in contention.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import Enum
+
+from resnet50_bench.search.racing_costs import Amounts, Candidate, Costs, Trial, plan_costs
+from resnet50_bench.search.racing_estimates import (
+    Estimate,
+    Feasibility,
+    Limit,
+    count_needed_queries,
+    estimate_scores,
+    find_critical_value,
+    judge_limit,
+)
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rules:
+    """How a race is decided.
+
+    Attributes:
+        limit: that a candidate has to keep to; None where every one will do.
+        within: a difference from the best that nobody asks for, as a share, e.g. 0.02.
+        confidence: with which nothing better than that has been dropped.
+        budget_s: seconds the race may take, the confirming run included.
+        first_s: seconds of a first trial; each further one takes twice as long as the one before.
+        levels: trials of a candidate, at most.
+        seed: of the order of the starts.
+    """
+
+    limit: Limit | None = None
+    within: float = 0.02
+    confidence: float = 0.95
+    budget_s: float
+    first_s: float = 1.5
+    levels: int = 5
+    seed: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Race:
+    """All that a decision is made of.
+
+    Attributes:
+        candidates: whose `number` is their place here.
+        trials: so far.
+        spent_s: seconds since the race began.
+        open_start: the number of the start whose instances still run; None where none do.
+    """
+
+    candidates: tuple[Candidate, ...]
+    trials: tuple[Trial, ...]
+    spent_s: float
+    open_start: int | None = None
+
+
+class Place(str, Enum):
+    """Where a candidate stands."""
+
+    WAITING = "not tried yet"
+    CONTENDER = "in contention"
+    SLOWER = "slower"
+    LIMIT = "over the limit"
+    FAILED = "failed"
+    BASE = "its base is out"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Row:
+    """One candidate's place.
+
+    Attributes:
+        number: of the candidate.
+        place: where it stands.
+        estimate: of its score; None before it was measured.
+        feasibility: whether it keeps to the limit; MET where there is none.
+    """
+
+    number: int
+    place: Place
+    estimate: Estimate | None
+    feasibility: Feasibility
+
+    @property
+    def low(self) -> float:
+        """The lower bound of its score that it is chosen by."""
+        assert self.estimate is not None
+        return self.estimate.low
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """Where all candidates stand.
+
+    Attributes:
+        rows: in the order of the candidates.
+        leader: the contender with the highest lower bound, of those shown to keep to the limit if
+            there are any; None before there is one.
+    """
+
+    rows: tuple[Row, ...]
+    leader: int | None
+
+    def select(self, *places: Place) -> tuple[Row, ...]:
+        """Return the rows of these places."""
+        return tuple(row for row in self.rows if row.place in places)
+
+
+@dataclass(frozen=True, slots=True)
+class Measure:
+    """Measure a candidate next.
+
+    Attributes:
+        number: of the candidate.
+        amounts: how long.
+        fresh: in instances started anew; else in those that run.
+        cost_s: seconds it should take.
+    """
+
+    number: int
+    amounts: Amounts
+    fresh: bool
+    cost_s: float
+
+
+class Reason(str, Enum):
+    """Why a race ends."""
+
+    DECIDED = "the others are shown not to be better by more than the difference asked for"
+    LEVELS = "the contenders could not be told apart in as many trials as are made"
+    BUDGET = "the time is used up"
+    NOBODY = "no candidate is left"
+
+
+@dataclass(frozen=True, slots=True)
+class Finish:
+    """The race is over.
+
+    Attributes:
+        reason: why.
+    """
+
+    reason: Reason
+
+
+def plan_step(race: Race, rules: Rules) -> Measure | Finish:
+    """Return what to do next; the same measurements always give the same answer."""
+    standing = find_standing(race, rules)
+    waiting = standing.select(Place.WAITING)
+    contenders = standing.select(Place.CONTENDER)
+    if not waiting and not contenders:
+        return Finish(Reason.NOBODY)
+    if not waiting and _is_decided(contenders):
+        return Finish(Reason.DECIDED)
+    levels = count_trials(race.trials)
+    open_rows = [row for row in (*waiting, *contenders) if levels.get(row.number, 0) < rules.levels]
+    if not open_rows:
+        return Finish(Reason.LEVELS)
+    return _plan_measure(race, rules, standing, open_rows)
+
+
+def _is_decided(contenders: Sequence[Row]) -> bool:
+    return len(contenders) == 1 and contenders[0].feasibility is Feasibility.MET
+
+
+def find_standing(race: Race, rules: Rules) -> Standing:
+    """Return where every candidate stands."""
+    by_candidate = group_trials(race.trials)
+    estimates = estimate_scores(by_candidate)
+    rows = [_plan_row(item, by_candidate, estimates, rules) for item in race.candidates]
+    leader = _find_leader(rows)
+    # Nobody drops out for one that may not be allowed to win.
+    if leader is not None and leader.feasibility is Feasibility.MET:
+        quantile = find_critical_value(by_candidate, len(race.candidates), rules.confidence)
+        rows = [_drop_slower(row, leader, quantile, rules.within) for row in rows]
+    rows = [_drop_with_base(row, rows, race.candidates[row.number].base) for row in rows]
+    return Standing(tuple(rows), leader.number if leader is not None else None)
+
+
+def _find_leader(rows: Sequence[Row]) -> Row | None:
+    """The highest lower bound, among those that are shown to keep to the limit if there are any."""
+    contenders = [row for row in rows if row.place is Place.CONTENDER]
+    met = [row for row in contenders if row.feasibility is Feasibility.MET]
+    return max(met or contenders, key=lambda row: row.low, default=None)
+
+
+def group_trials(trials: Sequence[Trial]) -> dict[int, tuple[Trial, ...]]:
+    """Return the trials of each candidate that has any."""
+    grouped: dict[int, tuple[Trial, ...]] = {}
+    for trial in trials:
+        grouped[trial.candidate] = (*grouped.get(trial.candidate, ()), trial)
+    return grouped
+
+
+def count_trials(trials: Sequence[Trial]) -> dict[int, int]:
+    """Return how many trials each candidate has had."""
+    return {number: len(items) for number, items in group_trials(trials).items()}
+
+
+def _plan_row(
+    candidate: Candidate,
+    trials: Mapping[int, tuple[Trial, ...]],
+    estimates: Mapping[int, Estimate],
+    rules: Rules,
+) -> Row:
+    own = trials.get(candidate.number, ())
+    feasibility = judge_limit(own, rules.limit)
+    place = Place.CONTENDER
+    if not own:
+        place = Place.WAITING
+    elif any(trial.problem is not None for trial in own):
+        place = Place.FAILED
+    elif feasibility is Feasibility.BROKEN:
+        place = Place.LIMIT
+    estimate = estimates.get(candidate.number)
+    return Row(number=candidate.number, place=place, estimate=estimate, feasibility=feasibility)
+
+
+def _drop_slower(row: Row, best: Row, quantile: float, within: float) -> Row:
+    """A contender that is shown not to be better than the best by more than `within`."""
+    if row.place is not Place.CONTENDER or row.number == best.number:
+        return row
+    assert row.estimate is not None
+    assert best.estimate is not None
+    if row.estimate.exceeds(best.estimate, quantile, within):
+        return row
+    return Row(
+        number=row.number, place=Place.SLOWER, estimate=row.estimate, feasibility=row.feasibility
+    )
+
+
+def _drop_with_base(row: Row, rows: Sequence[Row], base: int | None) -> Row:
+    if row.place is not Place.WAITING or base is None:
+        return row
+    if rows[base].place in {Place.WAITING, Place.CONTENDER}:
+        return row
+    return Row(number=row.number, place=Place.BASE, estimate=None, feasibility=row.feasibility)
+
+
+@dataclass(slots=True)
+class _Choice:
+    """What `_plan_measure` chooses from.
+
+    Attributes:
+        race, rules: of the decision.
+        costs: what trials take.
+        levels: how many trials each candidate has had.
+        ranks: place of a start in the seeded order, by its key.
+    """
+
+    race: Race
+    rules: Rules
+    costs: Costs
+    levels: dict[int, int]
+    ranks: dict[str, int] = field(default_factory=dict)
+
+
+def _plan_measure(
+    race: Race, rules: Rules, standing: Standing, rows: Sequence[Row]
+) -> Measure | Finish:
+    costs = plan_costs(race.candidates, race.trials)
+    choice = _Choice(race, rules, costs, count_trials(race.trials), _shuffle_starts(race, rules))
+    left_s = rules.budget_s - race.spent_s - _reserve_s(race, standing, costs)
+    # What is tried first has no leader to be confirmed yet; later on the cheap may still fit.
+    for row in sorted(rows, key=lambda row: _rank(row, rows, choice)):
+        step = _plan_trial(row, choice)
+        if step.cost_s <= left_s:
+            return step
+    return Finish(Reason.BUDGET)
+
+
+def _reserve_s(race: Race, standing: Standing, costs: Costs) -> float:
+    """What confirming the leader would take."""
+    if standing.leader is None:
+        return 0.0
+    return costs.expect_confirmation_s(race.candidates[standing.leader])
+
+
+def _rank(row: Row, rows: Sequence[Row], choice: _Choice) -> tuple[float, ...]:
+    """Low comes first: never tried, in a start that runs, the most promising start and candidate.
+
+    What promises most is the highest upper bound (S. Kalyanakrishnan et al. 2012, "PAC subset
+    selection in stochastic multi-armed bandits", ICML): it is high, or it is little known.
+    """
+    candidate = choice.race.candidates[row.number]
+    tried = row.place is not Place.WAITING
+    is_variant = candidate.base is not None and not tried
+    warm = not _is_fresh(candidate, choice.race)
+    same = [item for item in rows if choice.race.candidates[item.number].start == candidate.start]
+    promise = max((item.estimate.high for item in same if item.estimate is not None), default=0.0)
+    own = row.estimate.high if row.estimate is not None else 0.0
+    return (float(tried), float(is_variant), float(not warm), -promise * tried,
+            choice.ranks[candidate.start], -own, candidate.number)  # fmt: skip
+
+
+def _shuffle_starts(race: Race, rules: Rules) -> dict[str, int]:
+    keys = sorted({candidate.start for candidate in race.candidates})
+    random.Random(rules.seed).shuffle(keys)  # noqa: S311 - an order, not a secret
+    return {key: rank for rank, key in enumerate(keys)}
+
+
+def _is_fresh(candidate: Candidate, race: Race) -> bool:
+    """Whether it needs a start: none of its kind runs, or it was measured in the one that does."""
+    seen = [trial for trial in race.trials if trial.start == race.open_start]
+    if race.open_start is None or not seen:
+        return True
+    if race.candidates[seen[0].candidate].start != candidate.start:
+        return True
+    return any(trial.candidate == candidate.number for trial in seen)
+
+
+def _plan_trial(row: Row, choice: _Choice) -> Measure:
+    candidate, rules = choice.race.candidates[row.number], choice.rules
+    level = choice.levels.get(row.number, 0)
+    queries = 2 if level == 0 else 3
+    if rules.limit is not None and level > 0:
+        queries = max(queries, count_needed_queries(rules.limit) // candidate.lanes + 1)
+    amounts = Amounts(seconds=rules.first_s * 2**level, queries=queries)
+    fresh = _is_fresh(candidate, choice.race)
+    cost_s = choice.costs.expect_trial_s(candidate, amounts, fresh=fresh)
+    return Measure(row.number, amounts, fresh, cost_s)

@@ -1,0 +1,145 @@
+"""What trials and runs take, start included: expected before they are made, from those that were.
+
+A trial's cost is what passes on the clock: starting the instances, where none of its kind run,
+warming up, and measuring.
+"""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+START_S = 8.0
+"""Until an instance has loaded its engine, before one was timed; see `planning.plan.START_S`."""
+
+TRIAL_WARMUP_QUERIES = 1
+"""Before a trial: the query that makes the kernels of a batch size."""
+
+RUN_WARMUP_QUERIES = 5
+RUN_QUERIES = 30
+RUN_S = 20.0
+"""What `r50 run` makes in throughput mode, see `config.plan_workload`."""
+
+CONFIRM_QUERIES = 20
+CONFIRM_S = 10.0
+"""The run that confirms the winner: the 20 queries below which a verdict warns, and 10 s."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Candidate:
+    """One configuration.
+
+    Attributes:
+        number: its place in the race.
+        start: what has to be started for it; candidates of the same start are measured in the same
+            instances, one after the other.
+        lanes: queries made at once.
+        query_s: seconds of one query, guessed.
+        base: the number of the candidate that it is a variant of.
+    """
+
+    number: int
+    start: str
+    lanes: int
+    query_s: float
+    base: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Amounts:
+    """How long to measure: until both bounds are met.
+
+    Attributes:
+        seconds: at least.
+        queries: of each lane, at least.
+    """
+
+    seconds: float
+    queries: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Trial:
+    """What came of measuring a candidate.
+
+    Attributes:
+        candidate: its number.
+        start: number of the start it was measured in.
+        score: the higher the better: images/s, or queries/s of one lane for a latency.
+        half_width: of the score's 95 % interval by what the trial itself shows, as a share.
+        query_s: mean seconds of a query.
+        start_s: seconds the start took; 0 in instances that ran already.
+        seconds: all it took, its start included.
+        over: queries that took longer than the limit.
+        queries: in all.
+        problem: why it gave no score; None where it did.
+    """
+
+    candidate: int
+    start: int
+    score: float = 0.0
+    half_width: float = 0.0
+    query_s: float = 0.0
+    start_s: float = 0.0
+    seconds: float = 0.0
+    over: int = 0
+    queries: int = 0
+    problem: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Costs:
+    """Expected seconds.
+
+    Attributes:
+        start_s: of a start.
+        query_s: of a query of each candidate that was measured.
+        scale: of the guesses for the others.
+    """
+
+    start_s: float
+    query_s: dict[int, float]
+    scale: float
+
+    def expect_query_s(self, candidate: Candidate) -> float:
+        """Seconds of one query."""
+        return self.query_s.get(candidate.number, candidate.query_s * self.scale)
+
+    def expect_trial_s(self, candidate: Candidate, amounts: Amounts, *, fresh: bool) -> float:
+        """Seconds of a trial."""
+        query_s = self.expect_query_s(candidate)
+        measuring_s = max(amounts.seconds + query_s / 2, amounts.queries * query_s)
+        return self.start_s * fresh + TRIAL_WARMUP_QUERIES * query_s + measuring_s
+
+    def expect_confirmation_s(self, candidate: Candidate) -> float:
+        """Seconds of the run that confirms a candidate, with its proof."""
+        query_s = self.expect_query_s(candidate)
+        measuring_s = max(CONFIRM_S, CONFIRM_QUERIES * query_s)
+        return 2 * self.start_s + RUN_WARMUP_QUERIES * query_s + measuring_s
+
+    def expect_run_s(self, candidate: Candidate) -> float:
+        """Seconds of a whole `r50 run`, with its proof: what a grid would spend on a candidate."""
+        query_s = self.expect_query_s(candidate)
+        measuring_s = max(RUN_S, RUN_QUERIES * query_s)
+        return 2 * self.start_s + RUN_WARMUP_QUERIES * query_s + measuring_s
+
+    def expect_grid_s(self, candidates: Sequence[Candidate]) -> float:
+        """Seconds of a run of each."""
+        return sum(self.expect_run_s(candidate) for candidate in candidates)
+
+
+def plan_costs(candidates: Sequence[Candidate], trials: Sequence[Trial]) -> Costs:
+    """Return what to expect, given what was seen."""
+    starts = [trial.start_s for trial in trials if trial.start_s > 0]
+    seen: dict[int, list[float]] = {}
+    for trial in trials:
+        if trial.query_s > 0:
+            seen.setdefault(trial.candidate, []).append(trial.query_s)
+    query_s = {number: statistics.median(values) for number, values in seen.items()}
+    ratios = [value / candidates[number].query_s for number, value in query_s.items()]
+    return Costs(
+        start_s=statistics.median(starts) if starts else START_S,
+        query_s=query_s,
+        scale=statistics.median(ratios) if ratios else 1.0,
+    )
