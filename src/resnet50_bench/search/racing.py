@@ -1,15 +1,15 @@
 """Measurements -> what to measure next, or the end of the race: a pure function, `plan_step`.
 
-Every candidate gets a short trial; those that cannot be the best any more drop out; the others are
+Every entrant gets a short trial; those that cannot be the best any more drop out; the others are
 measured again, in instances started anew and for twice as long, the most promising first. Intervals
-decide: a candidate is dropped when it is shown not to be better than the leader by more than the
+decide: a entrant is dropped when it is shown not to be better than the leader by more than the
 rules' `within`. This is successive elimination (E. Even-Dar, S. Mannor and Y. Mansour 2006, "Action
 elimination and stopping conditions for the multi-armed bandit and reinforcement learning problems",
 JMLR 7: 1079-1105) with the doubling rounds of successive halving (K. Jamieson and A. Talwalkar
 2016, AISTATS) and the shared confidence of F-Race's post-hoc comparisons (M. Birattari et al. 2002,
 GECCO), over estimates that know that two trials in one start share its luck (`racing_estimates`).
 
-What is assumed of the candidates' order, and nothing else: one with a `base` (the same
+What is assumed of the entrants' order, and nothing else: one with a `base` (the same
 configuration, another allocator) is tried only while its base is in contention.
 """
 
@@ -20,7 +20,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
 
-from resnet50_bench.search.racing_costs import Amounts, Candidate, Costs, Trial, plan_costs
+from resnet50_bench.search.racing_costs import Amounts, Costs, Entrant, Trial, plan_costs
 from resnet50_bench.search.racing_estimates import (
     Estimate,
     Feasibility,
@@ -31,24 +31,29 @@ from resnet50_bench.search.racing_estimates import (
     judge_limit,
 )
 
+GRID_SHARE = 0.18
+"""A fifth, less what one trial may take longer than was expected."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rules:
     """How a race is decided.
 
     Attributes:
-        limit: that a candidate has to keep to; None where every one will do.
+        limit: that a entrant has to keep to; None where every one will do.
         within: a difference from the best that nobody asks for, as a share, e.g. 0.02.
         confidence: with which nothing better than that has been dropped.
-        budget_s: seconds the race may take, the confirming run included.
+        budget_s: seconds the race may take, the confirming run included; None for `GRID_SHARE` of
+            what a run of each entrant would take, by what is known of that so far.
         first_s: seconds of a first trial; each further one takes twice as long as the one before.
-        levels: trials of a candidate, at most.
+        levels: trials of a entrant, at most.
         seed: of the order of the starts.
     """
 
     limit: Limit | None = None
     within: float = 0.02
     confidence: float = 0.95
-    budget_s: float
+    budget_s: float | None = None
     first_s: float = 1.5
     levels: int = 5
     seed: int = 0
@@ -59,20 +64,20 @@ class Race:
     """All that a decision is made of.
 
     Attributes:
-        candidates: whose `number` is their place here.
+        entrants: whose `number` is their place here.
         trials: so far.
         spent_s: seconds since the race began.
         open_start: the number of the start whose instances still run; None where none do.
     """
 
-    candidates: tuple[Candidate, ...]
+    entrants: tuple[Entrant, ...]
     trials: tuple[Trial, ...]
     spent_s: float
     open_start: int | None = None
 
 
 class Place(str, Enum):
-    """Where a candidate stands."""
+    """Where a entrant stands."""
 
     WAITING = "not tried yet"
     CONTENDER = "in contention"
@@ -84,10 +89,10 @@ class Place(str, Enum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Row:
-    """One candidate's place.
+    """One entrant's place.
 
     Attributes:
-        number: of the candidate.
+        number: of the entrant.
         place: where it stands.
         estimate: of its score; None before it was measured.
         feasibility: whether it keeps to the limit; MET where there is none.
@@ -107,10 +112,10 @@ class Row:
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """Where all candidates stand.
+    """Where all entrants stand.
 
     Attributes:
-        rows: in the order of the candidates.
+        rows: in the order of the entrants.
         leader: the contender with the highest lower bound, of those shown to keep to the limit if
             there are any; None before there is one.
     """
@@ -125,10 +130,10 @@ class Standing:
 
 @dataclass(frozen=True, slots=True)
 class Measure:
-    """Measure a candidate next.
+    """Measure a entrant next.
 
     Attributes:
-        number: of the candidate.
+        number: of the entrant.
         amounts: how long.
         fresh: in instances started anew; else in those that run.
         cost_s: seconds it should take.
@@ -146,7 +151,7 @@ class Reason(str, Enum):
     DECIDED = "the others are shown not to be better by more than the difference asked for"
     LEVELS = "the contenders could not be told apart in as many trials as are made"
     BUDGET = "the time is used up"
-    NOBODY = "no candidate is left"
+    NOBODY = "no entrant is left"
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,16 +186,16 @@ def _is_decided(contenders: Sequence[Row]) -> bool:
 
 
 def find_standing(race: Race, rules: Rules) -> Standing:
-    """Return where every candidate stands."""
-    by_candidate = group_trials(race.trials)
-    estimates = estimate_scores(by_candidate)
-    rows = [_plan_row(item, by_candidate, estimates, rules) for item in race.candidates]
+    """Return where every entrant stands."""
+    by_entrant = group_trials(race.trials)
+    estimates = estimate_scores(by_entrant)
+    rows = [_plan_row(item, by_entrant, estimates, rules) for item in race.entrants]
     leader = _find_leader(rows)
     # Nobody drops out for one that may not be allowed to win.
     if leader is not None and leader.feasibility is Feasibility.MET:
-        quantile = find_critical_value(by_candidate, len(race.candidates), rules.confidence)
+        quantile = find_critical_value(by_entrant, len(race.entrants), rules.confidence)
         rows = [_drop_slower(row, leader, quantile, rules.within) for row in rows]
-    rows = [_drop_with_base(row, rows, race.candidates[row.number].base) for row in rows]
+    rows = [_drop_with_base(row, rows, race.entrants[row.number].base) for row in rows]
     return Standing(tuple(rows), leader.number if leader is not None else None)
 
 
@@ -202,25 +207,25 @@ def _find_leader(rows: Sequence[Row]) -> Row | None:
 
 
 def group_trials(trials: Sequence[Trial]) -> dict[int, tuple[Trial, ...]]:
-    """Return the trials of each candidate that has any."""
+    """Return the trials of each entrant that has any."""
     grouped: dict[int, tuple[Trial, ...]] = {}
     for trial in trials:
-        grouped[trial.candidate] = (*grouped.get(trial.candidate, ()), trial)
+        grouped[trial.entrant] = (*grouped.get(trial.entrant, ()), trial)
     return grouped
 
 
 def count_trials(trials: Sequence[Trial]) -> dict[int, int]:
-    """Return how many trials each candidate has had."""
+    """Return how many trials each entrant has had."""
     return {number: len(items) for number, items in group_trials(trials).items()}
 
 
 def _plan_row(
-    candidate: Candidate,
+    entrant: Entrant,
     trials: Mapping[int, tuple[Trial, ...]],
     estimates: Mapping[int, Estimate],
     rules: Rules,
 ) -> Row:
-    own = trials.get(candidate.number, ())
+    own = trials.get(entrant.number, ())
     feasibility = judge_limit(own, rules.limit)
     place = Place.CONTENDER
     if not own:
@@ -229,8 +234,8 @@ def _plan_row(
         place = Place.FAILED
     elif feasibility is Feasibility.BROKEN:
         place = Place.LIMIT
-    estimate = estimates.get(candidate.number)
-    return Row(number=candidate.number, place=place, estimate=estimate, feasibility=feasibility)
+    estimate = estimates.get(entrant.number)
+    return Row(number=entrant.number, place=place, estimate=estimate, feasibility=feasibility)
 
 
 def _drop_slower(row: Row, best: Row, quantile: float, within: float) -> Row:
@@ -261,7 +266,7 @@ class _Choice:
     Attributes:
         race, rules: of the decision.
         costs: what trials take.
-        levels: how many trials each candidate has had.
+        levels: how many trials each entrant has had.
         ranks: place of a start in the seeded order, by its key.
     """
 
@@ -275,9 +280,9 @@ class _Choice:
 def _plan_measure(
     race: Race, rules: Rules, standing: Standing, rows: Sequence[Row]
 ) -> Measure | Finish:
-    costs = plan_costs(race.candidates, race.trials)
+    costs = plan_costs(race.entrants, race.trials)
     choice = _Choice(race, rules, costs, count_trials(race.trials), _shuffle_starts(race, rules))
-    left_s = rules.budget_s - race.spent_s - _reserve_s(race, standing, costs)
+    left_s = plan_budget_s(race, rules) - race.spent_s - _reserve_s(race, standing, costs)
     # What is tried first has no leader to be confirmed yet; later on the cheap may still fit.
     for row in sorted(rows, key=lambda row: _rank(row, rows, choice)):
         step = _plan_trial(row, choice)
@@ -286,53 +291,60 @@ def _plan_measure(
     return Finish(Reason.BUDGET)
 
 
+def plan_budget_s(race: Race, rules: Rules) -> float:
+    """Return the seconds that the race may take in all."""
+    if rules.budget_s is not None:
+        return rules.budget_s
+    return GRID_SHARE * plan_costs(race.entrants, race.trials).expect_grid_s(race.entrants)
+
+
 def _reserve_s(race: Race, standing: Standing, costs: Costs) -> float:
     """What confirming the leader would take."""
     if standing.leader is None:
         return 0.0
-    return costs.expect_confirmation_s(race.candidates[standing.leader])
+    return costs.expect_confirmation_s(race.entrants[standing.leader])
 
 
 def _rank(row: Row, rows: Sequence[Row], choice: _Choice) -> tuple[float, ...]:
-    """Low comes first: never tried, in a start that runs, the most promising start and candidate.
+    """Low comes first: never tried, in a start that runs, the most promising start and entrant.
 
     What promises most is the highest upper bound (S. Kalyanakrishnan et al. 2012, "PAC subset
     selection in stochastic multi-armed bandits", ICML): it is high, or it is little known.
     """
-    candidate = choice.race.candidates[row.number]
+    entrant = choice.race.entrants[row.number]
     tried = row.place is not Place.WAITING
-    is_variant = candidate.base is not None and not tried
-    warm = not _is_fresh(candidate, choice.race)
-    same = [item for item in rows if choice.race.candidates[item.number].start == candidate.start]
+    is_variant = entrant.base is not None and not tried
+    warm = not _is_fresh(entrant, choice.race)
+    same = [item for item in rows if choice.race.entrants[item.number].start == entrant.start]
     promise = max((item.estimate.high for item in same if item.estimate is not None), default=0.0)
     own = row.estimate.high if row.estimate is not None else 0.0
     return (float(tried), float(is_variant), float(not warm), -promise * tried,
-            choice.ranks[candidate.start], -own, candidate.number)  # fmt: skip
+            choice.ranks[entrant.start], -own, entrant.number)  # fmt: skip
 
 
 def _shuffle_starts(race: Race, rules: Rules) -> dict[str, int]:
-    keys = sorted({candidate.start for candidate in race.candidates})
+    keys = sorted({entrant.start for entrant in race.entrants})
     random.Random(rules.seed).shuffle(keys)  # noqa: S311 - an order, not a secret
     return {key: rank for rank, key in enumerate(keys)}
 
 
-def _is_fresh(candidate: Candidate, race: Race) -> bool:
+def _is_fresh(entrant: Entrant, race: Race) -> bool:
     """Whether it needs a start: none of its kind runs, or it was measured in the one that does."""
     seen = [trial for trial in race.trials if trial.start == race.open_start]
     if race.open_start is None or not seen:
         return True
-    if race.candidates[seen[0].candidate].start != candidate.start:
+    if race.entrants[seen[0].entrant].start != entrant.start:
         return True
-    return any(trial.candidate == candidate.number for trial in seen)
+    return any(trial.entrant == entrant.number for trial in seen)
 
 
 def _plan_trial(row: Row, choice: _Choice) -> Measure:
-    candidate, rules = choice.race.candidates[row.number], choice.rules
+    entrant, rules = choice.race.entrants[row.number], choice.rules
     level = choice.levels.get(row.number, 0)
     queries = 2 if level == 0 else 3
     if rules.limit is not None and level > 0:
-        queries = max(queries, count_needed_queries(rules.limit) // candidate.lanes + 1)
+        queries = max(queries, count_needed_queries(rules.limit) // entrant.lanes + 1)
     amounts = Amounts(seconds=rules.first_s * 2**level, queries=queries)
-    fresh = _is_fresh(candidate, choice.race)
-    cost_s = choice.costs.expect_trial_s(candidate, amounts, fresh=fresh)
+    fresh = _is_fresh(entrant, choice.race)
+    cost_s = choice.costs.expect_trial_s(entrant, amounts, fresh=fresh)
     return Measure(row.number, amounts, fresh, cost_s)

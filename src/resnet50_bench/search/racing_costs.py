@@ -27,16 +27,16 @@ CONFIRM_S = 10.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Candidate:
+class Entrant:
     """One configuration.
 
     Attributes:
         number: its place in the race.
-        start: what has to be started for it; candidates of the same start are measured in the same
+        start: what has to be started for it; entrants of the same start are measured in the same
             instances, one after the other.
         lanes: queries made at once.
         query_s: seconds of one query, guessed.
-        base: the number of the candidate that it is a variant of.
+        base: the number of the entrant that it is a variant of.
     """
 
     number: int
@@ -61,10 +61,10 @@ class Amounts:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Trial:
-    """What came of measuring a candidate.
+    """What came of measuring a entrant.
 
     Attributes:
-        candidate: its number.
+        entrant: its number.
         start: number of the start it was measured in.
         score: the higher the better: images/s, or queries/s of one lane for a latency.
         half_width: of the score's 95 % interval by what the trial itself shows, as a share.
@@ -73,10 +73,11 @@ class Trial:
         seconds: all it took, its start included.
         over: queries that took longer than the limit.
         queries: in all.
+        disturbed: other work had the cores meanwhile: the score may be too low.
         problem: why it gave no score; None where it did.
     """
 
-    candidate: int
+    entrant: int
     start: int
     score: float = 0.0
     half_width: float = 0.0
@@ -85,6 +86,7 @@ class Trial:
     seconds: float = 0.0
     over: int = 0
     queries: int = 0
+    disturbed: bool = False
     problem: str | None = None
 
 
@@ -94,7 +96,7 @@ class Costs:
 
     Attributes:
         start_s: of a start.
-        query_s: of a query of each candidate that was measured.
+        query_s: of a query of each entrant that was measured.
         scale: of the guesses for the others.
     """
 
@@ -102,42 +104,42 @@ class Costs:
     query_s: dict[int, float]
     scale: float
 
-    def expect_query_s(self, candidate: Candidate) -> float:
+    def expect_query_s(self, entrant: Entrant) -> float:
         """Seconds of one query."""
-        return self.query_s.get(candidate.number, candidate.query_s * self.scale)
+        return self.query_s.get(entrant.number, entrant.query_s * self.scale)
 
-    def expect_trial_s(self, candidate: Candidate, amounts: Amounts, *, fresh: bool) -> float:
+    def expect_trial_s(self, entrant: Entrant, amounts: Amounts, *, fresh: bool) -> float:
         """Seconds of a trial."""
-        query_s = self.expect_query_s(candidate)
+        query_s = self.expect_query_s(entrant)
         measuring_s = max(amounts.seconds + query_s / 2, amounts.queries * query_s)
         return self.start_s * fresh + TRIAL_WARMUP_QUERIES * query_s + measuring_s
 
-    def expect_confirmation_s(self, candidate: Candidate) -> float:
-        """Seconds of the run that confirms a candidate, with its proof."""
-        query_s = self.expect_query_s(candidate)
+    def expect_confirmation_s(self, entrant: Entrant) -> float:
+        """Seconds of the run that confirms a entrant, with its proof."""
+        query_s = self.expect_query_s(entrant)
         measuring_s = max(CONFIRM_S, CONFIRM_QUERIES * query_s)
         return 2 * self.start_s + RUN_WARMUP_QUERIES * query_s + measuring_s
 
-    def expect_run_s(self, candidate: Candidate) -> float:
-        """Seconds of a whole `r50 run`, with its proof: what a grid would spend on a candidate."""
-        query_s = self.expect_query_s(candidate)
+    def expect_run_s(self, entrant: Entrant) -> float:
+        """Seconds of a whole `r50 run`, with its proof: what a grid would spend on a entrant."""
+        query_s = self.expect_query_s(entrant)
         measuring_s = max(RUN_S, RUN_QUERIES * query_s)
         return 2 * self.start_s + RUN_WARMUP_QUERIES * query_s + measuring_s
 
-    def expect_grid_s(self, candidates: Sequence[Candidate]) -> float:
+    def expect_grid_s(self, entrants: Sequence[Entrant]) -> float:
         """Seconds of a run of each."""
-        return sum(self.expect_run_s(candidate) for candidate in candidates)
+        return sum(self.expect_run_s(entrant) for entrant in entrants)
 
 
-def plan_costs(candidates: Sequence[Candidate], trials: Sequence[Trial]) -> Costs:
+def plan_costs(entrants: Sequence[Entrant], trials: Sequence[Trial]) -> Costs:
     """Return what to expect, given what was seen."""
     starts = [trial.start_s for trial in trials if trial.start_s > 0]
     seen: dict[int, list[float]] = {}
     for trial in trials:
         if trial.query_s > 0:
-            seen.setdefault(trial.candidate, []).append(trial.query_s)
+            seen.setdefault(trial.entrant, []).append(trial.query_s)
     query_s = {number: statistics.median(values) for number, values in seen.items()}
-    ratios = [value / candidates[number].query_s for number, value in query_s.items()]
+    ratios = [value / entrants[number].query_s for number, value in query_s.items()]
     return Costs(
         start_s=statistics.median(starts) if starts else START_S,
         query_s=query_s,

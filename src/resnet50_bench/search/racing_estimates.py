@@ -1,9 +1,9 @@
-"""What trials say of a candidate: its score with an interval, and whether it keeps to a limit.
+"""What trials say of a entrant: its score with an interval, and whether it keeps to a limit.
 
 Scores are compared as logarithms: what matters is a ratio, and noise is in proportion. A trial's
 logarithm scatters for two reasons: within the trial, which its own interval shows, and from start
 to start (where memory came to lie, what the host did at that time), which no interval from within a
-trial can show. The second is estimated from the candidates that were measured in several starts,
+trial can show. The second is estimated from the entrants that were measured in several starts,
 pooled, and shrunk towards a prior as in G. K. Smyth 2004, "Linear models and empirical Bayes
 methods", Stat. Appl. Genet. Mol. Biol. 3: 3; hence Student's t with the degrees of both.
 """
@@ -22,6 +22,9 @@ from resnet50_bench.search.racing_costs import Trial
 PRIOR_DEVIATION = 0.01
 """Standard deviation from start to start, as a share; see docs/tuning.md."""
 
+DISTURBED_DEVIATION = 0.05
+"""Of a trial during which other work had the cores: it says little, and drops nobody out."""
+
 PRIOR_DEGREES = 8.0
 """How many observed degrees of freedom the prior counts as much as."""
 
@@ -31,7 +34,7 @@ _ONE_SIDED = 1.644854
 
 @dataclass(frozen=True, slots=True)
 class Estimate:
-    """Of a candidate's score, as a logarithm.
+    """Of a entrant's score, as a logarithm.
 
     Attributes:
         mean: of the logarithm.
@@ -50,12 +53,12 @@ class Estimate:
 
     @property
     def low(self) -> float:
-        """The bound that the logarithm is above with 95 %: what a candidate is chosen by."""
+        """The bound that the logarithm is above with 95 %: what a entrant is chosen by."""
         return self.mean - _ONE_SIDED * self.deviation
 
     @property
     def high(self) -> float:
-        """The bound that it is below with 95 %: what a candidate promises."""
+        """The bound that it is below with 95 %: what a entrant promises."""
         return self.mean + _ONE_SIDED * self.deviation
 
     @property
@@ -74,12 +77,10 @@ class Estimate:
 
 
 def estimate_scores(trials: Mapping[int, Sequence[Trial]]) -> dict[int, Estimate]:
-    """Return an estimate for each candidate that has a score."""
+    """Return an estimate for each entrant that has a score."""
     scored = {number: _select_scored(items) for number, items in trials.items()}
     between = find_start_deviation(trials)
-    return {
-        number: _combine(items, between) for number, items in scored.items() if items
-    }
+    return {number: _combine(items, between) for number, items in scored.items() if items}
 
 
 def find_start_deviation(trials: Mapping[int, Sequence[Trial]]) -> float:
@@ -95,13 +96,13 @@ def find_start_deviation(trials: Mapping[int, Sequence[Trial]]) -> float:
 
 
 def find_critical_value(
-    trials: Mapping[int, Sequence[Trial]], candidates: int, confidence: float
+    trials: Mapping[int, Sequence[Trial]], entrants: int, confidence: float
 ) -> float:
     """Return the quantile that holds for all comparisons with the leader together (Bonferroni)."""
     degrees = PRIOR_DEGREES + sum(
         max(0, len(_select_scored(items)) - 1) for items in trials.values()
     )
-    return float(t.ppf(1 - (1 - confidence) / max(1, candidates - 1), degrees))
+    return float(t.ppf(1 - (1 - confidence) / max(1, entrants - 1), degrees))
 
 
 def _select_scored(trials: Sequence[Trial]) -> list[Trial]:
@@ -115,12 +116,17 @@ def _combine(trials: Sequence[Trial], between: float) -> Estimate:
     1932, Phys. Rev. 40: 207-227): one of them was disturbed, and nobody knows which.
     """
     logs = [math.log(trial.score) for trial in trials]
-    weights = [1 / (between**2 + (trial.half_width / _Z95) ** 2) for trial in trials]
+    weights = [1 / _find_variance(trial, between) for trial in trials]
     total = math.fsum(weights)
     mean = math.fsum(w * value for w, value in zip(weights, logs)) / total
     squares = math.fsum(w * (value - mean) ** 2 for w, value in zip(weights, logs))
     birge = math.sqrt(squares / (len(trials) - 1)) if len(trials) > 1 else 1.0
     return Estimate(mean, max(1.0, birge) * math.sqrt(1 / total), len(trials))
+
+
+def _find_variance(trial: Trial, between: float) -> float:
+    disturbed = DISTURBED_DEVIATION if trial.disturbed else 0.0
+    return math.hypot(between, trial.half_width / _Z95, disturbed) ** 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,7 +151,7 @@ class Feasibility(str, Enum):
 
 
 def judge_limit(trials: Sequence[Trial], limit: Limit | None) -> Feasibility:
-    """Say whether a candidate keeps to the limit: shown, refuted, or neither.
+    """Say whether a entrant keeps to the limit: shown, refuted, or neither.
 
     The interval of the share is Clopper's and Pearson's (1934, Biometrika 26: 404-413), exact for
     queries that do not depend on each other.

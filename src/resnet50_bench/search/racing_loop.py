@@ -16,12 +16,12 @@ from resnet50_bench.search.racing import (
     find_standing,
     plan_step,
 )
-from resnet50_bench.search.racing_costs import Candidate, Trial
+from resnet50_bench.search.racing_costs import Entrant, Trial
 from resnet50_bench.search.racing_estimates import Feasibility
 
 
 class Track(Protocol):
-    """Where candidates are measured: on this machine, or from a recorded grid."""
+    """Where entrants are measured: on this machine, or from a recorded grid."""
 
     def measure(self, step: Measure, start: int) -> Trial:
         """Make one trial.
@@ -31,7 +31,7 @@ class Track(Protocol):
             start: the number of that start, or of the one whose instances run.
         """
 
-    def confirm(self, candidate: Candidate) -> str | None:
+    def confirm(self, entrant: Entrant) -> str | None:
         """Make a whole run of the winner; return what is wrong with it, None for nothing."""
 
     def spent_s(self) -> float:
@@ -49,7 +49,7 @@ class Outcome:
         race: with all its trials.
         standing: at its end.
         finish: why it ended.
-        winner: the number of the candidate that was confirmed; None when there is none.
+        winner: the number of the entrant that was confirmed; None when there is none.
     """
 
     race: Race
@@ -58,23 +58,23 @@ class Outcome:
     winner: int | None
 
 
-def run_race(candidates: Sequence[Candidate], rules: Rules, track: Track) -> Outcome:
-    """Race the candidates; a winner that cannot be confirmed drops out, and the race goes on.
+def run_race(entrants: Sequence[Entrant], rules: Rules, track: Track) -> Outcome:
+    """Race the entrants; a winner that cannot be confirmed drops out, and the race goes on.
 
     Raises:
         Interrupted: from the track.
     """
-    race = Race(tuple(candidates), (), track.spent_s())
+    race = Race(tuple(entrants), (), track.spent_s())
     while True:
         race, finish = _run_to_finish(race, rules, track)
         standing = find_standing(race, rules)
         winner = find_winner(standing)
         if winner is None:
             return Outcome(race, standing, finish, None)
-        problem = track.confirm(race.candidates[winner])
+        problem = track.confirm(race.entrants[winner])
         if problem is None:
             return Outcome(race, standing, finish, winner)
-        failed = Trial(candidate=winner, start=_count_starts(race) + 1, problem=problem)
+        failed = Trial(entrant=winner, start=_count_starts(race) + 1, problem=problem)
         race = replace(race, trials=(*race.trials, failed), spent_s=track.spent_s())
 
 
@@ -98,7 +98,7 @@ def _run_to_finish(race: Race, rules: Rules, track: Track) -> tuple[Race, Finish
         trial = track.measure(step, start)
         # Instances that failed are ended: whoever is next starts its own.
         race = Race(
-            race.candidates,
+            race.entrants,
             (*race.trials, trial),
             track.spent_s(),
             start if trial.problem is None else None,

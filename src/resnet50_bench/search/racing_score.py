@@ -59,7 +59,7 @@ class Spent:
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """What is asked of every candidate.
+    """What is asked of every entrant.
 
     Attributes:
         objective: what the score is.
@@ -87,18 +87,18 @@ def score_record(record: Record, question: Question, place: tuple[int, int], spe
     Args:
         record: of a trial in which every instance reported.
         question: what is asked.
-        place: the numbers of the candidate and of the start.
+        place: the numbers of the entrant and of the start.
         spent: what it took.
     """
-    candidate, start = place
+    entrant, start = place
     kpis = run_kpis(record)
     if kpis is None or kpis.latency is None:
-        return Trial(candidate=candidate, start=start, start_s=spent.start_s, seconds=spent.seconds,
+        return Trial(entrant=entrant, start=start, start_s=spent.start_s, seconds=spent.seconds,
                      problem="its instances share no time with a whole query")  # fmt: skip
     durations = list_durations(record)
     limit_ns = question.limit.seconds * _NS if question.limit is not None else math.inf
     return Trial(
-        candidate=candidate,
+        entrant=entrant,
         start=start,
         score=_find_score(kpis, durations, question.objective),
         half_width=find_half_width(durations),

@@ -16,7 +16,7 @@ from resnet50_bench import __version__
 from resnet50_bench.errors import HostError, RequestError
 from resnet50_bench.files.atomic import write_atomically
 from resnet50_bench.model.cache import default_cache_dir
-from resnet50_bench.model.manifest import GENERATOR_VERSION, PREPARATION_VERSION, describe_file
+from resnet50_bench.model.manifest import GENERATOR_VERSION, PREPARATION_VERSION, read_identity
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -59,7 +59,7 @@ class Tuned(msgspec.Struct, frozen=True, kw_only=True):
         low, high: the 95 % interval of that, over the starts it was measured in.
         unit: of the value.
         reason: why the search ended.
-        candidates, tried: how many configurations there were, and how many were measured.
+        entrants, tried: how many configurations there were, and how many were measured.
         close: others that could not be told from the best.
         folder: of the search.
     """
@@ -77,7 +77,7 @@ class Tuned(msgspec.Struct, frozen=True, kw_only=True):
     high: float
     unit: str
     reason: str
-    candidates: int
+    entrants: int
     tried: int
     close: tuple[str, ...]
     folder: str
@@ -115,7 +115,7 @@ def _describe_model(config: RunConfig) -> dict[str, str]:
         return {"model": "none"}
     if config.model is None:
         return {"model": f"generated, version {GENERATOR_VERSION}"}
-    return {"model": f"sha256 {describe_file(Path(config.model)).sha256}"}
+    return {"model": f"sha256 {read_identity(Path(config.model)).sha256}"}
 
 
 def plan_folder(environ: Mapping[str, str]) -> Path:

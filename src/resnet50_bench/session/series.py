@@ -95,9 +95,7 @@ class Series:
         write_record(folder, record)
         return record
 
-    def _run(
-        self, plan: RunPlan, folder: Path, launch: Launch
-    ) -> tuple[Contention | None, Launch]:
+    def _run(self, plan: RunPlan, folder: Path, launch: Launch) -> tuple[Contention | None, Launch]:
         setting = Setting(
             plan=plan, launcher=choose_launcher(plan), folder=folder, stages=self._bench.stages
         )

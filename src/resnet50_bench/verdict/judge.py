@@ -23,6 +23,7 @@ from resnet50_bench.verdict.kind import warn_of_kind
 from resnet50_bench.verdict.precision import check_precision
 
 if TYPE_CHECKING:
+    from resnet50_bench.results.kpi import Kpis
     from resnet50_bench.results.record import Record
 
 
@@ -50,11 +51,7 @@ def judge(record: Record) -> Verdict:
     """Return the verdict on a run."""
     kpis = run_kpis(record)
     failures = (
-        *check_status(record),
-        *check_instances(record),
-        *check_placement(record),
-        *check_environment(record),
-        *check_amounts(record, kpis),
+        *_check_measured(record, kpis),
         *check_accuracy(record),
         *check_precision(record),
         *check_contention(record, kpis),
@@ -66,6 +63,26 @@ def judge(record: Record) -> Verdict:
     )
     code = int(_find_exit_code(record) if failures else ExitCode.VALID)
     return Verdict(failures, warnings, code)
+
+
+def judge_trial(record: Record) -> tuple[Finding, ...]:
+    """Return what is wrong with a trial: the checks of a run, but for the proof of its precision.
+
+    A trial only decides what is worth a run.
+    """
+    kpis = run_kpis(record)
+    return (*_check_measured(record, kpis), *check_contention(record, kpis))
+
+
+def _check_measured(record: Record, kpis: Kpis | None) -> tuple[Finding, ...]:
+    """Whether what was asked is what was measured."""
+    return (
+        *check_status(record),
+        *check_instances(record),
+        *check_placement(record),
+        *check_environment(record),
+        *check_amounts(record, kpis),
+    )
 
 
 def _find_exit_code(record: Record) -> ExitCode:
