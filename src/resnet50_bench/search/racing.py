@@ -151,7 +151,8 @@ class Reason(str, Enum):
     DECIDED = "the others are shown not to be better by more than the difference asked for"
     LEVELS = "the contenders could not be told apart in as many trials as are made"
     BUDGET = "the time is used up"
-    NOBODY = "no entrant is left"
+    NOBODY = "no configuration is left"
+    STOPPED = "it was stopped"
 
 
 @dataclass(frozen=True, slots=True)

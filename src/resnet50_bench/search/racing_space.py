@@ -28,7 +28,6 @@ AXES = ("ENGINE", "ALLOCATOR", "WEIGHT_SHARING", "INSTANCES", "CORES_PER_INSTANC
 """The parameters that are searched, the one that changes fastest last."""
 
 BATCH_SIZES = "1..128"
-_ORIGIN = "r50 tune"
 
 
 def plan_axes(given: Mapping[str, Setting], mode: Mode, host: Host) -> list[list[Setting]]:
@@ -58,7 +57,12 @@ def _list_usual(mode: Mode, host: Host) -> dict[str, Setting]:
         "CORES_PER_INSTANCE": ",".join(map(str, list_core_counts(host))),
         "BATCH_SIZE": "1" if latency else BATCH_SIZES,
     }
-    return {name: Setting(name, text, _ORIGIN) for name, text in texts.items()}
+    return {name: Setting(name, text, find_flag(name)) for name, text in texts.items()}
+
+
+def find_flag(name: str) -> str:
+    """Return the flag of a parameter."""
+    return "--" + name.lower().replace("_", "-")
 
 
 def _expand_switch(setting: Setting) -> list[Setting]:
@@ -96,7 +100,7 @@ def _list_options(combination: Sequence[Setting], options: str) -> list[Setting]
     if not batch_size.isdecimal() or not 1 < int(cores) <= int(batch_size):
         return own
     text = f"{options} {CALLERS_OPTION}={int(cores)}".strip()
-    return [*own, Setting("ENGINE_OPTION", text, _ORIGIN)]
+    return [*own, Setting("ENGINE_OPTION", text, find_flag("ENGINE_OPTION"))]
 
 
 def list_core_counts(host: Host) -> tuple[int, ...]:

@@ -19,7 +19,7 @@ from resnet50_bench.model.cache import default_cache_dir
 from resnet50_bench.model.manifest import GENERATOR_VERSION, PREPARATION_VERSION, read_identity
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from resnet50_bench.config import RunConfig
     from resnet50_bench.host.machine import Host
@@ -61,6 +61,7 @@ class Tuned(msgspec.Struct, frozen=True, kw_only=True):
         reason: why the search ended.
         entrants, tried: how many configurations there were, and how many were measured.
         close: others that could not be told from the best.
+        restricted: lists that the user gave in place of the usual ones.
         folder: of the search.
     """
 
@@ -80,6 +81,7 @@ class Tuned(msgspec.Struct, frozen=True, kw_only=True):
     entrants: int
     tried: int
     close: tuple[str, ...]
+    restricted: tuple[str, ...] = ()
     folder: str
 
 
@@ -176,22 +178,30 @@ def find_changes(then: Basis, now: Basis) -> tuple[str, ...]:
 
 
 class Asked(msgspec.Struct, frozen=True):
-    """Which answer is wanted; see `Tuned`."""
+    """Which answer is wanted; see `Tuned`. `engine` is None where any will do."""
 
     question: str
     mode: str
     precision: str
-    engine: str
+    engine: str | None
 
     def matches(self, tuned: Tuned) -> bool:
         """Whether an answer is one to this."""
-        return (tuned.question, tuned.mode, tuned.precision, tuned.engine) == (
-            self.question, self.mode, self.precision, self.engine,
-        )  # fmt: skip
+        if self.engine not in {None, tuned.engine}:
+            return False
+        asked = (self.question, self.mode, self.precision)
+        return asked == (tuned.question, tuned.mode, tuned.precision)
 
 
-def select_tuned(answers: tuple[Tuned, ...], asked: Asked, now: Basis) -> Tuned:
+def select_tuned(
+    answers: tuple[Tuned, ...], asked: Asked, describe_now: Callable[[Tuned], Basis]
+) -> Tuned:
     """Return the answer to what is asked, found on just this.
+
+    Args:
+        answers: that are stored.
+        asked: which is wanted.
+        describe_now: what an answer was found on, as that is now.
 
     Raises:
         RequestError: there is none, or only one that is stale: found on another host or model, or
@@ -201,12 +211,12 @@ def select_tuned(answers: tuple[Tuned, ...], asked: Asked, now: Basis) -> Tuned:
     again = f"`{describe_search(asked)}` finds it"
     if not fitting:
         raise RequestError(
-            f"--tuned: nothing was tuned yet for {asked.question} in {asked.precision} with the "
-            f"{asked.engine} engine",
+            f"--tuned: nothing was tuned yet for {asked.question} in {asked.precision}"
+            + (f" with the {asked.engine} engine" if asked.engine is not None else ""),
             again,
         )
-    closest = min(fitting, key=lambda tuned: len(find_changes(tuned.basis, now)))
-    changes = find_changes(closest.basis, now)
+    all_changes = [find_changes(tuned.basis, describe_now(tuned)) for tuned in fitting]
+    changes, closest = min(zip(all_changes, fitting), key=lambda pair: len(pair[0]))
     if changes:
         raise RequestError(
             f"--tuned: the answer of {closest.found} is stale: {'; '.join(changes)}",
@@ -219,7 +229,7 @@ def describe_search(asked: Asked) -> str:
     """Return the command that searches for what is asked."""
     objective, _, limit = asked.question.partition(" with ")
     sla = f" --sla {limit.replace(' <= ', '=').replace(' ', '')}" if limit else ""
-    engine = f" --engine {asked.engine}" if asked.engine != "tensorflow" else ""
+    engine = f" --engine {asked.engine}" if asked.engine not in {None, "tensorflow"} else ""
     return f"r50 tune --precision {asked.precision} --objective {objective}{sla}{engine}"
 
 

@@ -65,8 +65,17 @@ def _refuse(output: Path, cause: OSError) -> HostError:
 
 def make_run_folder(output: Path, config: RunConfig) -> Path:
     """Make a folder no other run has, named by time, mode and precision."""
+    return make_folder(output, f"{config.mode.value}-{config.precision.value}")
+
+
+def make_folder(output: Path, what: str) -> Path:
+    """Make a folder nobody else has, named by time and by what is in it.
+
+    Raises:
+        HostError: it cannot be made.
+    """
     stamp = datetime.now(timezone.utc).strftime("%Y%m%dT%H%M%SZ")
-    name = f"{stamp}-{config.mode.value}-{config.precision.value}"
+    name = f"{stamp}-{what}"
     try:
         output.mkdir(parents=True, exist_ok=True)
         for number in itertools.count(1):

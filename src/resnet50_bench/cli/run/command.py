@@ -29,6 +29,8 @@ from resnet50_bench.parameters.parameter import Setting
 from resnet50_bench.parameters.table import PARAMETERS
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from resnet50_bench.search.points import Point
 
 _EPILOG = """\b
@@ -43,6 +45,7 @@ Examples:
   r50 run --data-type real --dataset ILSVRC2012_img_val.tar --limit 1000
   r50 run --mode accuracy --dataset ILSVRC2012_img_val.tar --model resnet50_v1.pb
   r50 run --resume runs/NAME
+  r50 run --tuned
   r50 run --dry-run --json"""
 
 
@@ -123,6 +126,12 @@ Examples:
     is_flag=True,
     help="With --gramine, measure the same outside too, and print the ratios.",
 )
+@click.option(
+    "--tuned",
+    is_flag=True,
+    help="Run what `r50 tune` found best on this machine; every other setting wins over it.",
+)
+@click.option("--sla", metavar="pN=TIME", help="With --tuned, the answer found under this limit.")
 @click.option("--dry-run", is_flag=True, help="Print the plan and stop.")
 @click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
 def run(**values: Any) -> None:
@@ -184,7 +193,7 @@ def _refuse_others(options: RunOptions) -> None:
     """A resumed run is what it was: nothing else can be asked of it."""
     given = [item.origin for item in collect_flags(PARAMETERS, options.flags)]
     given += [*["CASE"] * bool(options.case), *["--set"] * bool(options.assignments)]
-    given += [f"--{name}" for name in ("from_env", "case_config", "loop", "dry_run", "keep_going")
+    given += [f"--{name}" for name in ("from_env", "case_config", "loop", "dry_run", "keep_going", "tuned")
               if getattr(options, name)]  # fmt: skip
     if given:
         raise RequestError(
@@ -221,7 +230,24 @@ def _plan(options: RunOptions) -> tuple[Point, ...]:
     combinations = plan_combinations(options.assignments)
     if options.docker:
         before = [*_find_own_images([*before, *itertools.chain(*combinations), *flags]), *before]
+    before = [*_find_tuned(options, combinations, before, flags), *before]
     return plan_points(combinations, before, flags, repetition)
+
+
+def _find_tuned(
+    options: RunOptions,
+    combinations: Sequence[tuple[Setting, ...]],
+    before: Sequence[Setting],
+    flags: Sequence[Setting],
+) -> list[Setting]:
+    """With --tuned, the stored answer: it is weaker than anything that was asked for."""
+    if not options.tuned:
+        if options.sla is not None:
+            raise RequestError("--sla names a stored answer, and none is used", "add --tuned")
+        return []
+    from resnet50_bench.cli.run.tuned import find_tuned
+
+    return find_tuned(combinations, before, flags, options.sla)
 
 
 def _find_own_images(settings: list[Setting]) -> list[Setting]:

@@ -30,4 +30,6 @@ class RunOptions:
     compare_unshared: bool
     compare_native: bool
     docker: bool
+    tuned: bool
+    sla: str | None
     flags: dict[str, str | bool | None]
