@@ -2,7 +2,7 @@
 
 Every entrant gets a short trial; those that cannot be the best any more drop out; the others are
 measured again, in instances started anew and for twice as long, the most promising first. Intervals
-decide: a entrant is dropped when it is shown not to be better than the leader by more than the
+decide: an entrant is dropped when it is shown not to be better than the leader by more than the
 rules' `within`. This is successive elimination (E. Even-Dar, S. Mannor and Y. Mansour 2006, "Action
 elimination and stopping conditions for the multi-armed bandit and reinforcement learning problems",
 JMLR 7: 1079-1105) with the doubling rounds of successive halving (K. Jamieson and A. Talwalkar
@@ -20,7 +20,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
 
-from resnet50_bench.search.racing_costs import Amounts, Costs, Entrant, Trial, plan_costs
+from resnet50_bench.search.racing_costs import (
+    CONFIRM_S,
+    Amounts,
+    Costs,
+    Entrant,
+    Trial,
+    plan_costs,
+)
 from resnet50_bench.search.racing_estimates import (
     Estimate,
     Feasibility,
@@ -34,19 +41,25 @@ from resnet50_bench.search.racing_estimates import (
 GRID_SHARE = 0.18
 """A fifth, less what one trial may take longer than was expected."""
 
+_FIRST_QUERIES = 2
+_QUERIES = 3
+"""Of each lane, at least, in its first trial and in later ones."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rules:
     """How a race is decided.
 
     Attributes:
-        limit: that a entrant has to keep to; None where every one will do.
+        limit: that an entrant has to keep to; None where every one will do.
         within: a difference from the best that nobody asks for, as a share, e.g. 0.02.
         confidence: with which nothing better than that has been dropped.
         budget_s: seconds the race may take, the confirming run included; None for `GRID_SHARE` of
-            what a run of each entrant would take, by what is known of that so far.
+            what a run of each entrant would take, by what is known of that so far, and for no less
+            than a first trial of each.
         first_s: seconds of a first trial; each further one takes twice as long as the one before.
-        levels: trials of a entrant, at most.
+        levels: trials of an entrant, at most.
+        confirm_s: seconds that the run of the winner measures, at least.
         seed: of the order of the starts.
     """
 
@@ -56,6 +69,7 @@ class Rules:
     budget_s: float | None = None
     first_s: float = 1.5
     levels: int = 5
+    confirm_s: float = CONFIRM_S
     seed: int = 0
 
 
@@ -77,7 +91,7 @@ class Race:
 
 
 class Place(str, Enum):
-    """Where a entrant stands."""
+    """Where an entrant stands."""
 
     WAITING = "not tried yet"
     CONTENDER = "in contention"
@@ -130,7 +144,7 @@ class Standing:
 
 @dataclass(frozen=True, slots=True)
 class Measure:
-    """Measure a entrant next.
+    """Measure an entrant next.
 
     Attributes:
         number: of the entrant.
@@ -283,8 +297,8 @@ def _plan_measure(
 ) -> Measure | Finish:
     costs = plan_costs(race.entrants, race.trials)
     choice = _Choice(race, rules, costs, count_trials(race.trials), _shuffle_starts(race, rules))
-    left_s = plan_budget_s(race, rules) - race.spent_s - _reserve_s(race, standing, costs)
-    # What is tried first has no leader to be confirmed yet; later on the cheap may still fit.
+    left_s = plan_budget_s(race, rules) - race.spent_s - _reserve_s(race, rules, standing)
+    # Where the most promising does not fit any more, a cheaper one may.
     for row in sorted(rows, key=lambda row: _rank(row, rows, choice)):
         step = _plan_trial(row, choice)
         if step.cost_s <= left_s:
@@ -296,14 +310,24 @@ def plan_budget_s(race: Race, rules: Rules) -> float:
     """Return the seconds that the race may take in all."""
     if rules.budget_s is not None:
         return rules.budget_s
-    return GRID_SHARE * plan_costs(race.entrants, race.trials).expect_grid_s(race.entrants)
+    costs = plan_costs(race.entrants, race.trials)
+    return max(GRID_SHARE * costs.expect_grid_s(race.entrants), _expect_round_s(race, rules, costs))
 
 
-def _reserve_s(race: Race, standing: Standing, costs: Costs) -> float:
-    """What confirming the leader would take."""
-    if standing.leader is None:
-        return 0.0
-    return costs.expect_confirmation_s(race.entrants[standing.leader])
+def _expect_round_s(race: Race, rules: Rules, costs: Costs) -> float:
+    """What a first trial of each entrant takes, and the run that confirms the dearest of them."""
+    amounts = Amounts(rules.first_s, _FIRST_QUERIES)
+    starts = len({entrant.start for entrant in race.entrants})
+    trials_s = sum(costs.expect_trial_s(item, amounts, fresh=False) for item in race.entrants)
+    confirm_s = max(costs.expect_confirmation_s(item, rules.confirm_s) for item in race.entrants)
+    return starts * costs.start_s + trials_s + confirm_s
+
+
+def _reserve_s(race: Race, rules: Rules, standing: Standing) -> float:
+    """What confirming the leader would take; before there is one, whoever is cheapest."""
+    costs = plan_costs(race.entrants, race.trials)
+    leaders = race.entrants if standing.leader is None else [race.entrants[standing.leader]]
+    return min(costs.expect_confirmation_s(item, rules.confirm_s) for item in leaders)
 
 
 def _rank(row: Row, rows: Sequence[Row], choice: _Choice) -> tuple[float, ...]:
@@ -342,7 +366,7 @@ def _is_fresh(entrant: Entrant, race: Race) -> bool:
 def _plan_trial(row: Row, choice: _Choice) -> Measure:
     entrant, rules = choice.race.entrants[row.number], choice.rules
     level = choice.levels.get(row.number, 0)
-    queries = 2 if level == 0 else 3
+    queries = _FIRST_QUERIES if level == 0 else _QUERIES
     if rules.limit is not None and level > 0:
         queries = max(queries, count_needed_queries(rules.limit) // entrant.lanes + 1)
     amounts = Amounts(seconds=rules.first_s * 2**level, queries=queries)

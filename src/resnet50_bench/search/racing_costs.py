@@ -13,6 +13,9 @@ from dataclasses import dataclass
 START_S = 8.0
 """Until an instance has loaded its engine, before one was timed; see `planning.plan.START_S`."""
 
+OVERHEAD_S = 1.0
+"""Of a trial, before one was timed."""
+
 TRIAL_WARMUP_QUERIES = 1
 """Before a trial: the query that makes the kernels of a batch size."""
 
@@ -36,6 +39,7 @@ class Entrant:
             instances, one after the other.
         lanes: queries made at once.
         query_s: seconds of one query, guessed.
+        start_s: seconds of its start, guessed.
         base: the number of the entrant that it is a variant of.
     """
 
@@ -43,6 +47,7 @@ class Entrant:
     start: str
     lanes: int
     query_s: float
+    start_s: float = START_S
     base: int | None = None
 
 
@@ -61,7 +66,7 @@ class Amounts:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Trial:
-    """What came of measuring a entrant.
+    """What came of measuring an entrant.
 
     Attributes:
         entrant: its number.
@@ -96,11 +101,13 @@ class Costs:
 
     Attributes:
         start_s: of a start.
+        overhead_s: of a trial beside its start and its queries: filling the feed, and writing.
         query_s: of a query of each entrant that was measured.
         scale: of the guesses for the others.
     """
 
     start_s: float
+    overhead_s: float
     query_s: dict[int, float]
     scale: float
 
@@ -112,16 +119,22 @@ class Costs:
         """Seconds of a trial."""
         query_s = self.expect_query_s(entrant)
         measuring_s = max(amounts.seconds + query_s / 2, amounts.queries * query_s)
-        return self.start_s * fresh + TRIAL_WARMUP_QUERIES * query_s + measuring_s
+        own_s = self.overhead_s + TRIAL_WARMUP_QUERIES * query_s + measuring_s
+        return self.start_s * fresh + own_s
 
-    def expect_confirmation_s(self, entrant: Entrant) -> float:
-        """Seconds of the run that confirms a entrant, with its proof."""
+    def expect_confirmation_s(self, entrant: Entrant, seconds: float) -> float:
+        """Seconds of the run that confirms an entrant, with its proof.
+
+        Args:
+            entrant: to confirm.
+            seconds: that it measures, at least.
+        """
         query_s = self.expect_query_s(entrant)
-        measuring_s = max(CONFIRM_S, CONFIRM_QUERIES * query_s)
+        measuring_s = max(seconds, CONFIRM_QUERIES * query_s)
         return 2 * self.start_s + RUN_WARMUP_QUERIES * query_s + measuring_s
 
     def expect_run_s(self, entrant: Entrant) -> float:
-        """Seconds of a whole `r50 run`, with its proof: what a grid would spend on a entrant."""
+        """Seconds of a whole `r50 run`, with its proof: what a grid would spend on an entrant."""
         query_s = self.expect_query_s(entrant)
         measuring_s = max(RUN_S, RUN_QUERIES * query_s)
         return 2 * self.start_s + RUN_WARMUP_QUERIES * query_s + measuring_s
@@ -139,9 +152,16 @@ def plan_costs(entrants: Sequence[Entrant], trials: Sequence[Trial]) -> Costs:
         if trial.query_s > 0:
             seen.setdefault(trial.entrant, []).append(trial.query_s)
     query_s = {number: statistics.median(values) for number, values in seen.items()}
+    overheads = [_find_overhead_s(trial, entrants) for trial in trials if trial.query_s > 0]
     ratios = [value / entrants[number].query_s for number, value in query_s.items()]
     return Costs(
-        start_s=statistics.median(starts) if starts else START_S,
+        start_s=statistics.median(starts or [entrant.start_s for entrant in entrants]),
+        overhead_s=statistics.median(overheads) if overheads else OVERHEAD_S,
         query_s=query_s,
         scale=statistics.median(ratios) if ratios else 1.0,
     )
+
+
+def _find_overhead_s(trial: Trial, entrants: Sequence[Entrant]) -> float:
+    queries = TRIAL_WARMUP_QUERIES + trial.queries / entrants[trial.entrant].lanes
+    return max(0.0, trial.seconds - trial.start_s - queries * trial.query_s)

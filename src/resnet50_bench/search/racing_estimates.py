@@ -1,4 +1,4 @@
-"""What trials say of a entrant: its score with an interval, and whether it keeps to a limit.
+"""What trials say of an entrant: its score with an interval, and whether it keeps to a limit.
 
 Scores are compared as logarithms: what matters is a ratio, and noise is in proportion. A trial's
 logarithm scatters for two reasons: within the trial, which its own interval shows, and from start
@@ -22,8 +22,9 @@ from resnet50_bench.search.racing_costs import Trial
 PRIOR_DEVIATION = 0.01
 """Standard deviation from start to start, as a share; see docs/tuning.md."""
 
-DISTURBED_DEVIATION = 0.05
-"""Of a trial during which other work had the cores: it says little, and drops nobody out."""
+DISTURBED_DEVIATION = 0.25
+"""Of a trial during which other work had the cores: it says next to nothing, so that it drops
+nobody out and nobody wins by it."""
 
 PRIOR_DEGREES = 8.0
 """How many observed degrees of freedom the prior counts as much as."""
@@ -34,7 +35,7 @@ _ONE_SIDED = 1.644854
 
 @dataclass(frozen=True, slots=True)
 class Estimate:
-    """Of a entrant's score, as a logarithm.
+    """Of an entrant's score, as a logarithm.
 
     Attributes:
         mean: of the logarithm.
@@ -53,12 +54,12 @@ class Estimate:
 
     @property
     def low(self) -> float:
-        """The bound that the logarithm is above with 95 %: what a entrant is chosen by."""
+        """The bound that the logarithm is above with 95 %: what an entrant is chosen by."""
         return self.mean - _ONE_SIDED * self.deviation
 
     @property
     def high(self) -> float:
-        """The bound that it is below with 95 %: what a entrant promises."""
+        """The bound that it is below with 95 %: what an entrant promises."""
         return self.mean + _ONE_SIDED * self.deviation
 
     @property
@@ -151,7 +152,7 @@ class Feasibility(str, Enum):
 
 
 def judge_limit(trials: Sequence[Trial], limit: Limit | None) -> Feasibility:
-    """Say whether a entrant keeps to the limit: shown, refuted, or neither.
+    """Say whether an entrant keeps to the limit: shown, refuted, or neither.
 
     The interval of the share is Clopper's and Pearson's (1934, Biometrika 26: 404-413), exact for
     queries that do not depend on each other.

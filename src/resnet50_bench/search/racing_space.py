@@ -15,7 +15,7 @@ from resnet50_bench.parameters.parameter import Setting
 from resnet50_bench.placement.layout import describe_size
 from resnet50_bench.planning.plan import IMAGES_PER_CORE_S
 from resnet50_bench.search.grid import cross, expand_setting
-from resnet50_bench.search.racing_costs import Entrant
+from resnet50_bench.search.racing_costs import START_S, Entrant
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -28,6 +28,8 @@ AXES = ("ENGINE", "ALLOCATOR", "WEIGHT_SHARING", "INSTANCES", "CORES_PER_INSTANC
 """The parameters that are searched, the one that changes fastest last."""
 
 BATCH_SIZES = "1..128"
+_NULL_START_S = 0.5
+"""Of an engine that imports no framework."""
 
 
 def plan_axes(given: Mapping[str, Setting], mode: Mode, host: Host) -> list[list[Setting]]:
@@ -160,6 +162,7 @@ def _plan_entrant(number: int, plan: RunPlan, numbers: Mapping[str, int]) -> Ent
         start=repr((replace(config, batch_size=None), plan.model_source)),
         lanes=count_lanes(plan),
         query_s=plan.workload.batch_size / rate,
+        start_s=START_S if plan.engine.needs_model else _NULL_START_S,
         base=base,
     )
 

@@ -178,7 +178,7 @@ def find_changes(then: Basis, now: Basis) -> tuple[str, ...]:
 
 
 class Asked(msgspec.Struct, frozen=True):
-    """Which answer is wanted; see `Tuned`. `engine` is None where any will do."""
+    """Which answer is wanted; see `Tuned`. `engine` is None for any that computes."""
 
     question: str
     mode: str
@@ -187,7 +187,7 @@ class Asked(msgspec.Struct, frozen=True):
 
     def matches(self, tuned: Tuned) -> bool:
         """Whether an answer is one to this."""
-        if self.engine not in {None, tuned.engine}:
+        if tuned.engine != self.engine and (self.engine is not None or tuned.engine == "null"):
             return False
         asked = (self.question, self.mode, self.precision)
         return asked == (tuned.question, tuned.mode, tuned.precision)

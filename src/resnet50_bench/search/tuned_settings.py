@@ -12,9 +12,7 @@ if TYPE_CHECKING:
 
     from resnet50_bench.config import RunConfig
 
-LAYOUT = frozenset(
-    {"CORES_PER_INSTANCE", "INSTANCES", "WEIGHT_SHARING", "ENGINE_OPTION", "ENGINE", "NUM_MPI"}
-)
+LAYOUT = frozenset({"CORES_PER_INSTANCE", "INSTANCES", "WEIGHT_SHARING", "ENGINE_OPTION", "MPI"})
 """Parameters that fit together or not at all: where a user gives one, the found others would
 describe another layout than the one that was found."""
 

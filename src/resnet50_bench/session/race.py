@@ -17,7 +17,6 @@ from resnet50_bench.results.record import Record
 from resnet50_bench.search.racing import Finish, Measure, Race
 from resnet50_bench.search.racing_costs import (
     CONFIRM_QUERIES,
-    CONFIRM_S,
     TRIAL_WARMUP_QUERIES,
     Entrant,
     Trial,
@@ -72,6 +71,7 @@ class Stadium:
         folder: of the race: gets the trials' records, the starts' logs and the run that confirms.
         command: the command line, for the records.
         lock: on the CPUs of all plans.
+        confirm_s: seconds that the run of the winner measures, at least.
         watcher: is told.
     """
 
@@ -80,6 +80,7 @@ class Stadium:
     folder: Path
     command: Sequence[str]
     lock: CpuLock
+    confirm_s: float
     watcher: Watcher
 
 
@@ -167,7 +168,7 @@ class HostTrack:
         """Make a run of the winner; return why it is no valid result, or breaks the limit."""
         self.close()
         stadium = self._stadium
-        plan = plan_confirmation(stadium.plans[entrant.number], stadium.question)
+        plan = plan_confirmation(stadium.plans[entrant.number], stadium)
         desk = Desk(output=stadium.folder, command=stadium.command, lock=stadium.lock)
         run = execute(plan, stadium.watcher.observer, desk)
         self.confirmed[entrant.number] = run
@@ -189,12 +190,12 @@ def plan_trial(plan: RunPlan, step: Measure) -> RunPlan:
     return replace(plan, config=config, workload=plan_workload(config))
 
 
-def plan_confirmation(plan: RunPlan, question: Question) -> RunPlan:
+def plan_confirmation(plan: RunPlan, stadium: Stadium) -> RunPlan:
     """Return the plan of the run that confirms a winner."""
-    queries = CONFIRM_QUERIES
-    if question.limit is not None:
-        queries = max(queries, count_needed_queries(question.limit))
-    config = replace(plan.config, steps=queries, min_time_s=CONFIRM_S)
+    queries, limit = CONFIRM_QUERIES, stadium.question.limit
+    if limit is not None:
+        queries = max(queries, count_needed_queries(limit))
+    config = replace(plan.config, steps=queries, min_time_s=stadium.confirm_s)
     return replace(plan, config=config, workload=plan_workload(config))
 
 

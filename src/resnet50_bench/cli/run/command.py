@@ -193,8 +193,8 @@ def _refuse_others(options: RunOptions) -> None:
     """A resumed run is what it was: nothing else can be asked of it."""
     given = [item.origin for item in collect_flags(PARAMETERS, options.flags)]
     given += [*["CASE"] * bool(options.case), *["--set"] * bool(options.assignments)]
-    given += [f"--{name}" for name in ("from_env", "case_config", "loop", "dry_run", "keep_going", "tuned")
-              if getattr(options, name)]  # fmt: skip
+    given += [f"--{name}" for name in ("from_env", "case_config", "loop", "dry_run", "keep_going",
+                                       "tuned") if getattr(options, name)]  # fmt: skip
     if given:
         raise RequestError(
             f"--resume goes on with the run as it was asked for, so {', '.join(given)} cannot be "

@@ -110,6 +110,7 @@ def run_tune(search: Search, options: TuneOptions) -> int:
             folder=folder,
             command=list_command(),
             lock=lock,
+            confirm_s=search.rules.confirm_s,
             watcher=Watcher(before=show.before, after=show.after, observer=show),
         )
         with HostTrack(stadium) as track:

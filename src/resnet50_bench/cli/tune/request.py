@@ -186,6 +186,7 @@ def plan_search(options: TuneOptions, parameters: Sequence[Parameter]) -> Search
 def _read_numbers(options: TuneOptions) -> tuple[Question, Rules]:
     """What stands in single flags; all that is wrong with them at once."""
     from resnet50_bench.search.racing import Rules
+    from resnet50_bench.search.racing_costs import CONFIRM_S
     from resnet50_bench.search.racing_score import Objective, Question
 
     problems: list[str] = []
@@ -205,7 +206,8 @@ def _read_numbers(options: TuneOptions) -> tuple[Question, Rules]:
     if problems:
         raise ConfigError(problems)
     seed = str(options.flags["SEED"] or "0")
-    rules = Rules(limit=limit, within=within, budget_s=budget_s,
+    confirm_s = CONFIRM_S if budget_s is None else min(CONFIRM_S, budget_s / 5)
+    rules = Rules(confirm_s=confirm_s, limit=limit, within=within, budget_s=budget_s,
                   seed=int(seed) if seed.isdecimal() else 0)  # fmt: skip
     return Question(Objective(options.objective), limit), rules
 
@@ -226,7 +228,8 @@ def _require_time(search: Search) -> None:
     costs = plan_costs(search.entrants, ())
     amounts = Amounts(search.rules.first_s, 2)
     least_s = min(
-        costs.expect_trial_s(entrant, amounts, fresh=True) + costs.expect_confirmation_s(entrant)
+        costs.expect_trial_s(entrant, amounts, fresh=True)
+        + costs.expect_confirmation_s(entrant, search.rules.confirm_s)
         for entrant in search.entrants
     )
     if least_s > budget_s:

@@ -1,0 +1,183 @@
+"""A race over recorded measurements: what it would have found, and how long it would have taken."""
+
+from __future__ import annotations
+
+import math
+import random
+from collections.abc import Sequence
+
+import msgspec
+
+from resnet50_bench.search.racing import Finish, Measure, Race
+from resnet50_bench.search.racing_costs import (
+    CONFIRM_QUERIES,
+    CONFIRM_S,
+    RUN_QUERIES,
+    RUN_S,
+    RUN_WARMUP_QUERIES,
+    TRIAL_WARMUP_QUERIES,
+    Entrant,
+    Trial,
+)
+from resnet50_bench.search.racing_score import find_half_width
+
+_IMAGES_PER_CORE_S = 15.0
+
+
+class RecordedRow(msgspec.Struct, frozen=True, kw_only=True):
+    """One configuration of a grid.
+
+    Attributes:
+        configuration: in words.
+        start: the key of what is started for it.
+        lanes: queries made at once.
+        cores: of a lane.
+        batch_size: images per query.
+        images_per_s: measured, each in a start of its own; of a synthetic row one true value.
+        base: the row that it is a variant of.
+    """
+
+    configuration: str
+    start: str
+    lanes: int
+    cores: int
+    batch_size: int
+    images_per_s: tuple[float, ...]
+    base: int | None = None
+
+    @property
+    def rate(self) -> float:
+        """Images/s: the mean of what was measured."""
+        return math.fsum(self.images_per_s) / len(self.images_per_s)
+
+    @property
+    def query_s(self) -> float:
+        """Seconds of a query."""
+        return self.lanes * self.batch_size / self.rate
+
+
+class Noise(msgspec.Struct, frozen=True, kw_only=True):
+    """How measurements scatter, as shares of what is measured.
+
+    Attributes:
+        start: standard deviation from start to start.
+        query: standard deviation of a query's time within a trial.
+        slowed: the share of trials that something slows down without being noticed.
+        slowest: by how much, at most.
+    """
+
+    start: float
+    query: float
+    slowed: float
+    slowest: float
+
+
+class RecordedGrid(msgspec.Struct, frozen=True, kw_only=True):
+    """A grid of measurements.
+
+    Attributes:
+        name: of the grid.
+        provenance: where the figures come from, in plain words.
+        synthetic: they were computed by a model and not measured.
+        start_s: seconds of a start.
+        overhead_s: seconds of a trial beside its start, its warm-up and its queries: filling the
+            feed, planning, writing the record.
+        noise: with which they are measured again.
+        rows: the configurations.
+    """
+
+    name: str
+    provenance: str
+    synthetic: bool
+    start_s: float
+    overhead_s: float
+    noise: Noise
+    rows: tuple[RecordedRow, ...]
+
+    @property
+    def grid_s(self) -> float:
+        """Seconds of a whole `r50 run` of each row, with its start and its proof."""
+        return sum(self.run_s(row, RUN_QUERIES, RUN_S) for row in self.rows)
+
+    @property
+    def best(self) -> float:
+        """Images/s of the best row."""
+        return max(row.rate for row in self.rows)
+
+    def run_s(self, row: RecordedRow, queries: int, seconds: float) -> float:
+        """Seconds of a run of one row: two starts, for the measurement and for its proof."""
+        measuring_s = max(seconds, queries * row.query_s)
+        return 2 * self.start_s + RUN_WARMUP_QUERIES * row.query_s + measuring_s
+
+    def plan_entrants(self) -> tuple[Entrant, ...]:
+        """Return an entrant for each row, whose time is guessed as that of a real one is."""
+        return tuple(
+            Entrant(number=number, start=row.start, lanes=row.lanes,
+                    query_s=row.batch_size / (_IMAGES_PER_CORE_S * row.cores), base=row.base)
+            for number, row in enumerate(self.rows)
+        )  # fmt: skip
+
+
+class RecordedTrack:
+    """See `racing_loop.Track`: measures the rows of a grid again, with noise from a seed.
+
+    Attributes:
+        refused: rows whose confirming run is INVALID.
+    """
+
+    def __init__(self, grid: RecordedGrid, seed: int, refused: Sequence[int] = ()) -> None:
+        self.refused = frozenset(refused)
+        self._grid = grid
+        self._random = random.Random(seed)  # noqa: S311 - noise, not a secret
+        self._spent_s = 0.0
+        self._luck: dict[tuple[int, int], float] = {}
+
+    def spent_s(self) -> float:
+        """Seconds that all of it would have taken."""
+        return self._spent_s
+
+    def show(self, race: Race, step: Measure | Finish) -> None:
+        """Nobody looks."""
+
+    def measure(self, step: Measure, start: int) -> Trial:
+        """Make a trial."""
+        grid, row = self._grid, self._grid.rows[step.number]
+        start_s = grid.start_s * math.exp(self._random.gauss(0, 0.1)) if step.fresh else 0.0
+        luck = self._find_luck(start, step.number)
+        if self._random.random() < grid.noise.slowed:
+            luck += self._random.uniform(0, grid.noise.slowest)
+        durations = self._draw_queries(row.query_s * math.exp(luck), step)
+        mean_s = math.fsum(durations) / len(durations)
+        spent_s = (TRIAL_WARMUP_QUERIES + len(durations) / row.lanes) * mean_s
+        seconds = start_s + grid.overhead_s + spent_s
+        self._spent_s += seconds
+        return Trial(
+            entrant=step.number,
+            start=start,
+            score=row.lanes * row.batch_size / mean_s,
+            half_width=find_half_width([round(duration * 1e9) for duration in durations]),
+            query_s=mean_s,
+            start_s=start_s,
+            seconds=seconds,
+            queries=len(durations),
+        )
+
+    def confirm(self, entrant: Entrant) -> str | None:
+        """Make the run of the winner."""
+        row = self._grid.rows[entrant.number]
+        self._spent_s += self._grid.run_s(row, CONFIRM_QUERIES, CONFIRM_S)
+        return "MISLABELED" if entrant.number in self.refused else None
+
+    def _find_luck(self, start: int, number: int) -> float:
+        """What one start has for one configuration, as a logarithm of its time."""
+        key = (start, number)
+        if key not in self._luck:
+            self._luck[key] = self._random.gauss(0, self._grid.noise.start)
+        return self._luck[key]
+
+    def _draw_queries(self, query_s: float, step: Measure) -> list[float]:
+        """The times of all lanes' queries until both bounds are met."""
+        lanes = self._grid.rows[step.number].lanes
+        count = max(step.amounts.queries, math.ceil(step.amounts.seconds / query_s))
+        deviation = self._grid.noise.query
+        return [query_s * math.exp(self._random.gauss(0, deviation)) for _ in range(count * lanes)]
