@@ -1,7 +1,7 @@
 """Does `r50 tune` find what the exhaustive grid finds, in a fraction of its time?
 
     python benchmarks/tune.py                          race the recorded grids, ten seeds each
-    python benchmarks/tune.py --record avx_int8        measure this machine's grid (minutes)
+    python benchmarks/tune.py --record avx_int8        add a round of this machine's grid (minutes)
     python benchmarks/tune.py --generate               write the synthetic grids anew
 
 A grid's time is that of a whole `r50 run` of each configuration: start, five queries of warm-up, 30
@@ -45,14 +45,13 @@ def main() -> int:
     )
     parser.add_argument("grids", nargs="*", type=Path, help="[default: all in benchmarks/grids]")
     parser.add_argument("--record", metavar="PRECISION")
-    parser.add_argument("--rounds", type=int, default=2)
     parser.add_argument("--batch-size", default="1..32", metavar="LIST", help="of --record")
     parser.add_argument("--generate", action="store_true")
     asked = parser.parse_args()
     if asked.generate:
         return generate()
     if asked.record is not None:
-        return record(asked.record, asked.rounds, asked.batch_size)
+        return record(asked.record, asked.batch_size)
     paths = asked.grids or sorted(GRIDS.glob("*.json"))
     return max(race(msgspec.json.decode(path.read_bytes(), type=RecordedGrid)) for path in paths)
 
@@ -61,8 +60,10 @@ def race(grid: RecordedGrid) -> int:
     """Race a grid with ten seeds; return 1 when one of them misses."""
     kind = "synthetic" if grid.synthetic else "measured"
     near = sum(row.rate >= NEEDED_SHARE * grid.best for row in grid.rows)
-    print(f"{grid.name} ({kind}): {len(grid.rows)} configurations, {near} of them within 2 % of the "
-          f"best, {grid.best:.1f} images/s; the grid takes {grid.grid_s:.0f} s")  # fmt: skip
+    print(
+        f"{grid.name} ({kind}): {len(grid.rows)} configurations, {near} of them within 2 % of "
+        f"the best, {grid.best:.1f} images/s; the grid takes {grid.grid_s:.0f} s"
+    )
     shares, times = [], []
     for seed in range(SEEDS):
         track = RecordedTrack(grid, seed)
@@ -113,7 +114,9 @@ class Machine:
         seed: of the roughness that no model has.
     """
 
-    def __init__(self, cores: int, flop_s: float, barrier_s: float, allocators: int, seed: int):
+    def __init__(
+        self, cores: int, flop_s: float, barrier_s: float, allocators: int, seed: int
+    ) -> None:
         self.cores, self.flop_s, self.barrier_s = cores, flop_s, barrier_s
         self.allocators = allocators
         self.random = random.Random(seed)
@@ -138,6 +141,7 @@ class Machine:
     def make_row(
         self, what: tuple[str, str, int], size: int, batch_size: int, base: int | None
     ) -> RecordedRow:
+        """One configuration: its name, its way to use cores and its allocator; and its size."""
         name, way, allocator = what
         query_s = self.model_query_s(way, size, batch_size)
         query_s *= math.exp(self.random.gauss(0, 0.015) + self.random.gauss(0, 0.005) * allocator)
@@ -169,8 +173,8 @@ class Machine:
         return work_s * caches * sharing + barriers * doublings * self.barrier_s + call_s
 
 
-def record(precision: str, rounds: int, batch_sizes: str) -> int:
-    """Measure every configuration of this machine, each round in starts of its own."""
+def record(precision: str, batch_sizes: str) -> int:
+    """Measure every configuration of this machine once more, in starts of its own."""
     from resnet50_bench.cli.tune.command import _PARAMETERS
 
     flags = dict.fromkeys(item.name for item in _PARAMETERS)
@@ -181,8 +185,11 @@ def record(precision: str, rounds: int, batch_sizes: str) -> int:
         flags={**flags, "PRECISION": precision},
     )  # fmt: skip
     search = plan_search(options, _PARAMETERS)
-    trials = [trial for number in range(rounds) for trial in measure_round(search, number)]
-    write(make_grid(search, trials, precision))
+    path = GRIDS / f"measured-{search.host.physical_cores}-cores-{precision}.json"
+    before = msgspec.json.decode(path.read_bytes(), type=RecordedGrid) if path.exists() else None
+    number = len(before.rows[0].images_per_s) if before is not None else 0
+    trials = measure_round(search, number)
+    write(make_grid(search, trials, before, precision))
     return 0
 
 
@@ -218,33 +225,37 @@ def measure_round(search: Search, number: int) -> list[Trial]:
     return trials
 
 
-def make_grid(search: Search, trials: list[Trial], precision: str) -> RecordedGrid:
-    """Return what was measured, with the noise that the rounds show."""
+def make_grid(
+    search: Search, trials: list[Trial], before: RecordedGrid | None, precision: str
+) -> RecordedGrid:
+    """Return the grid with one more round, and the noise that its rounds show."""
     from resnet50_bench.search.racing_space import describe_plan
 
+    host, now = search.host, datetime.now(timezone.utc)
+    starts = list(dict.fromkeys(entrant.start for entrant in search.entrants))
+    seen = {trial.entrant: trial.score for trial in trials}
     rates = {
-        entrant.number: tuple(trial.score for trial in trials if trial.entrant == entrant.number)
-        for entrant in search.entrants
+        number: ((*before.rows[number].images_per_s, seen[number]) if before else (seen[number],))
+        for number in seen
     }
-    variances = [statistics.variance(map(math.log, values)) for values in rates.values()
-                 if len(values) > 1]  # fmt: skip
+    variances = [
+        statistics.variance(map(math.log, values)) for values in rates.values() if len(values) > 1
+    ]
     overheads = [
         trial.seconds
         - trial.start_s
         - trial.query_s * (1 + trial.queries / search.entrants[trial.entrant].lanes)
         for trial in trials
-        if not trial.disturbed
     ]
-    host = search.host
-    starts = list(dict.fromkeys(entrant.start for entrant in search.entrants))
+    disturbed = sum(trial.disturbed for trial in trials)
+    provenance = (
+        f"round of {now:%Y-%m-%d %H:%M} UTC: measured on {host.physical_cores} cores of a "
+        f"{host.cpu_model} by `python benchmarks/tune.py --record {precision}`, trials of 1.5 s "
+        f"and 3 queries at least; other work had the cores in {disturbed} of {len(trials)} trials"
+    )
     return RecordedGrid(
         name=f"measured-{host.physical_cores}-cores-{precision}",
-        provenance=(
-            f"measured {datetime.now(timezone.utc):%Y-%m-%d} on {host.physical_cores} cores of an "
-            f"AMD Zen 4 ({host.cpu_model}, a guest with other work beside it) by "
-            f"`python benchmarks/tune.py --record {precision}`: trials of 1.5 s and 3 queries at "
-            f"least; {sum(trial.disturbed for trial in trials)} of {len(trials)} were disturbed"
-        ),
+        provenance=f"{before.provenance}; {provenance}" if before else provenance,
         synthetic=False,
         start_s=statistics.median(trial.start_s for trial in trials if trial.start_s),
         overhead_s=statistics.median(overheads),
@@ -272,7 +283,12 @@ def make_grid(search: Search, trials: list[Trial], precision: str) -> RecordedGr
 def write(grid: RecordedGrid) -> None:
     GRIDS.mkdir(exist_ok=True)
     path = GRIDS / f"{grid.name}.json"
-    path.write_bytes(msgspec.json.format(msgspec.json.encode(grid), indent=1) + b"\n")
+    # A configuration a line: short, and changes of one can be seen.
+    head = msgspec.structs.asdict(grid)
+    rows = head.pop("rows")
+    lines = b",\n".join(b"  " + msgspec.json.encode(row) for row in rows)
+    start = msgspec.json.format(msgspec.json.encode(head), indent=1).removesuffix(b"\n}")
+    path.write_bytes(start + b',\n "rows": [\n' + lines + b"\n ]\n}\n")
     print(f"{path}: {len(grid.rows)} configurations")
 
 

@@ -48,9 +48,11 @@ PARSED_ONLY = {
     "model fetch",
     "profile",
     "run --resume",
+    "run --tuned",
+    "tune",
 }
-"""Need a network, a builder of images, gramine, many nodes' records, the trace of a real run, or a run
-that was interrupted."""
+"""Need a network, a builder of images, gramine, many nodes' records, the trace of a real run, a run
+that was interrupted, or a search; or they are one."""
 
 
 @pytest.fixture(scope="module")

@@ -24,7 +24,7 @@ from resnet50_bench.search.racing_score import find_half_width
 _IMAGES_PER_CORE_S = 15.0
 
 
-class RecordedRow(msgspec.Struct, frozen=True, kw_only=True):
+class RecordedRow(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """One configuration of a grid.
 
     Attributes:

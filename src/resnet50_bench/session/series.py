@@ -18,7 +18,8 @@ from resnet50_bench.host.cgroups import read_oom_kills
 from resnet50_bench.launch import run_workers
 from resnet50_bench.planning.jobs import plan_jobs
 from resnet50_bench.planning.launchers import choose_launcher
-from resnet50_bench.results.record import Launch, Record, write_record
+from resnet50_bench.results.files import write_record
+from resnet50_bench.results.record import Launch, Record
 from resnet50_bench.session.book import plan_record
 from resnet50_bench.session.contention import RunWatch, note_lock, plan_tick_ns
 from resnet50_bench.session.limits import expect_s

@@ -107,9 +107,7 @@ def test_two_queries_that_happen_to_be_alike_prove_little() -> None:
 
 
 def test_costs_follow_what_was_seen() -> None:
-    entrants = tuple(
-        Entrant(number=number, start="a", lanes=1, query_s=1.0) for number in range(2)
-    )
+    entrants = tuple(Entrant(number=number, start="a", lanes=1, query_s=1.0) for number in range(2))
     costs = plan_costs(entrants, ())
     assert costs.expect_trial_s(entrants[0], Amounts(1.5, 2), fresh=True) == 8.0 + 1.0 + 1.0 + 2.0
     seen = Trial(entrant=0, start=1, score=1.0, query_s=4.0, start_s=10.0, seconds=18.5, queries=1)

@@ -49,6 +49,7 @@ from resnet50_bench.session.preparation import prepare_model
 from resnet50_bench.session.race import HostTrack, Stadium, Watcher
 from resnet50_bench.session.run_folder import check_output, make_folder
 from resnet50_bench.session.stages import Stages
+from resnet50_bench.signals import signals_raise
 
 if TYPE_CHECKING:
     from resnet50_bench.cli.tune.request import Search, TuneOptions
@@ -115,7 +116,8 @@ def run_tune(search: Search, options: TuneOptions) -> int:
         )
         with HostTrack(stadium) as track:
             try:
-                outcome = run_race(search.entrants, search.rules, track)
+                with signals_raise():
+                    outcome = run_race(search.entrants, search.rules, track)
             except Interrupted as interruption:
                 interruption.folder = folder
                 _tell_interrupted(show.stop(), options)
