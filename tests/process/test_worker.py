@@ -176,3 +176,30 @@ def test_a_job_that_is_none(worker):
     assert isinstance(failed, Failed)
     assert (failed.phase, failed.kind) == ("starting", "ValidationError")
     assert worker.end() == 1
+
+
+def test_a_job_that_follows_is_done_with_the_model_that_is_loaded(worker, slot):
+    first = make_job(slot, followed=True)
+    worker.send(first)
+    answers = [receive_finished(worker)]
+    worker.send(make_job(slot, followed=True, batch_size=4, steps=3))
+    answers.append(receive_finished(worker))
+    worker.hang_up()
+    assert worker.end() == 0
+    (ready, finished), (again, more) = answers
+    assert ready.phases.load_ns > 0
+    assert again.phases.load_ns == 0
+    assert again.feed.batch_size == 4
+    assert len(more.end_ns) == 3
+    assert more.start_ns[0] > finished.end_ns[-1]
+
+
+def receive_finished(worker):
+    """Bring a job to its end; return what it said when it was ready, and its result."""
+    ready = None
+    while not isinstance(answer := worker.receive(), Finished):
+        assert not isinstance(answer, Failed), answer
+        if isinstance(answer, Ready):
+            ready = answer
+            worker.send(Go(time.monotonic_ns()))
+    return ready, answer

@@ -7,4 +7,6 @@ May import `cases`, `verdict`, `results`, `planning`, `placement`, `precision`, 
 
 Public names:
     `grid.plan_grid`: combinations to those that fit a host, and the reason of each that does not.
+    `racing.plan_step`: measurements to what a race measures next, or to its end.
+    `tuned.select_tuned`: the stored answer of a race, if it still holds.
 """
