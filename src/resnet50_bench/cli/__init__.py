@@ -41,6 +41,7 @@ from resnet50_bench.cli.run.command import run
 from resnet50_bench.cli.show import show
 from resnet50_bench.cli.streams import ReaderGone, discard_output, guard_streams, print_error
 from resnet50_bench.cli.tune.command import tune
+from resnet50_bench.cli.sweep.command import sweep
 from resnet50_bench.errors import (
     NO_ROOM,
     ExitCode,
@@ -57,6 +58,7 @@ Examples:
   r50 run --mode accuracy --dataset ILSVRC2012_img_val.tar --model resnet50_v1.pb
   r50 run --dry-run                          what would run where
   r50 tune                                   the best configuration of this machine
+  r50 sweep --precision all                  every combination, and the best of them
   r50 doctor                                 what this machine can run
   r50 plan --host "2x56x2 snc4"              what would run where, on another machine
   r50 cases                                  the test cases, by name
@@ -81,6 +83,7 @@ def r50(debug: bool) -> None:
 
 r50.add_command(run)
 r50.add_command(tune)
+r50.add_command(sweep)
 r50.add_command(show)
 r50.add_command(list_runs)
 r50.add_command(profile)

@@ -23,6 +23,8 @@ from resnet50_bench.session.run_folder import check_output
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
+    from collections.abc import Set as AbstractSet
+    from contextlib import AbstractContextManager
     from pathlib import Path
 
     from resnet50_bench.config import RunConfig
@@ -46,10 +48,14 @@ def plan_point(config: RunConfig, output: Path) -> RunPlan:
     return plan
 
 
-@contextmanager
-def hold_plans(plans: Sequence[RunPlan], *, wait: bool) -> Iterator[CpuLock]:
+def hold_plans(plans: Sequence[RunPlan], *, wait: bool) -> AbstractContextManager[CpuLock]:
     """Hold the CPUs of all these runs from before the first until after the last."""
-    cpus = {cpu for plan in plans for cpu in list_plan_cpus(plan)}
+    return hold({cpu for plan in plans for cpu in list_plan_cpus(plan)}, wait=wait)
+
+
+@contextmanager
+def hold(cpus: AbstractSet[int], *, wait: bool) -> Iterator[CpuLock]:
+    """Hold CPUs against other runs, as long as the block lasts; say for whom it waits."""
     with TerminalObserver() as observer:
         told: set[str] = set()
 

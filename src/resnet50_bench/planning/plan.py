@@ -161,6 +161,12 @@ class RunPlan:
         return found or BACKGROUND_CLASSES
 
     @property
+    def preparing_s(self) -> float:
+        """Estimate of the time that the model still takes to prepare."""
+        is_prepared = self.model_source is None or self.model is not None
+        return 0.0 if is_prepared else PREPARATION_S
+
+    @property
     def expected_s(self) -> float:
         """Estimate of the time from the start to the result, by a cautious guess of the speed."""
         workload = self.workload
@@ -170,10 +176,8 @@ class RunPlan:
             batches = count_batches(len(self.evaluation.refs), workload.batch_size)
             cores = sum(slot.cores for slot in self.placement.slots)
             measuring_s = batches * workload.batch_size / (IMAGES_PER_CORE_S * cores)
-        is_prepared = self.model_source is None or self.model is not None
         trace_s = START_S if self.engine.trace_environment else 0.0
-        preparing_s = 0.0 if is_prepared else PREPARATION_S
-        return preparing_s + START_S + workload.warmup_steps * query_s + measuring_s + trace_s
+        return self.preparing_s + START_S + workload.warmup_steps * query_s + measuring_s + trace_s
 
     def warnings(self) -> list[str]:
         """What a user should know before the start."""
