@@ -53,6 +53,10 @@ PARSED_ONLY = {
 }
 """Need a network, a builder of images, gramine, many nodes' records, the trace of a real run, a run
 that was interrupted, or a search; or they are one."""
+    "sweep --resume",
+}
+"""Need a network, a builder of images, gramine, many nodes' records, the trace of a real run, or a run
+or a sweep that was interrupted."""
 
 
 @pytest.fixture(scope="module")
@@ -112,7 +116,7 @@ def test_a_documented_command_works(
     if line.startswith(tuple(PARSED_ONLY)):
         parse(words)
         return
-    if words[0] == "run":
+    if words[0] in {"run", "sweep"}:
         words += [*["--dry-run"] * ("--dry-run" not in words), "--engine", "null"]
     try:
         r50.main(words, standalone_mode=False)

@@ -99,7 +99,9 @@ def test_the_parent_of_a_run_imports_no_numpy() -> None:
     assert find_loaded([f"{PACKAGE}.{name}" for name in names], {"numpy"}) == set()
 
 
-@pytest.mark.parametrize("arguments", [["--help"], ["cases"], ["run", "--help"]])
+@pytest.mark.parametrize(
+    "arguments", [["--help"], ["cases"], ["run", "--help"], ["sweep", "--help"]]
+)
 def test_quick_commands_import_neither_numpy_nor_a_framework(arguments: list[str]) -> None:
     code = (
         "import sys\nfrom resnet50_bench.cli import main\n"

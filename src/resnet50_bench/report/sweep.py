@@ -308,14 +308,20 @@ def _render_columns(findings: Findings, rows: Sequence[Row]) -> list[str]:
 
 def _list_remarks(findings: Findings) -> list[str]:
     lines = []
-    measured = {item.key for item in findings.attempts if item.figures is not None}
-    without = [key for key in findings.sweep.keys if key not in measured]
+    keys = findings.sweep.keys
+    tried = {item.key for item in findings.attempts}
+    valid = {item.key for item in findings.attempts if item.figures is not None}
+    counts = {
+        "without a valid run": sum(key in tried - valid for key in keys),
+        "not measured yet": sum(key not in tried for key in keys),
+    }
     for failure in findings.failures:
         where = f" ({failure.folder})" if failure.folder else ""
         name = _name_candidate(findings, failure.key)
         lines.append(f"failed: {name}: exit {int(failure.exit_code)}: {failure.problem}{where}")
-    if without:
-        lines.append(f"{len(without)} of {len(findings.sweep.keys)} combinations have no valid run")
+    lines += [
+        f"{what}: {count} of {len(keys)} combinations" for what, count in counts.items() if count
+    ]
     return [*lines, *describe_left_out(findings.sweep.left_out)]
 
 

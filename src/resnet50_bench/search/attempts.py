@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+    from resnet50_bench.results.findings import Finding
     from resnet50_bench.results.record import Record
     from resnet50_bench.search.identity import MachineIdentity
 
@@ -70,7 +71,7 @@ class Attempt:
 def describe_attempt(record: Record, folder: Path) -> Attempt:
     """Return what a run came to; only a valid one has figures."""
     verdict = judge(record)
-    problems = "; ".join(finding.message for finding in verdict.failures)
+    problems = "; ".join(_explain(finding) for finding in verdict.failures)
     return Attempt(
         key=hash_config(record.config),
         exit_code=verdict.exit_code,
@@ -99,6 +100,10 @@ def read_attempts(folder: Path, machine: MachineIdentity) -> Iterator[Attempt]:
         is_whole = record.status in {"completed", "lost instances"}
         if is_whole and identify_machine(record.host) == machine:
             yield describe_attempt(record, path)
+
+
+def _explain(finding: Finding) -> str:
+    return f"{finding.message} -> {finding.advice}" if finding.advice else finding.message
 
 
 def _read_figures(record: Record) -> Figures | None:

@@ -58,7 +58,7 @@ def test_text():
         "\n"
         "failed: PRECISION=avx_int8 BATCH_SIZE=128 CORES_PER_INSTANCE=2: exit 3: instance 0 was "
         "killed (20260101T000001Z-throughput-avx_int8)\n"
-        "1 of 4 combinations have no valid run\n"
+        "without a valid run: 1 of 4 combinations\n"
         "left out: 2 combinations of PRECISION=avx_fp32 CORES_PER_INSTANCE=8: 8 cores do not fit\n"
     )
 
@@ -112,7 +112,7 @@ def test_json_has_everything():
 
 def test_nothing_was_measured():
     findings = Findings(sweep=make_sweep(SMALL, LARGE), attempts=(), cpu="SPR")
-    assert render_text(findings) == "2 of 2 combinations have no valid run\n"
+    assert render_text(findings) == "not measured yet: 2 of 2 combinations\n"
     assert json.loads(render_json(findings))["best_of_precision"] == []
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -46,7 +45,7 @@ from resnet50_bench.session.contention import list_plan_cpus
 from resnet50_bench.signals import signals_raise
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Sequence
     from pathlib import Path
 
     from resnet50_bench.cli.sweep.options import SweepOptions
@@ -132,7 +131,7 @@ def conduct(request: SweepRequest, options: SweepOptions) -> int:
             _show(conductor, options.form)
             raise
     _show(conductor, options.form)
-    if conductor.agenda_left:
+    if conductor.left:
         print_line(conductor.describe_rest(), err=True)
     return find_exit_code(outlook.sweep.candidates, conductor.attempts)
 
@@ -142,7 +141,7 @@ class _Conductor:
 
     Attributes:
         attempts: those of earlier goings, and of this one.
-        agenda_left: the points that are left.
+        left: the points that are left.
     """
 
     def __init__(self, request: SweepRequest, outlook: _Outlook, lock: CpuLock) -> None:
@@ -153,13 +152,13 @@ class _Conductor:
         self.attempts = list(request.read_past())
         self._spent = _list_spent(self.attempts)
         self._points, left = _plan_points(self.sweep, self.attempts)
-        self.agenda_left: Sequence[Point] = left
+        self.left: Sequence[Point] = left
         self._view = SweepView(self.sweep, len(left), self._estimate_left_s)
         self._save()
 
     def tell(self) -> None:
         """Say what there is to do, and how long it will take."""
-        left = self.agenda_left
+        left = self.left
         for line in describe_left_out(self.sweep.left_out):
             print_line(line, err=True)
         amount = _describe_amount(self.sweep, self._points, left, self._estimate_left_s())
@@ -169,8 +168,8 @@ class _Conductor:
         """Measure what is left, as far as the time allows."""
         deadline_s = None if budget_s is None else time.monotonic() + budget_s
         left_s = None if deadline_s is None else lambda: deadline_s - time.monotonic()
-        agenda = Agenda(self.agenda_left, self._estimate_one_s, left_s)
-        self.agenda_left = agenda.left
+        agenda = Agenda(self.left, self._estimate_one_s, left_s)
+        self.left = agenda.left
         with self._view:
             run_points(lambda results: self._choose(agenda, results), self._measure, self._keep)
 
@@ -178,22 +177,24 @@ class _Conductor:
         """Say what is kept and how to go on."""
         made = sum(item.figures is not None for item in self.attempts)
         return (
-            f"{made} valid run{'s' * (made != 1)} kept, {len(self.agenda_left)} left: go on with "
+            f"{made} valid run{'s' * (made != 1)} kept, {len(self.left)} left: go on with "
             f"`r50 sweep --resume {self._folder}`"
         )
 
     def _choose(self, agenda: Agenda, results: Sequence[PointResult]) -> Point | None:
         point = agenda.choose(results)
-        self.agenda_left = agenda.left
+        self.left = agenda.left
         if point is not None:
             self._view.total = self._view.done + 1 + len(agenda.left)
             self._view.begin(point, self.attempts)
         return point
 
     def _measure(self, point: Point) -> Measured:
-        with _counting(self, point):
-            plan = door.plan(point.config)
-            run = door.run(plan, observer=self._view, desk=self._desk)
+        try:
+            run = door.run(door.plan(point.config), observer=self._view, desk=self._desk)
+        except Interrupted:
+            self.left = [point, *self.left]  # it is still to be made
+            raise
         for problem in run.problems:
             print_error(problem)
         attempt = describe_attempt(run.record, run.folder)
@@ -218,17 +219,7 @@ class _Conductor:
         return estimate_s(hash_config(point.config), self._outlook.planned_s, self._spent)
 
     def _estimate_left_s(self) -> float:
-        return self._outlook.estimate_all_s(self.agenda_left, self._spent)
-
-
-@contextmanager
-def _counting(conductor: _Conductor, point: Point) -> Iterator[None]:
-    """A run that was interrupted is still to be made."""
-    try:
-        yield
-    except Interrupted:
-        conductor.agenda_left = [point, *conductor.agenda_left]
-        raise
+        return self._outlook.estimate_all_s(self.left, self._spent)
 
 
 def _plan_candidates(sweep: Sweep, output: Path) -> _Outlook:

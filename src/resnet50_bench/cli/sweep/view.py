@@ -88,9 +88,11 @@ class SweepView:
         if self._live is None:
             best = self._describe_best()
             left = f"; {describe_seconds(self._left_s())} left" if self.done < self.total else ""
-            print_line(f"{self._count(self.done)}: {describe_end(result)}{best}{left}", err=True)
+            ending = describe_end(result, attempts[-1])
+            print_line(f"{self._count(self.done)}: {ending}{best}{left}", err=True)
         elif result.exit_code:
-            self._live.console.print(show_controls(f"failed: {describe_end(result)}"))
+            failed = f"failed: {describe_end(result, attempts[-1])}"
+            self._live.console.print(show_controls(failed))
         self._draw()
 
     def stage(self, number: int, total: int, text: str) -> None:
@@ -140,13 +142,13 @@ def describe_value(standing: Standing) -> str:
     return f"{standing.value:.{decimals}f} {unit}"
 
 
-def describe_end(result: PointResult) -> str:
+def describe_end(result: PointResult, attempt: Attempt) -> str:
     """Return what a run was and how it ended, in one line."""
     name = result.point.describe() or "the only combination"
-    if result.measured is None:
-        return f"{name}: exit {result.exit_code}: {result.problem}"
-    ending = f" (exit {result.exit_code}, not counted)" if result.exit_code else ""
-    return f"{name}: {result.measured.headline or 'no KPI'}{ending}"
+    if attempt.problem is not None:
+        return f"{name}: not counted, exit {result.exit_code}: {attempt.problem}"
+    headline = result.measured.headline if result.measured is not None else ""
+    return f"{name}: {headline or 'no KPI'}"
 
 
 def render_best(standings: Sequence[Standing]) -> Table:
