@@ -279,11 +279,13 @@ def _describe_amount(
 ) -> str:
     count = len(sweep.candidates)
     rounds = f"{sweep.rounds} round{'s' * (sweep.rounds != 1)}"
-    there = f"{len(points) - len(left)} are there, " if len(left) < len(points) else ""
-    return (
-        f"{count} combination{'s' * (count != 1)} in {rounds}: {len(points)} runs, {there}"
-        f"about {describe_seconds(left_s)}" + (" for the rest" if there else "")
-    )
+    done = len(points) - len(left)
+    amount = f"about {describe_seconds(left_s)}"
+    if not left:
+        amount = "all of them are there"
+    elif done:
+        amount = f"{done} are there, {amount} for the rest"
+    return f"{count} combination{'s' * (count != 1)} in {rounds}: {len(points)} runs, {amount}"
 
 
 def _summarize_plan(sweep: Sweep, each_s: dict[str, float], counts: Counter[str]) -> dict[str, Any]:
