@@ -50,13 +50,10 @@ PARSED_ONLY = {
     "run --resume",
     "run --tuned",
     "tune",
-}
-"""Need a network, a builder of images, gramine, many nodes' records, the trace of a real run, a run
-that was interrupted, or a search; or they are one."""
     "sweep --resume",
 }
-"""Need a network, a builder of images, gramine, many nodes' records, the trace of a real run, or a run
-or a sweep that was interrupted."""
+"""Need a network, a builder of images, gramine, many nodes' records, the trace of a real run, a run
+or a sweep that was interrupted, or a search; or they are one."""
 
 
 @pytest.fixture(scope="module")

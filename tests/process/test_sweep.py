@@ -166,7 +166,8 @@ def test_a_case_by_its_name(r50):
     ],
 )
 def test_a_wrong_request(r50, arguments, expected):
-    ended = r50("sweep", "--engine", "null", *arguments)
+    engine = [] if "--resume" in arguments else ["--engine", "null"]
+    ended = r50("sweep", *engine, *arguments)
     assert ended.code == 2
     assert expected in ended.stderr
     assert "Traceback" not in ended.stderr

@@ -40,8 +40,8 @@ from resnet50_bench.cli.reference import reference
 from resnet50_bench.cli.run.command import run
 from resnet50_bench.cli.show import show
 from resnet50_bench.cli.streams import ReaderGone, discard_output, guard_streams, print_error
-from resnet50_bench.cli.tune.command import tune
 from resnet50_bench.cli.sweep.command import sweep
+from resnet50_bench.cli.tune.command import tune
 from resnet50_bench.errors import (
     NO_ROOM,
     ExitCode,
