@@ -14,6 +14,7 @@ import sys
 import tempfile
 import threading
 import time
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -21,12 +22,15 @@ from typing import TYPE_CHECKING
 from resnet50_bench.errors import ExitCode, HostError
 from resnet50_bench.interpreter import plan_arguments
 from resnet50_bench.model import CACHE_VARIABLE
-from resnet50_bench.packaging.export import STATUS_FILE, list_new, serve, serve_waiting
+from resnet50_bench.packaging.export import STATUS_FILE, list_new, write_tar
+from resnet50_bench.packaging.readers import Readers
 from resnet50_bench.packaging.variables import plan_image_settings
 from resnet50_bench.results.files import RECORD_FILE, RECORD_MARK
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+
+    from resnet50_bench.packaging.readers import Write
 
 EXPORT_FIFO = Path("/export-logs")
 OUTPUT_LOG = "output.log"
@@ -116,7 +120,7 @@ def run_protocol(
     Raises:
         HostError: there is no FIFO, or no folder that can be written.
     """
-    if not fifo.is_fifo():
+    if not fifo.is_fifo() and not fifo.is_symlink():
         raise HostError(
             f"there is no FIFO {fifo}", "this is for the project's images: `r50 run` runs here"
         )
@@ -124,24 +128,28 @@ def run_protocol(
     before = {item.name for item in folder.iterdir()} - {STATUS_FILE, OUTPUT_LOG, STATE_FILE}
     (folder / STATE_FILE).write_text("running\n")
     environment = _make_cache_writable(dict(environ) | plan_image_settings(environ))
+    readers = Readers(fifo)
     source, sink = os.pipe()
     run = _start(["run", "--strict-env", "--output", str(folder)], environment, sink)
     os.close(sink)
     copier = threading.Thread(target=_copy, args=(source, folder / OUTPUT_LOG, run))
     copier.start()
+    readers.start()
     code = run.wait()
     copier.join()
     _write_status(folder, code, run.tail)
     (folder / STATE_FILE).write_text("failed\n" if code else "done\n")
     names = list_new(folder, before | {STATE_FILE})
-    try:
-        if run.stopped:
-            serve_waiting(fifo, folder, names, READER_SECONDS)
-        else:
-            serve(fifo, folder, names)
-    except _Told:
-        pass
+    with suppress(_Told):
+        _serve(readers, lambda stream: write_tar(stream, folder, names), stopped=run.stopped)
     return code
+
+
+def _serve(readers: Readers, write: Write, *, stopped: bool) -> None:
+    """Give the tar to all who read, until told to end; then to those who wait or come in time."""
+    served = readers.serve(write, READER_SECONDS if stopped else None)
+    while served:
+        served = readers.serve(write, 0 if stopped else None)
 
 
 def _start(
