@@ -60,7 +60,7 @@ def test_an_instance_killed_inside_gives_its_logs_and_exit_code_3(start, tmp_pat
     container = start(*ENDLESS)
     container.wait_for("measure for about")
     # The brackets keep the pattern from finding the processes that search for it.
-    find = "grep -l 'resnet50_bench[.]worker' /proc/[0-9]*/cmdline | cut -d/ -f3"
+    find = "grep -l 'resnet50_bench[.]instance[.]worker' /proc/[0-9]*/cmdline | cut -d/ -f3"
     container.exec("/bin/sh", "-c", f"kill -KILL $({find} | head -n 1)")
     logs = container.export(tmp_path / "logs")
     assert logs["status"].splitlines()[0] == "3"

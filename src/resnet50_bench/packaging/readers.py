@@ -156,7 +156,8 @@ def _signal(reader: Reader, number: signal.Signals) -> None:
 
 
 def _list_others() -> list[int]:
-    return [int(name) for name in os.listdir("/proc") if name.isdigit() and int(name) != os.getpid()]
+    found = (int(path.name) for path in Path("/proc").iterdir() if path.name.isdigit())
+    return [pid for pid in found if pid != os.getpid()]
 
 
 def _has_open(pid: int, wanted: os.stat_result) -> bool:
@@ -166,9 +167,9 @@ def _has_open(pid: int, wanted: os.stat_result) -> bool:
 def _list_files(pid: int) -> Iterator[os.stat_result]:
     """What a process has open; nothing when it has ended, or is another user's."""
     with suppress(OSError):
-        for name in os.listdir(f"/proc/{pid}/fd"):
+        for path in Path(f"/proc/{pid}/fd").iterdir():
             with suppress(OSError):  # closed meanwhile
-                yield os.stat(f"/proc/{pid}/fd/{name}")
+                yield path.stat()
 
 
 def _read_stat(pid: int) -> list[str]:

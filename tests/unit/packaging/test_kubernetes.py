@@ -1,5 +1,10 @@
 from __future__ import annotations
 
+import json
+import shutil
+import subprocess
+import sys
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -208,6 +213,55 @@ class TestSchemas:
             for wrong in ({"cpu": 8}, {"cpus": 3.5}, {"parameters": {"BATCHSIZE": 1}}):
                 with pytest.raises(helm.HelmValuesError):
                     chart.validate_schema(wrong)
+
+
+class TestClient:
+    """By the types that Kubernetes' own client has: what they do not know is dropped in silence."""
+
+    @pytest.fixture
+    def decode(self):
+        """Return a manifest as the client reads and writes it; it asks no server for that."""
+        program = shutil.which("kubectl", path=str(Path(sys.executable).parent))
+        if program is None:
+            pytest.skip("kubectl is not installed: `make test-containers` installs it")
+
+        def call(text: str) -> dict[str, Any]:
+            words = [program, "set", "env", "--local", "--filename", "-", "--output", "json", "A=b"]
+            done = subprocess.run(words, input=text, capture_output=True, text=True, check=False)
+            if done.returncode:
+                raise ValueError(done.stderr)
+            return json.loads(done.stdout)
+
+        return call
+
+    @pytest.mark.parametrize("shape", SHAPES)
+    def test_the_jobs(self, decode, shape):
+        text = render_job(request(**SHAPES[shape]))
+        assert find_lost(yaml.safe_load(text), decode(text)) == []
+
+    def test_the_pods_of_an_mpi_job(self, decode):
+        for replica in manifest(kind="mpi", nodes=3)["spec"]["mpiReplicaSpecs"].values():
+            found = {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "x"},
+                     "spec": replica["template"]["spec"]}  # fmt: skip
+            assert find_lost(found, decode(json.dumps(found))) == []
+
+    def test_a_misspelt_field_and_a_wrong_type_would_be_found(self, decode):
+        text = render_job(request()).replace("readOnlyRootFilesystem", "readOnlyRoot")
+        assert find_lost(yaml.safe_load(text), decode(text)) == [
+            "spec.template.spec.containers.0.securityContext.readOnlyRoot"
+        ]
+        with pytest.raises(ValueError, match=r"JobSpec\.spec\.backoffLimit of type int32"):
+            decode(render_job(request()).replace("backoffLimit: 0", "backoffLimit: zero"))
+
+
+def find_lost(given: Any, kept: Any, place: str = "") -> list[str]:
+    """Say which fields of a manifest are not there again; a quantity may come back as text."""
+    if isinstance(given, dict | list):
+        items = given.items() if isinstance(given, dict) else enumerate(given)
+        known = kept if isinstance(kept, dict) else dict(enumerate(kept or []))
+        return [text for key, value in items
+                for text in find_lost(value, known.get(key), f"{place}.{key}".strip("."))]  # fmt: skip
+    return [] if str(given) == str(kept) else [place]
 
 
 MPI_JOB = {

@@ -78,8 +78,8 @@ def test_one_that_left_before_it_was_its_turn_is_passed_over(readers, fifo, tmp_
     assert (tmp_path / "second").read_bytes() == CONTENT
 
 
-def test_nobody_comes(readers):
-    assert not readers.serve(write, 0)
+def test_nobody_comes(fifo):
+    assert not Readers(fifo).serve(write, 0)
 
 
 def test_a_fifo_that_is_not_there_is_made(fifo):
