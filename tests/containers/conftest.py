@@ -37,7 +37,7 @@ def engine(tmp_path_factory) -> Iterator[Engine]:
     root.mkdir(parents=True, exist_ok=True)
     made = Engine(root)
     made.make_base()
-    made.build_images(R50, arguments=["PRECISIONS=avx_fp32"])
+    made.build_images(R50)
     yield made
     made.buildah("rm", "--all")  # a stage that is only copied from leaves its container
     made.podman("rmi", "--force", *MADE_BY_TESTS, check=False)

@@ -55,9 +55,9 @@ class Engine:
         self.buildah("commit", "--rm", container, BASE)
         shutil.rmtree(folder)
 
-    def build_images(self, r50: Sequence[str], *names: str, arguments: Sequence[str] = ()) -> str:
+    def build_images(self, r50: Sequence[str]) -> str:
         """Build by the project's own command."""
-        return self._call(self.plan_build(r50, *names, arguments=[f"BASE={BASE}", *arguments]))
+        return self._call(self.plan_build(r50, arguments=[f"BASE={BASE}"]))
 
     def plan_build(
         self,

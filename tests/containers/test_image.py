@@ -7,6 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from resnet50_bench.config import Precision
+from resnet50_bench.host.machine import read_host
+from resnet50_bench.precision.runnable import plan_runnable
 from resnet50_bench.results.files import read_record
 
 from .conftest import GIVE_UP_SECONDS, IMAGE, NULL, read_logs
@@ -14,6 +17,9 @@ from .conftest import GIVE_UP_SECONDS, IMAGE, NULL, read_logs
 pytestmark = pytest.mark.containers
 
 ENDLESS = (*NULL, "-e", "STEPS=100000000")
+
+# The brackets keep the pattern from finding the processes that search for it.
+FIND_WORKERS = "grep -l 'resnet50_bench[.]instance[.]worker' /proc/[0-9]*/cmdline | cut -d/ -f3"
 
 
 def find_run(folder: Path) -> Path:
@@ -36,10 +42,36 @@ def test_the_readmes_run_gives_a_tar_with_status_and_logs_and_gives_it_again(sta
     assert record.status == "completed"
     assert record.config.batch_size == 2
     assert record.model is not None
-    assert "preparing" not in first["output.log"]  # the image has the model
+    assert "[2/5] model ready" in first["output.log"]  # the image has it
     assert first["status"].splitlines()[0] in {"0", "1"}  # what the machine's noise makes of it
     assert "proved" in first["output.log"] or "PROVEN" in first["output.log"]
     assert (find_run(tmp_path / "first") / "benchmark_throughput_avx_fp32.log").is_file()
+
+
+@pytest.mark.parametrize("precision", [Precision.AVX_BFLOAT16, Precision.AVX_INT8])
+def test_the_image_has_the_graphs_of_low_precisions(start, tmp_path, precision):
+    answer = plan_runnable(precision, read_host().cpu_flags, None)
+    if not answer.runnable:
+        pytest.skip(f"{precision.value}: {answer.reason}")
+    container = start(
+        "-e", f"PRECISION={precision.value}", "-e", "BATCH_SIZE=2", "-e", "STEPS=5",
+        "-e", "CORES_PER_INSTANCE=1", "-e", "INSTANCES=1",
+    )  # fmt: skip
+    logs = container.export(tmp_path / "logs")
+    assert "[2/5] model ready" in logs["output.log"]
+    assert f"{precision.value} PROVEN" in logs["output.log"]
+    assert read_record(find_run(tmp_path / "logs")).status == "completed"
+
+
+def test_all_who_wait_for_the_end_get_a_tar_each(start, tmp_path):
+    container = start(*ENDLESS)
+    container.wait_for("measure for about")
+    readers = [container.start_reader(tmp_path / str(number)) for number in range(3)]
+    container.exec("/bin/sh", "-c", f"kill -KILL $({FIND_WORKERS} | head -n 1)")
+    assert [reader.wait(GIVE_UP_SECONDS) for reader in readers] == [0, 0, 0]
+    first, *others = (read_logs(tmp_path / str(number)) for number in range(3))
+    assert first["status"].splitlines()[0] == "3"
+    assert others == [first, first]
 
 
 def test_wrong_and_unknown_variables_end_at_once_with_the_command_lines_messages(start, tmp_path):
@@ -59,9 +91,7 @@ def test_wrong_and_unknown_variables_end_at_once_with_the_command_lines_messages
 def test_an_instance_killed_inside_gives_its_logs_and_exit_code_3(start, tmp_path):
     container = start(*ENDLESS)
     container.wait_for("measure for about")
-    # The brackets keep the pattern from finding the processes that search for it.
-    find = "grep -l 'resnet50_bench[.]instance[.]worker' /proc/[0-9]*/cmdline | cut -d/ -f3"
-    container.exec("/bin/sh", "-c", f"kill -KILL $({find} | head -n 1)")
+    container.exec("/bin/sh", "-c", f"kill -KILL $({FIND_WORKERS} | head -n 1)")
     logs = container.export(tmp_path / "logs")
     assert logs["status"].splitlines()[0] == "3"
     assert "Some instances were killed during execution!" in logs["output.log"]

@@ -26,6 +26,7 @@ def enclave(case: str, *, assignments: tuple[str, ...]) -> None:
     from resnet50_bench.cases.catalog import find_case
     from resnet50_bench.cases.grammar import plan_combinations
     from resnet50_bench.cli.lines import print_text
+    from resnet50_bench.cli.terminal import TerminalObserver
     from resnet50_bench.config import Gramine
     from resnet50_bench.launch.gramine.launcher import list_job_files, plan_program
     from resnet50_bench.launch.gramine.manifest import (
@@ -47,7 +48,10 @@ def enclave(case: str, *, assignments: tuple[str, ...]) -> None:
     plan = plan_run(replace(config, gramine=Gramine.OFF), os.environ)
     plan = replace(plan, config=config)
     job = plan_jobs(plan)[0]
-    program = plan_program(job, plan.environment, read_trusted_files(list_job_files(job)))
+    with TerminalObserver() as observer:
+        observer.waiting("compute the SHA-256 of every file that a worker may read", None)
+        files = read_trusted_files(list_job_files(job))
+    program = plan_program(job, plan.environment, files)
     text = render_manifest(plan_instance_enclave(plan), program)
     problems = find_problems(text, job.slot.threads)
     if problems:

@@ -23,8 +23,8 @@ Examples, in the project's folder:
   r50 images --build-arg BASE=localhost/debian:12 -- --isolation chroot"""
 
 
-@click.command(epilog=_EPILOG, context_settings={"ignore_unknown_options": True})
-@click.argument("names", nargs=-1, type=click.UNPROCESSED)
+@click.command(epilog=_EPILOG)
+@click.argument("names", nargs=-1)
 @click.option("--builder", metavar="docker|podman|buildah", help="[default: the first there is]")
 @click.option("--tag", default="latest", show_default=True, help="Of every image.")
 @click.option("--prefix", default="", help="In front of every name, e.g. registry.example/team/")
@@ -53,14 +53,14 @@ def images(
         read_revision,
     )
 
-    asked = [name for name in names if not _is_extra(name, names)]
+    asked, extra = _split(names)
     dry_run = options.pop("dry_run")
     build = BuildOptions(
         **options,
         builder=builder or find_builder(),
         source=source.absolute(),
         arguments=(*read_revision(source), *arguments),
-        extra=tuple(names[len(asked) :]),
+        extra=extra,
     )
     planned = plan_images(asked)
     for image, command in zip(planned, plan_builds(planned, build), strict=True):
@@ -71,7 +71,7 @@ def images(
     sys.exit(ExitCode.VALID)
 
 
-def _is_extra(name: str, names: tuple[str, ...]) -> bool:
-    """Whether a word is the builder's: the first option begins them."""
-    first = next((index for index, word in enumerate(names) if word.startswith("-")), len(names))
-    return names.index(name) >= first
+def _split(words: tuple[str, ...]) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """The images' names, and from the first option on the builder's words."""
+    first = next((index for index, word in enumerate(words) if word.startswith("-")), len(words))
+    return words[:first], words[first:]

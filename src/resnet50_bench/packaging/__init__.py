@@ -1,9 +1,9 @@
 """How is the same run packaged: as an image, a job, or a chart?
 
 How the images are built and in which order (`images`); what an image's first process does with its
-environment and its logs (`variables`, `container`, `export`); which Job, MPIJob or chart a run
-becomes (`kubernetes`, `chart`). The image files lie in `containers/` beside `src/`; `templates/`
-here has those of jobs and charts.
+environment and its logs (`variables`, `container`, `export`, `readers`); how a run is made in one
+(`engine`); which Job, MPIJob or chart a run becomes (`kubernetes`, `chart`). The image files lie in
+`containers/` beside `src/`; `templates/` here has those of jobs and charts.
 
 May import `cases`, `parameters` and what lies beneath them. It starts nothing but the container's
 own run.
