@@ -8,6 +8,11 @@ from pathlib import Path
 
 import pytest
 
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
+
 from resnet50_bench.errors import HostError, RequestError
 from resnet50_bench.packaging import images
 from resnet50_bench.packaging.images import (
@@ -110,6 +115,22 @@ def test_the_files_take_what_the_commands_give(image):
     for argument, name in image.needs:
         assert f"ARG {argument}={name}\n" in text
     assert f"# {image.name}: " in text
+
+
+def test_the_images_have_every_package_that_the_project_needs_as_it_is_locked():
+    """`containers/requirements.lock` is made again as its own head says."""
+    with (PROJECT / "pyproject.toml").open("rb") as file:
+        project = tomllib.load(file)["project"]
+    needed = [*project["dependencies"], *project["optional-dependencies"]["tensorflow"],
+              *project["optional-dependencies"]["mpi"]]  # fmt: skip
+    pinned = read_pins(FILES / "requirements.lock")
+    assert {re.match(r"[\w-]+", text)[0] for text in needed} <= {name for name, _ in pinned}
+    assert pinned <= read_pins(PROJECT / "requirements.lock")
+
+
+def read_pins(path: Path) -> set[tuple[str, str]]:
+    """The packages of a lock file, each with a version."""
+    return set(re.findall(r"^([\w-]+)==(\S+)", path.read_text(), re.MULTILINE))
 
 
 def test_the_base_is_pinned_by_its_digest():
