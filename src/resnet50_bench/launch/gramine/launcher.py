@@ -57,8 +57,11 @@ class GramineLauncher(LocalLauncher):
         own = {key: text for key, text in environment.items() if key not in self._inherited}
         program = plan_program(job, own, self._read_files(job))
         text = render_manifest(self._enclave, program)
-        problems = find_problems(text, job.slot.threads)
-        assert not problems, problems
+        if problems := find_problems(text, job.slot.threads):
+            raise HostError(
+                f"the manifest of instance {job.slot.instance} is not sound: {'; '.join(problems)}",
+                "`r50 enclave CASE` shows a manifest",
+            )
         template = name.with_suffix(".manifest.template")
         template.write_text(text)
         manifest = name.with_suffix(".manifest")
