@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from resnet50_bench.contention.cpu_lock import PLACE_VARIABLE
 from resnet50_bench.results.files import read_record
 
 from .conftest import GIVE_UP_SECONDS, wait_until
@@ -42,7 +43,7 @@ def container(r50, tmp_path):
         marked = {
             name: text
             for name, text in r50.environment().items()
-            if name in {"TMPDIR", "R50_TEST_MARK"}
+            if name in {"TMPDIR", "R50_TEST_MARK", PLACE_VARIABLE}
         }
         return r50.start(
             env=None, command=["env", "-i", *pairs(clean | marked | variables), *command]
