@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from resnet50_bench.contention.cpu_lock import PLACE_VARIABLE
 from resnet50_bench.packaging.engine import ENGINE_VARIABLE, IMAGE_VARIABLE, OPTIONS_VARIABLE
 from resnet50_bench.results.files import read_record
 
@@ -23,8 +24,9 @@ CASE = "resnet50v1_5_tensorflow_xeon_public_inference_throughput_avx_fp32_gated"
 
 
 @pytest.fixture
-def environment(engine) -> dict[str, str]:
+def environment(engine, tmp_path) -> dict[str, str]:
     return os.environ | {
+        PLACE_VARIABLE: str(tmp_path),  # whatever else runs on this machine
         ENGINE_VARIABLE: shlex.join(engine.podman_command()),
         OPTIONS_VARIABLE: shlex.join(engine.run_options()),
         IMAGE_VARIABLE: IMAGE,
@@ -45,7 +47,7 @@ def configure(folder: Path, *options: str) -> Path:
 def test_a_case_leaves_the_files_of_a_native_run(tmp_path, environment, configured, given):
     words = ["-R", f"{CASE}$", "--set", "ENGINE=null", "--set", "CORES_PER_INSTANCE=1"]
     native = configure(tmp_path / "native")
-    subprocess.run([native / "ctest.sh", *words], check=True, capture_output=True)
+    subprocess.run([native / "ctest.sh", *words], check=True, capture_output=True, env=environment)
     docker = configure(tmp_path / "docker", *configured)
     subprocess.run(
         [docker / "ctest.sh", *words, *given], check=True, capture_output=True, env=environment
