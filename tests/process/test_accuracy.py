@@ -6,10 +6,13 @@ import json
 import os
 import signal
 import tarfile
+from pathlib import Path
 
 import cv2
 import numpy as np
 import pytest
+from tests.archives import write_tar
+from tests.unit.data.sources.test_parquet import write_parquet
 
 from resnet50_bench.data.preprocess import preprocess
 from resnet50_bench.data.profiles import MLPERF
@@ -103,6 +106,36 @@ def test_the_accuracy_is_what_it_must_be(r50, ask, labelled, kind, count):
     assert f"*Accuracy (%): {right / IMAGES * 100:.3f} # 95 % interval " in "\n".join(kpi)
     assert f"Images: {IMAGES}" in kpi
     assert "## PREPROCESSING: mlperf" in kpi
+
+
+def write_shards(labelled, kind, folder):
+    """Write the images with their labels as two shards, and return how these are named."""
+    labels = dict(line.split() for line in (labelled / "val_map.txt").read_text().splitlines())
+    data = {name: (labelled / "images" / name).read_bytes() for name in sorted(labels)}
+    for number, names in enumerate((list(data)[:9], list(data)[9:])):
+        if kind == "parquet":
+            rows = [(data[name], name, int(labels[name])) for name in names]
+            write_parquet(folder / f"val-{number:03d}.parquet", rows, rows_in_group=4)
+        else:
+            members = {name: data[name] for name in names}
+            members |= {f"{Path(name).stem}.cls": labels[name].encode() for name in names}
+            write_tar(folder / f"val-{number:03d}.tar", members)
+    return folder / f"val-{{000..001}}.{'parquet' if kind == 'parquet' else 'tar'}"
+
+
+@pytest.mark.parametrize("kind", ["parquet", "webdataset"])
+def test_shards_that_hold_their_labels_give_the_same_accuracy(r50, labelled, tmp_path, kind):
+    ended = r50(
+        "run", "--mode", "accuracy", "--engine", "null", "--engine-option", "answer=image",
+        "--dataset", write_shards(labelled, kind, tmp_path), "--batch-size", "4", *instances(1),
+        "--output", r50.output,
+    )  # fmt: skip
+    assert ended.code == 0, ended.stdout + ended.stderr
+    right = IMAGES - len(WRONG)
+    assert f"{right} and {right} of {IMAGES} images" in ended.stdout
+    assert answers_of(r50.record()) == {
+        path.name: null_answer(path.read_bytes()) + 1 for path in (labelled / "images").iterdir()
+    }
 
 
 def test_a_subset_is_drawn_by_the_seed_and_says_so(r50, ask):

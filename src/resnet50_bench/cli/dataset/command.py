@@ -82,7 +82,8 @@ def verify(path: Path, *, quick: bool, again: bool, as_json: bool) -> None:
 
 
 @dataset.command(epilog="\b\nExamples:\n  r50 dataset info ~/photos\n"
-                 "  r50 dataset info --json ILSVRC2012_img_val.tar")  # fmt: skip
+                 "  r50 dataset info --json ILSVRC2012_img_val.tar\n"
+                 "  r50 dataset info 'val-{000000..000063}.tar'    in quotes")  # fmt: skip
 @click.argument("path", type=click.Path(path_type=Path))
 @click.option("--json", "as_json", is_flag=True, help="Print it as JSON.")
 def info(path: Path, *, as_json: bool) -> None:

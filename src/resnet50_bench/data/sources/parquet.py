@@ -232,7 +232,10 @@ def _no_parquet(path: Path, where: str, error: Exception) -> DatasetError:
     other = recognise_file(path)
     if other is not None:
         return DatasetError(f"{where}: is {other.what}", other.advice)
-    return DatasetError(f"{where}: is no Parquet file: {' '.join(str(error).split())}", _ADVICE)
+    return DatasetError(
+        f"{where}: is no Parquet file: {' '.join(str(error).split())}",
+        "fetch it again: a download that was cut short lacks the index at the file's end",
+    )
 
 
 def _list_rows(file: Any, name: str, where: str) -> Iterator[ImageRef]:

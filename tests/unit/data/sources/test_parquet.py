@@ -193,8 +193,8 @@ def test_a_file_that_changed_after_it_was_listed_is_unreadable_and_no_crash(tmp_
     ("data", "message", "advice"),
     [
         (b"version https://git-lfs.github.com/spec/v1\n", "is a Git LFS pointer", "git lfs pull"),
-        (b"PAR1 cut", "is no Parquet file: ", "to_parquet"),
-        (b"", "is no Parquet file: ", "to_parquet"),
+        (b"PAR1 cut", "is no Parquet file: ", "fetch it again"),
+        (b"", "is no Parquet file: ", "fetch it again"),
     ],
 )
 def test_what_is_no_parquet_is_said(tmp_path, data, message, advice):
