@@ -140,6 +140,8 @@ class RunConfig:
     steps: int | None = None
     warmup_steps: int | None = None
     min_time_s: float | None = None
+    until: float | None = None
+    max_time_s: float | None = None
     limit: int | None = None
     seed: int = 0
     smt: bool = False

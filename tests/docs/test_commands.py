@@ -41,6 +41,7 @@ def list_commands(page: Path) -> Iterator[str]:
 
 COMMANDS = sorted({(page.name, line) for page in PAGES for line in list_commands(page)})
 PARSED_ONLY = {
+    "ab",
     "collect",
     "dataset fetch",
     "enclave",
@@ -52,8 +53,8 @@ PARSED_ONLY = {
     "tune",
     "sweep --resume",
 }
-"""Need a network, a builder of images, gramine, many nodes' records, the trace of a real run, a run
-or a sweep that was interrupted, or a search; or they are one."""
+"""Measure, need a network, a builder of images, gramine, many nodes' records, the trace of a real run,
+a run or a sweep that was interrupted, or a search; or they are one."""
 
 
 @pytest.fixture(scope="module")
@@ -94,6 +95,10 @@ def desk(tmp_path_factory: pytest.TempPathFactory) -> Path:
     made["INT8"] = make_accuracy_record(
         evaluation, make_accuracy_config(precision=Precision.AVX_INT8)
     )
+    for name in ("main", "branch"):
+        (desk / name).mkdir()
+        write_record(desk / name, make_record())
+    made |= dict.fromkeys(("BEFORE", "AFTER", "before", "after"), made["NAME"])
     dated = {run for _, line in COMMANDS for run in re.findall(r"runs/(2026\w+-\S+)", line)}
     for name, record in {**made, **dict.fromkeys(dated, made["NAME"])}.items():
         (desk / "runs" / name).mkdir(parents=True)

@@ -9,14 +9,14 @@ import pytest
 from tests.records import make_accuracy_config, make_accuracy_record, make_evaluation
 
 from resnet50_bench.config import Precision
-from resnet50_bench.report.comparison import (
+from resnet50_bench.report.comparison.answers import (
     name_runs,
     render_comparison,
     render_flips,
     summarize_comparison,
 )
 from resnet50_bench.results.record import Record
-from resnet50_bench.verdict.compare import compare, find_differences
+from resnet50_bench.verdict.comparison.answers import compare, find_differences
 
 FOLDER = Path(__file__).parent
 IMAGES = 2000

@@ -95,7 +95,7 @@ def test_the_parents_modules_import_no_framework() -> None:
 def test_the_parent_of_a_run_imports_no_numpy() -> None:
     """Its threads would take signals that the main thread holds back while it starts a worker."""
     names = ["session.run", "search.points", "cli.run.points", "report.terminal.run"]
-    names += ["engines.tensorflow", "engines.null", "verdict.explain", "report.comparison"]
+    names += ["engines.tensorflow", "engines.null", "verdict.explain", "report.comparison.answers"]
     assert find_loaded([f"{PACKAGE}.{name}" for name in names], {"numpy"}) == set()
 
 

@@ -19,9 +19,11 @@ import traceback
 import click
 
 from resnet50_bench import __version__
+from resnet50_bench.cli.ab import ab
 from resnet50_bench.cli.accuracy import accuracy
 from resnet50_bench.cli.cases import cases
 from resnet50_bench.cli.collect import collect
+from resnet50_bench.cli.compare import compare
 from resnet50_bench.cli.container import container
 from resnet50_bench.cli.ctest.command import ctest, ctest_case
 from resnet50_bench.cli.dataset.command import dataset
@@ -65,6 +67,7 @@ Examples:
   r50 run throughput_avx_fp32_gated          one of them
   r50 show runs/NAME                         a result again
   r50 list                                   the runs so far, with their verdicts
+  r50 compare runs/BEFORE runs/AFTER         which is faster, and is it certain
   r50 profile runs/NAME                      which kernels took its time
   r50 reference                              what others published, as shares of the limit
 \b
@@ -89,6 +92,8 @@ r50.add_command(list_runs)
 r50.add_command(profile)
 r50.add_command(reference)
 r50.add_command(kpi)
+r50.add_command(compare)
+r50.add_command(ab)
 r50.add_command(accuracy)
 r50.add_command(model)
 r50.add_command(dataset)

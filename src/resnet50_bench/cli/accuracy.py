@@ -14,7 +14,7 @@ from resnet50_bench.cli.lines import print_line, print_text
 from resnet50_bench.errors import ExitCode, refuse_output
 
 if TYPE_CHECKING:
-    from resnet50_bench.verdict.compare import Comparison
+    from resnet50_bench.verdict.comparison.answers import Comparison
 
 _EPILOG = """\b
 Examples:
@@ -78,14 +78,14 @@ def _refuse_nan(_: click.Context, __: click.Parameter, points: float | None) -> 
 def compare_runs(first: Path, second: Path, **options: Any) -> None:
     """Compare the answers of run B with those of run A on the images both have seen."""
     from resnet50_bench.cli.terminal import print_json
-    from resnet50_bench.report.comparison import (
+    from resnet50_bench.report.comparison.answers import (
         describe_gate,
         name_runs,
         render_comparison,
         summarize_comparison,
     )
     from resnet50_bench.results.files import read_record
-    from resnet50_bench.verdict.compare import compare, find_differences
+    from resnet50_bench.verdict.comparison.answers import compare, find_differences
 
     wanted = _Wanted(**options)
     records = read_record(first), read_record(second)
@@ -106,7 +106,7 @@ def compare_runs(first: Path, second: Path, **options: Any) -> None:
 
 def _write_flips(comparison: Comparison, path: Path) -> None:
     from resnet50_bench.files.atomic import write_atomically
-    from resnet50_bench.report.comparison import render_flips
+    from resnet50_bench.report.comparison.answers import render_flips
 
     try:
         write_atomically(path, render_flips(comparison).encode())

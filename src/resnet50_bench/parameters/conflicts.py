@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from resnet50_bench.config import (
     Allocator,
     Attestation,
+    CaseType,
     DataType,
     Gramine,
     Mode,
@@ -55,8 +56,35 @@ def find_conflicts(config: RunConfig, named: Mapping[str, str]) -> list[str]:
             if getattr(config, name) is not None
         ]
     problems += _find_accuracy_conflicts(config, named)
+    problems += _find_until_conflicts(config, named)
     problems += _find_pointless(config, named)
     return [*problems, *_find_process_conflicts(config, named)]
+
+
+def _find_until_conflicts(config: RunConfig, named: Mapping[str, str]) -> list[str]:
+    """What leaves no time to decide about."""
+    if config.until is None:
+        if config.max_time_s is None:
+            return []
+        return [f"{named['max_time_s']} has a meaning with --until only: leave it out"]
+    fixed = {
+        "steps": (config.steps is not None, "it fixes how much is measured"),
+        "case_type": (config.case_type is CaseType.GATED, "a gated case is a short check"),
+        "mode": (config.mode is Mode.ACCURACY, "in accuracy mode every image is seen once"),
+    }
+    problems = [
+        f"{named['until']} {config.until:g} decides how long is measured, and {named[name]} "
+        f"forbids that: {why}; leave one of them out"
+        for name, (is_fixed, why) in fixed.items()
+        if is_fixed
+    ]
+    least_s = plan_workload(config).min_time_ns / 1e9
+    if config.max_time_s is not None and config.max_time_s < least_s:
+        problems.append(
+            f"{named['max_time_s']} {config.max_time_s:g} is less than the minimum time of one "
+            f"run, {least_s:g} s: raise it, or lower --min-time"
+        )
+    return problems
 
 
 def _find_pointless(config: RunConfig, named: Mapping[str, str]) -> list[str]:

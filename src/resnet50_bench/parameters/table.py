@@ -37,6 +37,7 @@ from resnet50_bench.parameters.values import (
     parse_switch,
     parse_text,
     parse_whole,
+    parse_width,
     parse_word,
 )
 
@@ -228,6 +229,23 @@ PARAMETERS: tuple[Parameter, ...] = (
         parse_seconds,
         "Measure for at least this long.",
         default="20 in throughput mode, 10 in latency mode, none with --steps or gated",
+        metavar="SECONDS",
+    ),
+    Parameter(
+        "UNTIL",
+        "until",
+        parse_width,
+        "Run again, longer, until the throughput's 95 % interval reaches no further than this from "
+        "its mean; INVALID, with the reason, where it will not (docs/comparison.md).",
+        default="one run, however well it is known",
+        metavar="PERCENT",
+    ),
+    Parameter(
+        "MAX_TIME",
+        "max_time_s",
+        parse_seconds,
+        "With --until, how long all the runs together may measure.",
+        default="600",
         metavar="SECONDS",
     ),
     Parameter(

@@ -47,6 +47,14 @@ def parse_percent(text: str) -> float:
     return float(text)
 
 
+def parse_width(text: str) -> float:
+    """Parse a percentage above 0 and below 100, with or without its sign."""
+    number = text.removesuffix("%")
+    if not re.fullmatch(r"[0-9]{1,2}(\.[0-9]{1,9})?", number) or float(number) == 0:
+        raise ValueError("a percentage above 0, such as 1%")
+    return float(number)
+
+
 def parse_price(text: str) -> float:
     """Parse an amount of money above 0."""
     if not re.fullmatch(r"[0-9]{1,9}(\.[0-9]{1,9})?", text) or float(text) == 0:

@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from resnet50_bench.instance.predictions import ROW
+from resnet50_bench.signals import signals_held
 from resnet50_bench.stats import samples
 from resnet50_bench.stats.intervals import MeanInterval, estimate_mean
 from resnet50_bench.stats.steady import find_warm_up
@@ -130,6 +131,7 @@ def compute_kpis(instances: Sequence[InstanceRecord], batch_size: int) -> Kpis |
         instances: those that reported; the streams of each count one by one.
         batch_size: images per query.
     """
+    _load_statistics()
     hosts: dict[str | None, list[Lane]] = defaultdict(list)
     for lane in (lane for item in instances for lane in item.lanes):
         if lane.end_ns:
@@ -166,6 +168,19 @@ def compute_kpis(instances: Sequence[InstanceRecord], batch_size: int) -> Kpis |
         ),
         latency=_compute_latency(measured, shared),
     )
+
+
+def _load_statistics() -> None:
+    """Import numpy and scipy so that their threads never take a signal.
+
+    After one run of a series another is started, and the main thread holds signals back meanwhile:
+    a thread inherits what is held back when it is made.
+    """
+    with signals_held():
+        import numpy as np
+        import scipy.special
+
+    del np, scipy
 
 
 def find_window(measured: Sequence[Lane]) -> Window | None:

@@ -16,6 +16,7 @@ from resnet50_bench.results.files import RECORD_FILE, read_record
 from resnet50_bench.session.finished import Run
 from resnet50_bench.session.run import Desk, execute
 from resnet50_bench.session.stages import Observer, Silence
+from resnet50_bench.session.until import measure_until
 
 DEFAULT_OUTPUT = Path("runs")
 
@@ -55,6 +56,9 @@ def run(
     main thread, which takes the signals that end a run. An invalid result is returned like a valid
     one: look at `verdict` before you use a figure.
 
+    With `until` in the config it is made again, longer, until the throughput is known so well or
+    will not be; the last run is returned.
+
     Args:
         request: what is asked, or a plan made of it.
         output: the folder of runs; made when it is not there.
@@ -68,7 +72,10 @@ def run(
     """
     planned = plan(request) if isinstance(request, RunConfig) else request
     where = desk or Desk(output=Path(output), command=(f"{__package__.partition('.')[0]}.run",))
-    return execute(planned, observer or Silence(), where)
+    watcher = observer or Silence()
+    if planned.config.until is None:
+        return execute(planned, watcher, where)
+    return measure_until(planned, lambda plan: execute(plan, watcher, where), watcher.note)
 
 
 def read_runs(

@@ -6,6 +6,7 @@ May import `results`, `placement`, `precision`.
 
 Public names:
     `judge.judge`: a record to VALID, or INVALID with every failed check and the flag that helps.
-    `compare.compare`: two accuracy runs, image by image.
+    `comparison.answers.compare`: two accuracy runs, image by image.
+    `comparison.speed.compare_speeds`: the speeds of repeated runs, and what they show.
     `explain.explain`: what a low accuracy comes from.
 """

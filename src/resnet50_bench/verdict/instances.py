@@ -202,6 +202,20 @@ def check_amounts(record: Record, kpis: Kpis | None) -> Iterator[Finding]:
         return
     for lane in (lane for item in instances for lane in item.lanes):
         yield from _check_lane(record, lane, kpis.windows[lane.host])
+    yield from _check_until(record, kpis)
+
+
+def _check_until(record: Record, kpis: Kpis) -> Iterator[Finding]:
+    """The throughput is known as well as was asked."""
+    until, interval = record.config.until, kpis.throughput_interval
+    if until is None or (interval is not None and interval.relative * 100 <= until):
+        return
+    reached = f"+-{interval.relative:.2%}" if interval is not None else "no interval"
+    yield Finding(
+        f"--until {until:g}%: the throughput is known to {reached} after "
+        f"{kpis.window.seconds:.1f} s",
+        "raise --max-time, or ask for less",
+    )
 
 
 def _check_lane(record: Record, lane: Lane, window: Window) -> Iterator[Finding]:

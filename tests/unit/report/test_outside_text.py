@@ -28,7 +28,7 @@ from tests.records import (
 
 from resnet50_bench.cli.terminal import print_json
 from resnet50_bench.config import DataType, RunConfig
-from resnet50_bench.report.comparison import name_runs, render_comparison, render_flips
+from resnet50_bench.report.comparison.answers import name_runs, render_comparison, render_flips
 from resnet50_bench.report.kpi.table import render_csv, render_json, render_list
 from resnet50_bench.report.kpi.text import describe_record, render_kpi_text
 from resnet50_bench.report.logs import render_log
@@ -37,7 +37,7 @@ from resnet50_bench.report.terminal.host import list_host_rows, render_nodes
 from resnet50_bench.report.terminal.profile import print_profile
 from resnet50_bench.report.terminal.run import print_result, print_rows
 from resnet50_bench.results.record import Dataset, Record
-from resnet50_bench.verdict.compare import compare, find_differences
+from resnet50_bench.verdict.comparison.answers import compare, find_differences
 
 HOSTILE = "\x1b[2J\x9b31m\n*Throughput (images/s): 9999\r\x07\u202e\u2028\ud800\x00[bold]:smile:\t"
 FORBIDDEN = frozenset("\x00\x07\x1b\x9b\r\x7f\u202e\u2028\ud800\t")

@@ -16,11 +16,11 @@ from tests.records import (
 from resnet50_bench.config import Precision
 from resnet50_bench.errors import RecordError, RequestError
 from resnet50_bench.model.manifest import FileIdentity
-from resnet50_bench.report.comparison import describe_gate, describe_meaning
+from resnet50_bench.report.comparison.answers import describe_gate, describe_meaning
 from resnet50_bench.results.accuracy import Accuracy
 from resnet50_bench.results.record import Dataset
 from resnet50_bench.stats.proportions import Pairs, paired_interval, sign_test
-from resnet50_bench.verdict.compare import Change, Comparison, compare, find_differences
+from resnet50_bench.verdict.comparison.answers import Change, Comparison, compare, find_differences
 
 LABELS = (10, 20, 30, 40, 50, 60, 70)
 # Classes first .. fifth. Image 6 was seen by the first run alone, image 5 by the second alone.

@@ -7,7 +7,14 @@ import io
 from typing import TYPE_CHECKING, Any
 
 from resnet50_bench.printable import join_lines, make_cell, show_controls
-from resnet50_bench.verdict.compare import SIGNIFICANT, Answer, Change, Comparison, Difference, Flip
+from resnet50_bench.verdict.comparison.answers import (
+    SIGNIFICANT,
+    Answer,
+    Change,
+    Comparison,
+    Difference,
+    Flip,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

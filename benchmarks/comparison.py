@@ -1,0 +1,158 @@
+"""How often a comparison of two sides is wrong, and how often it finds 3 %:
+`python benchmarks/comparison.py`.
+
+(a) 400 A/A comparisons of each kind of series: both sides are the same thing, so each one that is
+    called faster or slower is an error; 5 % are to be expected of 95 % intervals, 3 to 7 % by luck.
+(b) 400 plans: a pilot of `PILOT` runs of each side, of which the second is truly 3 % slower, is
+    asked how many runs it takes; then so many are made anew and compared. At least 80 % have to
+    find it.
+
+Synthetic series are what runs of a quiet machine, one that drifts, and one that is disturbed now
+and then would show. Recorded series are real ones: the throughputs of short runs of one
+configuration, one after the other, in `recorded_runs.json`; from these, stretches that begin
+anywhere are taken, and within each round it is left to chance which of the neighbours is A and
+which is B.
+
+Ends in 1 when a rate is not what is promised. `--comparisons` and `--seed` change number and luck.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from resnet50_bench.stats.effects import Effect, compare_groups, compare_pairs, plan_runs
+from resnet50_bench.verdict.comparison.speed import (
+    FEWEST_ROUNDS,
+    SMALLEST,
+    Outcome,
+    judge_effect,
+)
+
+Floats = npt.NDArray[np.float64]
+Random = np.random.Generator
+Source = Callable[[int, Random], Floats]
+"""How many runs, one after the other, and luck -> their speeds."""
+
+COMPARISONS = 400
+PILOT = 5
+LARGEST_ERROR = 0.07
+LEAST_FOUND = 0.8
+MOST_RUNS = 1000
+
+RECORDED = Path(__file__).with_name("recorded_runs.json")
+
+
+def make_quiet(count: int, random: Random) -> Floats:
+    """Runs differ by 1 %."""
+    return np.exp(0.01 * random.standard_normal(count))
+
+
+def make_drifting(count: int, random: Random) -> Floats:
+    """A random walk of 0.5 % a run beside that."""
+    walk = np.cumsum(0.005 * random.standard_normal(count))
+    return np.exp(walk + 0.01 * random.standard_normal(count))
+
+
+def make_disturbed(count: int, random: Random) -> Floats:
+    """One run in ten is up to 10 % slower."""
+    hit = (random.random(count) < 0.1) * random.uniform(0.0, 0.1, count)
+    return make_quiet(count, random) * (1 - hit)
+
+
+def read_recorded() -> dict[str, Source]:
+    """The recorded series, each as a source of stretches."""
+
+    def make(values: Floats) -> Source:
+        def take(count: int, random: Random) -> Floats:
+            # Beyond its end the series begins again: there are plans longer than any recording.
+            return np.resize(np.roll(values, -random.integers(len(values))), count)
+
+        return take
+
+    series = json.loads(RECORDED.read_text())["series"]
+    return {f"recorded: {name}": make(np.array(item["speeds"])) for name, item in series.items()}
+
+
+SYNTHETIC: dict[str, Source] = {
+    "quiet": make_quiet,
+    "drifting": make_drifting,
+    "disturbed": make_disturbed,
+}
+
+
+def make_rounds(source: Source, count: int, random: Random) -> tuple[Floats, Floats]:
+    """Two sides of so many runs, made in turns, in random order within each round."""
+    rounds = source(2 * count, random).reshape(count, 2)
+    rounds = random.permuted(rounds, axis=1)
+    return rounds[:, 0], rounds[:, 1]
+
+
+def make_blocks(source: Source, count: int, random: Random) -> tuple[Floats, Floats]:
+    """Two sides of which chance decides run by run whose turn it is."""
+    values = random.permutation(source(2 * count, random))
+    return values[:count], values[count:]
+
+
+def compare(first: Floats, second: Floats, *, paired: bool) -> Effect:
+    paired = paired and len(first) >= FEWEST_ROUNDS
+    return (compare_pairs if paired else compare_groups)(first.tolist(), second.tolist())
+
+
+def count_errors(source: Source, runs: int, comparisons: int, random: Random) -> float:
+    """The share of A/A comparisons that are called different."""
+    errors = 0
+    for number in range(comparisons):
+        paired = number % 2 == 0
+        sides = (make_rounds if paired else make_blocks)(source, runs, random)
+        outcome = judge_effect(compare(*sides, paired=paired), SMALLEST)
+        errors += outcome in {Outcome.FASTER, Outcome.SLOWER}
+    return errors / comparisons
+
+
+def count_found(source: Source, comparisons: int, random: Random) -> tuple[float, float]:
+    """The share of planned comparisons that find a side 3 % slower, and the median of the plans."""
+    found, plans = 0, []
+    for number in range(comparisons):
+        paired = number % 2 == 0
+        make = make_rounds if paired else make_blocks
+        first, second = make(source, PILOT, random)
+        planned = plan_runs(compare(first, second * (1 - SMALLEST), paired=paired), SMALLEST)
+        runs = MOST_RUNS if planned is None else max(planned, 2)
+        first, second = make(source, runs, random)
+        outcome = judge_effect(compare(first, second * (1 - SMALLEST), paired=paired), SMALLEST)
+        found += outcome is Outcome.SLOWER
+        plans.append(runs)
+    return found / comparisons, float(np.median(plans))
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--comparisons", type=int, default=COMPARISONS, help="of each kind")
+    parser.add_argument("--seed", type=int, default=1)
+    arguments = parser.parse_args()
+    failed = []
+    print(f"{'':34} called different in A/A, by runs a side    a true {SMALLEST:.0%}")
+    print(f"{'':34} {'3':>7} {'5':>7} {'10':>7} {'all':>7}    {'found':>7} {'with (median)':>14}")
+    for place, (name, source) in enumerate({**SYNTHETIC, **read_recorded()}.items()):
+        random = np.random.default_rng([arguments.seed, place])
+        shares = [count_errors(source, runs, arguments.comparisons, random) for runs in (3, 5, 10)]
+        total = sum(shares) / len(shares)
+        found, plan = count_found(source, arguments.comparisons, random)
+        columns = " ".join(f"{share:7.1%}" for share in [*shares, total])
+        print(f"{name:34} {columns}    {found:7.1%} {plan:9.0f} runs")
+        if total > LARGEST_ERROR or found < LEAST_FOUND:
+            failed.append(name)
+    if failed:
+        print(f"not as promised: {', '.join(failed)}", file=sys.stderr)
+    return int(bool(failed))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,145 @@
+"""What is not the same in two measured runs, and how much it matters to their speed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from enum import Enum
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from resnet50_bench.results.record import Record
+
+
+class Weight(str, Enum):
+    """How much a difference matters to a comparison of speeds."""
+
+    FORBIDS = "forbids"
+    """Another thing is measured: only whoever asks for just that may compare them."""
+    SWAYS = "sways"
+    """It may change the speed by any amount: it is what is compared, or it is in the way."""
+    AMOUNT = "amount"
+    """It changes how much was measured, and so how well the speed is known, but not the speed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Property:
+    """Something in which runs may differ.
+
+    Attributes:
+        what: in a few words.
+        weight: of a difference.
+        read: its value in a record.
+    """
+
+    what: str
+    weight: Weight
+    read: Callable[[Record], object]
+
+
+@dataclass(frozen=True, slots=True)
+class SpeedDifference:
+    """A property that is not the same in all runs that are compared.
+
+    Attributes:
+        what: in a few words.
+        weight: how much it matters.
+        values: of each side; several in one side are joined by ` and `.
+    """
+
+    what: str
+    weight: Weight
+    values: tuple[str, ...]
+
+
+def _of_config(name: str) -> Callable[[Record], object]:
+    return lambda record: getattr(record.config, name)
+
+
+def _name_model(record: Record) -> object:
+    if record.model is None:
+        return "none"
+    return f"{record.model.source.name} (sha256 {record.model.source.sha256[:12]})"
+
+
+def _name_runtime(record: Record) -> object:
+    seen = {item.evidence.runtime for item in record.instances if item.evidence is not None}
+    return ", ".join(sorted(seen)) or record.config.engine
+
+
+def _name_cores(record: Record) -> object:
+    host = record.host
+    return f"{host.physical_cores} cores on {len(host.sockets)} sockets"
+
+
+def _name_amount(record: Record) -> object:
+    workload = record.workload
+    return f"{workload.steps} queries and {workload.min_time_ns / 1e9:g} s at least"
+
+
+PROPERTIES: tuple[Property, ...] = (
+    Property("mode", Weight.FORBIDS, lambda record: record.config.mode.value),
+    Property("CPU", Weight.FORBIDS, lambda record: record.host.cpu_model),
+    Property("usable cores", Weight.FORBIDS, _name_cores),
+    Property("model", Weight.FORBIDS, _name_model),
+    Property("precision", Weight.FORBIDS, lambda record: record.config.precision.value),
+    Property("host name", Weight.SWAYS, lambda record: record.host.hostname),
+    Property("kernel", Weight.SWAYS, lambda record: record.host.kernel),
+    Property("governor", Weight.SWAYS, lambda record: record.host.governor),
+    Property("turbo", Weight.SWAYS, lambda record: record.host.turbo),
+    Property("huge pages", Weight.SWAYS, lambda record: record.host.transparent_hugepage),
+    Property("CPU quota", Weight.SWAYS, lambda record: record.host.quota_cpus),
+    Property("runtime", Weight.SWAYS, _name_runtime),
+    Property("r50 version", Weight.SWAYS, lambda record: record.tool_version),
+    Property("batch size", Weight.SWAYS, lambda record: record.workload.batch_size),
+    Property(
+        "cores per instance", Weight.SWAYS, lambda record: record.placement.cores_per_instance
+    ),
+    Property("instances", Weight.SWAYS, lambda record: record.planned_instances),
+    Property("engine options", Weight.SWAYS, _of_config("engine_options")),
+    Property("variables", Weight.SWAYS, _of_config("customer_env")),
+    Property("allocator", Weight.SWAYS, lambda record: record.config.allocator.value),
+    Property("CPU latency limit", Weight.SWAYS, _of_config("cpu_latency_limit_us")),
+    Property("SMT", Weight.SWAYS, _of_config("smt")),
+    Property("weight sharing", Weight.SWAYS, _of_config("weight_sharing")),
+    Property("sockets spanned", Weight.SWAYS, _of_config("span_sockets")),
+    Property("core kind", Weight.SWAYS, _of_config("core_kind")),
+    Property("emulated", Weight.SWAYS, lambda record: record.emulated),
+    Property("MPI", Weight.SWAYS, _of_config("mpi")),
+    Property("gramine", Weight.SWAYS, lambda record: record.config.gramine.value),
+    Property("oneDNN verbose", Weight.SWAYS, _of_config("onednn_verbose")),
+    Property("images", Weight.SWAYS, lambda record: record.config.data_type.value),
+    Property("queries or time", Weight.AMOUNT, _name_amount),
+    Property("warm-up queries", Weight.AMOUNT, lambda record: record.workload.warmup_steps),
+    Property("seed", Weight.AMOUNT, _of_config("seed")),
+)
+
+
+def find_speed_differences(sides: Sequence[Sequence[Record]]) -> tuple[SpeedDifference, ...]:
+    """Say what is not the same in all runs of all sides; what matters most comes first."""
+    found = []
+    for item in PROPERTIES:
+        values = [list(dict.fromkeys(_show(item.read(run)) for run in side)) for side in sides]
+        if len({value for side in values for value in side}) > 1:
+            shown = tuple(" and ".join(side) for side in values)
+            found.append(SpeedDifference(item.what, item.weight, shown))
+    return tuple(found)
+
+
+def find_mixed(side: Sequence[Record]) -> tuple[Property, ...]:
+    """Return in what the runs of one side differ, so that they are not one thing repeated."""
+    return tuple(
+        item
+        for item in PROPERTIES
+        if item.weight is not Weight.AMOUNT and len({_show(item.read(run)) for run in side}) > 1
+    )
+
+
+def _show(value: object) -> str:
+    if isinstance(value, dict):
+        return " ".join(f"{name}={text}" for name, text in sorted(value.items())) or "none"
+    if isinstance(value, Enum):
+        return str(value.value)
+    if isinstance(value, bool):
+        return "on" if value else "off"
+    return "not set" if value is None else str(value)
