@@ -30,7 +30,7 @@ _LEAST_GROWTH = 1.5
 """An attempt that is hardly longer than the last would hardly be known better."""
 
 _HOPELESS = 4.0
-"""How wide an interval is is itself known to a factor of two or so: what would take so many times of
+"""How wide an interval is is itself known to a factor of two or so: what would take so many times
 the time that is left is not tried."""
 
 _OF_TIMEOUT = 0.8

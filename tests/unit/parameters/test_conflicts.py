@@ -32,6 +32,17 @@ class TestConflicts:
             ({"MAX_UNREADABLE": "3"},
              "--set MAX_UNREADABLE has a meaning in accuracy mode only: leave it out, or add --mode "
              "accuracy"),
+            ({"MAX_TIME": "60"}, "--set MAX_TIME has a meaning with --until only: leave it out"),
+            ({"UNTIL": "1%", "STEPS": "50"},
+             "--set UNTIL 1 decides how long is measured, and --set STEPS forbids that: it fixes how "
+             "much is measured; leave one of them out"),
+            ({"UNTIL": "0.5", "CASE_TYPE": "gated"},
+             "--set UNTIL 0.5 decides how long is measured, and --set CASE_TYPE forbids that: a gated "
+             "case is a short check; leave one of them out"),
+            ({"UNTIL": "0%"}, "--set UNTIL: '0%' must be a percentage above 0, such as 1%"),
+            ({"UNTIL": "1", "MAX_TIME": "10"},
+             "--set MAX_TIME 10 is less than the minimum time of one run, 20 s: raise it, or lower "
+             "--min-time"),
             ({"EXPECTED_TOP1": "0"},
              "--set EXPECTED_TOP1: '0' must be a percentage above 0, such as 76.46"),
         ],
