@@ -13,7 +13,10 @@ configuration, one after the other, in `recorded_runs.json`; from these, stretch
 anywhere are taken, and within each round it is left to chance which of the neighbours is A and
 which is B.
 
-Ends in 1 when a rate is not what is promised. `--comparisons` and `--seed` change number and luck.
+Ends in 1 when a rate of errors, or of what is found in synthetic series, is not what is promised.
+What a recorded series lets be found is told and not judged: where one run in twenty loses a third
+of its speed, a pilot that saw none of these plans too little. `--comparisons` and `--seed` change
+number and luck.
 """
 
 from __future__ import annotations
@@ -152,7 +155,7 @@ def main() -> int:
         found, plan = count_found(source, arguments.comparisons, random)
         columns = " ".join(f"{share:7.1%}" for share in [*shares, total])
         print(f"{name:34} {columns}    {found:7.1%} {plan:9.0f} runs")
-        if total > LARGEST_ERROR or found < LEAST_FOUND:
+        if total > LARGEST_ERROR or (name in SYNTHETIC and found < LEAST_FOUND):
             failed.append(name)
     if failed:
         print(f"not as promised: {', '.join(failed)}", file=sys.stderr)
