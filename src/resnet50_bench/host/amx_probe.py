@@ -183,7 +183,7 @@ def load_code(code: bytes) -> int:
     return int(address)
 
 
-def _request_permission() -> str | None:
+def request_permission() -> str | None:
     """Ask the kernel for the tile registers; returns why not, or None."""
     libc = ctypes.CDLL(None, use_errno=True)
     arguments = map(ctypes.c_long, (_ARCH_PRCTL, _ARCH_REQ_XCOMP_PERM, _XTILEDATA))
@@ -211,7 +211,7 @@ def _write_answer(name: str, value: str | bool | None) -> None:
 def main() -> None:
     """Be the throwaway process: write one answer after each step, as far as it comes."""
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    _write_answer(_PERMISSION, _request_permission())
+    _write_answer(_PERMISSION, request_permission())
     try:
         _write_answer(_TILE, _run_tile_operation())
     except OSError as error:
