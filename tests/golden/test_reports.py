@@ -20,6 +20,7 @@ from tests.records import (
     make_manifest,
     make_queries,
     make_record,
+    make_roofline,
 )
 
 from resnet50_bench.config import DataType, Mode, Precision, RunConfig
@@ -52,7 +53,7 @@ def proven() -> Record:
     model = make_manifest("generated")
     record = make_contended(0.01, tenths=(3, 4, 5), host=HOST, instances=instances, model=model)
     config = replace(record.config, price_per_hour=0.25)
-    return replace(record, config=config, energy=energy())
+    return replace(record, config=config, energy=energy(), roofline=make_roofline())
 
 
 def energy() -> Energy:

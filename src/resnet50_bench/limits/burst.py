@@ -124,7 +124,7 @@ class Crew:
         Raises:
             OSError: a CPU may not be used, and none of the calls is made.
         """
-        barrier = Barrier(len(calls)) if calls else None
+        barrier = Barrier(max(1, len(calls)))
         work = [
             self._pool.submit(_call_on, cpu, call, barrier) for cpu, call in zip(self._cpus, calls)
         ]
@@ -179,4 +179,4 @@ class _Clock:
     def ticks_per_s(self) -> float:
         """Good to 1 in 10,000 after some hundredths of a second."""
         ticks, now_ns = self._read(), time.perf_counter_ns()
-        return (ticks - self._begin[0]) * 1e9 / (now_ns - self._begin[1])
+        return float((ticks - self._begin[0]) * 1e9 / (now_ns - self._begin[1]))

@@ -11,8 +11,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from resnet50_bench.model.graph.architecture import CLASSES, Convolution, Network, plan_network
-from resnet50_bench.model.graph.structure import INPUT_SIZES
+from resnet50_bench.model.graph.architecture import (
+    BASE_WIDTH,
+    CLASSES,
+    Convolution,
+    Network,
+    plan_network,
+)
+from resnet50_bench.model.graph.structure import INPUT_SIZES, Structure
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -156,3 +162,21 @@ def _divide(side: int, stride: int) -> int:
 
 def _name(convolution: Convolution) -> str:
     return f"conv2d_{convolution.index}" if convolution.index else "conv2d"
+
+
+def read_layers(structure: Structure) -> tuple[Layer, ...] | None:
+    """Return the layers of a graph that was read; None for one that is no ResNet-50 v1.5.
+
+    The graph was required to be one when it was prepared (`find_problems`), of a number of channels
+    that its trained values tell: a thin one, as tests use, has less work.
+
+    Args:
+        structure: what the graph says of itself, as it was before or after its preparation.
+    """
+    classes = structure.classes or CLASSES
+    folded = structure.batch_norms == 0
+    for width in range(BASE_WIDTH, 0, -1):
+        network = plan_network(width)
+        if network.parameters(classes, folded=folded) == structure.parameters:
+            return plan_layers(network, classes)
+    return None

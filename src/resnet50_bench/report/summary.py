@@ -13,6 +13,7 @@ from resnet50_bench.report.terminal.contention import summarize_contention
 from resnet50_bench.report.terminal.efficiency import summarize_energy
 from resnet50_bench.results.efficiency import compute_cost
 from resnet50_bench.results.kpi import Kpis, run_kpis, survivors_kpis
+from resnet50_bench.results.limit import DEFINITION, Limit, compute_limit
 from resnet50_bench.verdict.judge import judge
 from resnet50_bench.verdict.precision import prove
 
@@ -42,6 +43,7 @@ def summarize(record: Record, folder: Path) -> dict[str, Any]:
         "kpis": _summarize_kpis(kpis),
         "energy": summarize_energy(record, kpis),
         "cost_per_million_images": compute_cost(record, kpis),
+        "limit": _summarize_limit(compute_limit(record, kpis)),
         "accuracy": summarize_accuracy(record),
         "contention": summarize_contention(record, kpis),
         "survivors_subtotal": _summarize_kpis(survivors),
@@ -61,6 +63,21 @@ def summarize(record: Record, folder: Path) -> dict[str, Any]:
             for item in record.instances
         ],
         "model": msgspec.to_builtins(record.model),
+    }
+
+
+def _summarize_limit(limit: Limit | None) -> dict[str, Any] | None:
+    if limit is None:
+        return None
+    return {
+        "share": limit.share,
+        "images_per_s": limit.limit_images_per_s,
+        "kind": limit.kernel.kind.value,
+        "operations_per_s": limit.operations_per_s,
+        "operations_per_image": limit.operations_per_image,
+        "cpus": list(limit.cpus),
+        "measured": limit.measured,
+        "definition": DEFINITION,
     }
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import fields, is_dataclass, replace
 from operator import le
 from typing import TYPE_CHECKING, Any
@@ -27,6 +27,7 @@ from resnet50_bench.instance.predictions import (
 if TYPE_CHECKING:
     from resnet50_bench.contention.samples import Contention
     from resnet50_bench.host.energy import Energy
+    from resnet50_bench.limits.roofline import Roofline
     from resnet50_bench.placement.slots import Placement, Slot
     from resnet50_bench.results.record import Evaluation, InstanceRecord, Lane, Record
 
@@ -63,10 +64,7 @@ def check_record(record: Record, name: str) -> None:
             _check_instance(item, f"instances[{number}]", record)
             if item.contention is not None:
                 _check_contention(item.contention, f"instances[{number}].contention", 1)
-        if record.contention is not None:
-            _check_contention(record.contention, "contention", len(record.instances))
-        if record.energy is not None:
-            _check_energy(record.energy)
+        _check_surroundings(record)
         if record.evaluation is not None:
             _check_evaluation(record.evaluation)
             _check_pace(record, record.evaluation)
@@ -76,6 +74,17 @@ def check_record(record: Record, name: str) -> None:
             f"{name} contradicts itself: {error}",
             "give the folder of another run; a damaged record cannot be repaired",
         ) from error
+
+
+def _check_surroundings(record: Record) -> None:
+    """What was read of the machine beside the instances."""
+    if record.contention is not None:
+        _check_contention(record.contention, "contention", len(record.instances))
+    if record.energy is not None:
+        _check_energy(record.energy)
+    if record.roofline is not None:
+        used = {cpu for slot in record.placement.slots for cpu in slot.cpus}
+        _check_roofline(record.roofline, used)
 
 
 def _require(holds: bool, field: str, problem: str) -> None:
@@ -214,6 +223,22 @@ def _check_energy(energy: Energy) -> None:
     for before, after in itertools.pairwise(samples):
         grows = all(map(le, before.used_uj, after.used_uj))
         _require(grows, "energy.samples.used_uj", "falls")
+
+
+def _check_roofline(roofline: Roofline, used: Collection[int]) -> None:
+    """Measured on CPUs of the run; every rate is positive, and the best of its rounds."""
+    _check_cpus(roofline.cpus, "roofline.cpus")
+    within = set(roofline.cpus) <= set(used)
+    _require(within, "roofline.cpus", "has CPUs that no instance of the run had")
+    kinds = [item.kind for item in roofline.peaks]
+    _require(len(set(kinds)) == len(kinds), "roofline.peaks", "has a kind twice")
+    rates = [("peaks", n, p.operations_per_s, p.rounds) for n, p in enumerate(roofline.peaks)]
+    rates += [("bandwidths", n, b.bytes_per_s, b.rounds) for n, b in enumerate(roofline.bandwidths)]
+    for name, number, best, rounds in rates:
+        field = f"roofline.{name}[{number}]"
+        positive = bool(rounds) and min(rounds) > 0
+        _require(positive, f"{field}.rounds", "is empty, or holds a rate that is not positive")
+        _require(best == max(rounds), field, "is not the best of its rounds")
 
 
 def _check_lane(lane: Lane, field: str) -> None:

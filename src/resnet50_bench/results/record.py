@@ -15,6 +15,7 @@ from resnet50_bench.engines.base import KernelShare
 from resnet50_bench.host.energy import Energy
 from resnet50_bench.host.machine import Host
 from resnet50_bench.instance.job import EvidenceSeen, Failed, Phases, PlacementSeen, StreamSamples
+from resnet50_bench.limits.roofline import Roofline
 from resnet50_bench.model import Manifest
 from resnet50_bench.placement.slots import Placement, Slot
 
@@ -267,6 +268,9 @@ class Record:
             was measured, when the instances were on hosts named to MPI, or in records of before.
         energy: what the CPUs of this host used meanwhile, or why that is not known; None when
             nothing was measured, or in records of before.
+        roofline: what the cores of the run can do at most; None where no speed is claimed, on hosts
+            named to MPI, or in records of before it was measured.
+        roofline_failure: why it could not be measured.
     """
 
     schema_version: int = SCHEMA_VERSION
@@ -290,6 +294,8 @@ class Record:
     trials: tuple[Trial, ...] = ()
     contention: Contention | None = None
     energy: Energy | None = None
+    roofline: Roofline | None = None
+    roofline_failure: str | None = None
 
     @property
     def fused_ops(self) -> dict[str, int]:

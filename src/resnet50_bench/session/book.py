@@ -18,6 +18,7 @@ from resnet50_bench.planning.launchers import choose_launcher
 from resnet50_bench.results.record import Dataset, InstanceRecord, Launch, Record, Status, Trial
 from resnet50_bench.session.contention import note_lock
 from resnet50_bench.session.outcome import describe_instances
+from resnet50_bench.session.roofline import FoundRoofline
 from resnet50_bench.session.run_folder import Kept, begin_record, keep_record
 
 if TYPE_CHECKING:
@@ -59,6 +60,7 @@ class Book:
         measured: what came of them.
         proven: the measured instances with the kernels of a traced batch.
         trials: made to explain a low accuracy.
+        limit: what the cores can do at most.
     """
 
     def __init__(self, folder: Path, record: Record) -> None:
@@ -71,6 +73,11 @@ class Book:
         self.measured: Measured | None = None
         self.proven: tuple[InstanceRecord, ...] = ()
         self.trials: tuple[Trial, ...] = ()
+        self.limit = FoundRoofline()
+
+    def read_measured(self) -> Record:
+        """Return the record so far, with what the instances measured."""
+        return replace(self.record, instances=self._list_instances())
 
     def count_oom_kills(self) -> int:
         """Return how many processes of this host the kernel killed for want of memory meanwhile."""
@@ -108,7 +115,7 @@ class Book:
         if cost is not None:
             launch = replace(launch, parent_cpu_ns=cost.cpu_ns, parent_wall_ns=cost.wall_ns)
         record = replace(
-            self.record,
+            self.limit.note(self.record),
             status=status,
             launch=launch,
             instances=self._list_instances()

@@ -14,6 +14,7 @@ from resnet50_bench.session.contention import list_plan_cpus
 from resnet50_bench.session.finished import Run
 from resnet50_bench.session.measuring import measure, prove_precision
 from resnet50_bench.session.preparation import prepare_model
+from resnet50_bench.session.roofline import confirm_roofline, find_roofline
 from resnet50_bench.session.run_folder import make_run_folder, removed_on_failure
 from resnet50_bench.session.setting import Setting
 from resnet50_bench.session.stages import Observer, Stages
@@ -73,10 +74,12 @@ def execute(plan: RunPlan, observer: Observer, desk: Desk) -> Run:
             plan=task.plan, launcher=choose_launcher(task.plan), folder=folder, stages=stages
         )
         with book.concluding(task):
+            book.limit = find_roofline(task.plan, stages)
             measured = measure(setting, task, book)
             if not measured.lost:
                 book.proven = prove_precision(setting, measured.instances)
                 book.trials = task.explain(setting)
+                book.limit = confirm_roofline(task.plan, book.limit, book.read_measured(), stages)
         return Run(book.kept.folder or folder, book.record, book.kept.problems)
 
 

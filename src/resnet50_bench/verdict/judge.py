@@ -20,6 +20,7 @@ from resnet50_bench.verdict.instances import (
     list_lost,
 )
 from resnet50_bench.verdict.kind import warn_of_kind
+from resnet50_bench.verdict.limit import check_limit, warn_of_limit
 from resnet50_bench.verdict.precision import check_precision
 
 if TYPE_CHECKING:
@@ -55,11 +56,13 @@ def judge(record: Record) -> Verdict:
         *check_accuracy(record),
         *check_precision(record),
         *check_contention(record, kpis),
+        *check_limit(record, kpis),
     )
     warnings = (
         *warn_of_conditions(record, kpis),
         *warn_of_kind(record),
         *warn_of_accuracy(record),
+        *warn_of_limit(record),
     )
     code = int(_find_exit_code(record) if failures else ExitCode.VALID)
     return Verdict(failures, warnings, code)

@@ -21,6 +21,7 @@ from resnet50_bench.report.kpi.lines import UnusedLine
 from resnet50_bench.results.accuracy import compute_accuracy
 from resnet50_bench.results.efficiency import EnergyUse, compute_cost, compute_energy
 from resnet50_bench.results.kpi import Kpis, Latency, compute_pace, run_kpis, survivors_kpis
+from resnet50_bench.results.limit import compute_limit
 from resnet50_bench.verdict.accuracy import is_subset
 from resnet50_bench.verdict.instances import LOST_INSTANCES_LINE, has_lost_instances
 from resnet50_bench.verdict.judge import judge
@@ -206,7 +207,8 @@ def list_kpis(record: Record) -> list[KpiLine]:
     """Return the KPIs in a fixed order, one of them primary; none when the run has none."""
     kpis = run_kpis(record)
     if kpis is not None:
-        return [*list_speed(record.config.mode, kpis), *_list_efficiency(record, kpis)]
+        speed = list_speed(record.config.mode, kpis)
+        return [*speed, *_list_limit(record, kpis), *_list_efficiency(record, kpis)]
     if record.evaluation is not None and record.status == "completed":
         return list(_list_accuracy(record, record.evaluation))
     return []
@@ -269,6 +271,13 @@ def _list_efficiency(record: Record, kpis: Kpis) -> Iterator[KpiLine]:
     if cost is not None:
         tooltip = f"at {record.config.price_per_hour:g} an hour"
         yield KpiLine("Cost per million images", "", cost, 4, tooltip=tooltip)
+
+
+def _list_limit(record: Record, kpis: Kpis) -> Iterator[KpiLine]:
+    limit = compute_limit(record, kpis)
+    if limit is not None:
+        tooltip = f"{limit.kernel.title} allows {limit.limit_images_per_s:.2f} images/s"
+        yield KpiLine("Share of limit", "%", limit.share * 100, 1, tooltip=tooltip)
 
 
 def _list_latency(latency: Latency, mode: Mode) -> Iterator[KpiLine]:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from resnet50_bench.config import DataType, Mode
 from resnet50_bench.engines.tensorflow import find_unfused
 from resnet50_bench.host.allocators import name_allocator
+from resnet50_bench.host.machine import short_list
 from resnet50_bench.planning.model import describe_model
 from resnet50_bench.precision.meaning import plan_meaning
 from resnet50_bench.report.styled import Line
@@ -18,6 +19,7 @@ from resnet50_bench.report.terminal.shape import describe_shape
 from resnet50_bench.report.terminal.sharing import describe_shared_memory
 from resnet50_bench.results.findings import Finding
 from resnet50_bench.results.kpi import Kpis, Latency, reported, run_kpis, survivors_kpis
+from resnet50_bench.results.limit import DEFINITION, compute_limit
 from resnet50_bench.verdict.instances import LOST_INSTANCES_LINE, has_lost_instances
 from resnet50_bench.verdict.judge import Verdict, judge
 from resnet50_bench.verdict.precision import merge_kernels, prove
@@ -120,6 +122,7 @@ def _describe_kpis(record: Record, kpis: Kpis) -> Iterator[Row]:
         place = 0 if record.config.mode is Mode.LATENCY else len(rows)
         rows.insert(place, ("Latency", _describe_latency(kpis.latency)))
     yield from rows
+    yield from _describe_limit(record, kpis)
     if record.launch.hosts:
         rates = [f"{host}: {rate:.2f} images/s" for host, rate in kpis.by_host.items()]
         yield "Hosts", [*rates, "throughput is their sum, each over its own window"]
@@ -132,6 +135,20 @@ def _describe_kpis(record: Record, kpis: Kpis) -> Iterator[Row]:
             f"{queries} queries of {_count(record.workload.batch_size, 'image')}"
         ),
     )
+
+
+def _describe_limit(record: Record, kpis: Kpis) -> Iterator[Row]:
+    limit = compute_limit(record, kpis)
+    if limit is not None:
+        rate = f"{limit.operations_per_s / 1e9:.0f} G operations/s in {limit.kernel.title}"
+        yield (
+            "Limit",
+            [
+                f"{limit.share:.1%} of this machine's limit of {limit.limit_images_per_s:.2f} "
+                f"images/s: {rate}, measured on CPUs {short_list(limit.cpus)}",
+                f"({DEFINITION})",
+            ],
+        )
 
 
 def _describe_lanes(kpis: Kpis) -> str:
