@@ -1,8 +1,8 @@
 """How near the machine's limit each precision comes: `python benchmarks/precisions.py`.
 
-Every round measures the cores' own peak (`peak.c`, needs gcc) and then each configuration once,
+Every round measures the cores' own peak, as `r50 roofline` does, and then each configuration once,
 through `r50 run`, so that a slow episode of the machine meets all of them. Reported are medians
-over the rounds, as images/s and as a share of that round's peak (`peak.py` says of what).
+over the rounds, as images/s and as a share of that round's peak (docs/roofline.md says of what).
 Run it on a quiet machine; a round takes about four minutes, and seven where the CPU has AMX.
 `--quick` is one round, as a trial.
 """
@@ -17,10 +17,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from peak import read_peak, share_of_limit
 from resnet50_bench.config import Precision
 from resnet50_bench.host.amx_probe import probe_amx
-from resnet50_bench.host.machine import read_host
+from resnet50_bench.host.machine import Host, read_host
+from resnet50_bench.limits.kernels import Kind
+from resnet50_bench.limits.kind import plan_kind
+from resnet50_bench.limits.measure import choose_cpus, measure_roofline
+from resnet50_bench.limits.work import OPERATIONS, count_multiply_adds, plan_layers
 from run_r50 import run_r50
 from runnable import choose_measured
 
@@ -67,6 +70,20 @@ def list_configurations(cores: int, precisions: list[str]) -> list[Configuration
     ]
 
 
+def read_peaks(host: Host) -> dict[Kind, float]:
+    """Return the operations per second of all cores together."""
+    found = measure_roofline(host, choose_cpus(host), lambda *_: None, memory=False)
+    return {item.kind: item.operations_per_s for item in found.peaks}
+
+
+def share_of_limit(
+    images_per_s: float, precision: Precision, host: Host, peaks: dict[Kind, float]
+) -> float:
+    """Return images/s as a share of what the peak would allow."""
+    operations = OPERATIONS * count_multiply_adds(plan_layers())
+    return images_per_s * operations / peaks[plan_kind(precision, host.cpu_flags)]
+
+
 def measure(flags: list[str], output: Path, seconds: float) -> dict[str, Any]:
     """Run one configuration; one that does not prove its precision ends the benchmark."""
     amounts = ["--steps", "1", "--min-time", f"{seconds:g}", "--warmup-steps", "5"]
@@ -85,33 +102,33 @@ def main() -> None:
     arguments = parser.parse_args()
     rounds, seconds = (1, 2.0) if arguments.quick else (arguments.rounds, arguments.seconds)
     host = read_host()
-    cpus = tuple(core.cpus[0] for core in host.cores)
+    cores = len(choose_cpus(host))
     wanted = [Precision(name) for name in arguments.precision or _SMALL]
     chosen = choose_measured(wanted, host.cpu_flags, probe_amx())
-    configurations = list_configurations(len(cpus), [name.value for name in chosen])
+    configurations = list_configurations(cores, [name.value for name in chosen])
     rates: dict[Configuration, list[float]] = {item: [] for item in configurations}
     shares: dict[Configuration, list[float]] = {item: [] for item in configurations}
-    peaks: dict[str, list[float]] = {}
+    peaks: dict[Kind, list[float]] = {}
     with tempfile.TemporaryDirectory() as folder:
         for number in range(rounds):
             print(f"round {number + 1} of {rounds}", file=sys.stderr)
             for item in configurations:
-                before = read_peak(folder, cpus)
+                before = read_peaks(host)
                 summary = measure(item.flags(), Path(folder), seconds)
-                after = read_peak(folder, cpus)
+                after = read_peaks(host)
                 # The better of the two: noise only ever takes away.
-                peak = {name: max(before[name], after[name]) for name in before}
+                peak = {kind: max(before[kind], after[kind]) for kind in before}
                 rate = summary["kpis"]["throughput_images_per_s"]
-                share = share_of_limit(rate, item.precision, peak)
+                share = share_of_limit(rate, Precision(item.precision), host, peak)
                 rates[item].append(rate)
                 shares[item].append(share)
                 print(f"  {' '.join(item.flags())}: {rate:.1f} {share:.1%}", file=sys.stderr)
-                for name, value in peak.items():
-                    peaks.setdefault(name, []).append(value)
-    print(f"{host.cpu_model}, {len(cpus)} cores, medians of {rounds} rounds")
-    for name, values in peaks.items():
+                for kind, value in peak.items():
+                    peaks.setdefault(kind, []).append(value / 1e9)
+    print(f"{host.cpu_model}, {cores} cores, medians of {rounds} rounds")
+    for kind, values in peaks.items():
         low, high = min(values), max(values)
-        print(f"peak {name}: {statistics.median(values):.0f} G/s ({low:.0f} .. {high:.0f})")
+        print(f"peak {kind.value}: {statistics.median(values):.0f} G/s ({low:.0f} .. {high:.0f})")
     print(f"{'precision':14}{'batch':>6}{'callers':>9}{'images/s':>10}{'max':>8}{'of peak':>9}")
     for item in configurations:
         print(

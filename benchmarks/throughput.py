@@ -3,7 +3,7 @@
 Every round measures each precision this CPU runs with `r50 run` and with OpenVINO: on the same
 cores, the same graph (int8: quantized by NNCF) and under the same cap of instructions. Both have as
 many callers or streams as cores, and try the same batch sizes; compared is each one's best of the
-round. TensorFlow's is also told as a share of the cores' peak (`peak.c`, needs gcc).
+round. TensorFlow's is also told as a share of the cores' peak, as `r50 roofline` measures it.
 OpenVINO and NNCF are installed into a virtual environment of the benchmark's own, in the cache
 folder. Run it on a quiet machine; a round takes about four minutes, and six where the CPU has AMX.
 """
@@ -16,8 +16,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from peak import read_peak, share_of_limit
-from precisions import Configuration, measure
+from precisions import Configuration, measure, read_peaks, share_of_limit
 from resnet50_bench.config import Precision
 from resnet50_bench.host.amx_probe import probe_amx
 from resnet50_bench.host.machine import read_host
@@ -62,14 +61,14 @@ def main() -> None:
         for number in range(arguments.rounds):
             print(f"round {number + 1} of {arguments.rounds}", file=sys.stderr)
             for name in chosen:
-                before = read_peak(temporary, cpus)
+                before = read_peaks(host)
                 mine = measure_ours(name, len(cpus), arguments.seconds, Path(temporary))
-                after = read_peak(temporary, cpus)
+                after = read_peaks(host)
                 other = measure_theirs(openvino, name, len(cpus), arguments.seconds)
-                peak = {dtype: max(before[dtype], after[dtype]) for dtype in before}
+                peak = {kind: max(before[kind], after[kind]) for kind in before}
                 ours[name].append(max(mine))
                 theirs[name].append(max(other))
-                shares[name].append(share_of_limit(max(mine), name.value, peak))
+                shares[name].append(share_of_limit(max(mine), name, host, peak))
                 print(f"  {name.value}: {show(mine)} beside {show(other)}", file=sys.stderr)
     print(f"{host.cpu_model}, {len(cpus)} cores, images/s, medians of {arguments.rounds} rounds")
     print(f"{'precision':14}{'TensorFlow':>11}{'of peak':>9}{'OpenVINO':>10}{'ratio':>7}  (rounds)")
