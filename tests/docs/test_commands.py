@@ -48,6 +48,7 @@ PARSED_ONLY = {
     "images",
     "model fetch",
     "profile",
+    "roofline",  # needs CPUs that nobody holds
     "run --resume",
     "run --tuned",
     "tune",

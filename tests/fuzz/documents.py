@@ -21,6 +21,7 @@ from tests.records import (
     make_lost,
     make_queries,
     make_record,
+    make_roofline,
 )
 
 from resnet50_bench.config import DataType, Mode, Precision, RunConfig
@@ -45,7 +46,7 @@ def _make_records() -> list[Record]:
     latency = RunConfig(mode=Mode.LATENCY, cores_per_instance=2, instances=2)
     sharing = RunConfig(weight_sharing=True, cores_per_instance=2, instances=2)
     return [
-        make_record(instances=pair),
+        make_record(instances=pair, roofline=make_roofline()),
         make_record(latency, instances=pair, emulated=True),
         make_record(instances=[pair[0], make_lost(1)], status="lost instances"),
         make_record(instances=[make_lost(k, failure=make_failure()) for k in (0, 1)], status="lost instances"),

@@ -39,6 +39,7 @@ from resnet50_bench.cli.model import model
 from resnet50_bench.cli.plan import plan
 from resnet50_bench.cli.profile import profile
 from resnet50_bench.cli.reference import reference
+from resnet50_bench.cli.roofline import roofline
 from resnet50_bench.cli.run.command import run
 from resnet50_bench.cli.show import show
 from resnet50_bench.cli.streams import ReaderGone, discard_output, guard_streams, print_error
@@ -62,6 +63,7 @@ Examples:
   r50 tune                                   the best configuration of this machine
   r50 sweep --precision all                  every combination, and the best of them
   r50 doctor                                 what this machine can run
+  r50 roofline                               what it can do at most
   r50 plan --host "2x56x2 snc4"              what would run where, on another machine
   r50 cases                                  the test cases, by name
   r50 run throughput_avx_fp32_gated          one of them
@@ -91,6 +93,7 @@ r50.add_command(show)
 r50.add_command(list_runs)
 r50.add_command(profile)
 r50.add_command(reference)
+r50.add_command(roofline)
 r50.add_command(kpi)
 r50.add_command(compare)
 r50.add_command(ab)

@@ -1,4 +1,8 @@
-"""Assembly text to machine code in this process, by LLVM: no compiler on the machine is needed."""
+"""Assembly text to machine code in this process, by LLVM: no compiler on the machine is needed.
+
+LLVM assembles for any x86 CPU, whichever this one is. An instruction that it does not know, as an
+old LLVM may not, ends the process: there is no error to catch.
+"""
 
 from __future__ import annotations
 
@@ -31,7 +35,7 @@ def load(assembly: str) -> Code:
     Whether this CPU has its instructions is the caller's to know.
 
     Raises:
-        RuntimeError: LLVM refuses the text.
+        RuntimeError: LLVM makes no code for x86-64 here.
     """
     llvm = _start_llvm()
     engine = llvm.create_mcjit_compiler(_parse(assembly), _make_target_machine())
@@ -40,10 +44,10 @@ def load(assembly: str) -> Code:
 
 
 def assemble(assembly: str) -> bytes:
-    """Return the object file (ELF) of a function, on whatever CPU this is.
+    """Return the object file (ELF) of a function.
 
     Raises:
-        RuntimeError: LLVM refuses the text.
+        RuntimeError: LLVM makes no code for x86-64 here.
     """
     return bytes(_make_target_machine().emit_object(_parse(assembly)))
 

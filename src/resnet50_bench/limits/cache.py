@@ -18,7 +18,7 @@ import msgspec
 from resnet50_bench.errors import HostError
 from resnet50_bench.files.atomic import write_atomically
 from resnet50_bench.host.kernel_files import LIVE_ROOT, read_text, search
-from resnet50_bench.limits.roofline import METHOD_VERSION, Roofline
+from resnet50_bench.limits.roofline import METHOD_VERSION, UNSTEADY, Roofline
 from resnet50_bench.model import default_cache_dir
 from resnet50_bench.model.cache import CACHE_ADVICE
 
@@ -31,6 +31,9 @@ if TYPE_CHECKING:
 MAX_AGE = timedelta(days=7)
 """What sways a limit without changing the key (cooling, power limits, neighbours of a virtual
 machine) changes in weeks."""
+
+MAX_AGE_UNSTEADY = timedelta(minutes=10)
+"""Where the rounds of a peak were far apart: what disturbed them has ended by then, perhaps."""
 
 _KEY_DIGITS = 32
 
@@ -90,7 +93,8 @@ def read_kept(place: Place, now: datetime | None = None) -> Roofline | None:
     except (OSError, ValueError):  # msgspec's errors are ValueErrors, and so are those of dates
         return None
     fits = kept.version == METHOD_VERSION and kept.cpus == place.cpus
-    return kept if fits and timedelta(0) <= age <= MAX_AGE and kept.peaks else None
+    oldest = MAX_AGE if kept.spread <= UNSTEADY else MAX_AGE_UNSTEADY
+    return kept if fits and timedelta(0) <= age <= oldest and kept.peaks else None
 
 
 def compute_age(roofline: Roofline, now: datetime | None = None) -> timedelta:

@@ -75,20 +75,21 @@ def measure_roofline(
     host: Host,
     cpus: tuple[int, ...],
     on_progress: Callable[[str, float], None],
-    seconds: float = BURST_S,
+    *,
+    memory: bool = True,
 ) -> Roofline:
-    """Measure what these CPUs can do at most, all at once: about three seconds.
+    """Measure what these CPUs can do at most, all at once: some seconds.
 
     Args:
         host: this machine.
         cpus: one of each core; see `choose_cpus`.
         on_progress: told what is measured, and the share that is done.
-        seconds: for one task in one round.
+        memory: whether to measure bandwidths, too.
 
     Raises:
         HostError: the process cannot be started, or ended before it measured anything.
     """
-    plan = _plan_tasks(host, cpus)
+    plan = _plan_tasks(host, cpus, memory=memory)
     found = _Found(absent=dict(plan.absent))
     left = plan.tasks
 
@@ -101,7 +102,7 @@ def measure_roofline(
             cpu_flags=host.cpu_flags,
             tasks=left,
             rounds=ROUNDS,
-            seconds=seconds,
+            seconds=BURST_S,
         )
         end = _run(request, found, show)
         if end is None:
@@ -116,7 +117,15 @@ def measure_roofline(
     )
 
 
-def _plan_tasks(host: Host, cpus: tuple[int, ...]) -> _Plan:
+def _plan_tasks(host: Host, cpus: tuple[int, ...], *, memory: bool) -> _Plan:
+    peaks = _plan_peaks(host)
+    if not memory:
+        return peaks
+    bandwidths = _plan_bandwidths(host, cpus)
+    return _Plan((*peaks.tasks, *bandwidths.tasks), {**peaks.absent, **bandwidths.absent})
+
+
+def _plan_peaks(host: Host) -> _Plan:
     tasks: list[Task] = []
     absent: dict[str, str] = {}
     for kernel in PEAK_KERNELS:
@@ -125,6 +134,12 @@ def _plan_tasks(host: Host, cpus: tuple[int, ...]) -> _Plan:
             absent[kernel.kind.value] = f"this CPU has no {', '.join(missing)}"
         else:
             tasks.append(Task(name=kernel.kind.value, kind=kernel.kind.value))
+    return _Plan(tuple(tasks), absent)
+
+
+def _plan_bandwidths(host: Host, cpus: tuple[int, ...]) -> _Plan:
+    tasks: list[Task] = []
+    absent: dict[str, str] = {}
     limit = host.memory_limit_bytes or host.memory_available_bytes
     available = min(limit, host.memory_available_bytes)
     sets = plan_working_sets(read_caches(cpus[0]), cpus, available)

@@ -13,6 +13,10 @@ if TYPE_CHECKING:
 METHOD_VERSION = 1
 """Raised when something else is measured than before under the same name."""
 
+UNSTEADY = 0.1
+"""From this difference of a peak's rounds on other work had the cores, or their frequency did not
+hold; on a quiet machine they are 1 to 4 % apart."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Peak:
@@ -92,4 +96,5 @@ class Roofline:
 
 def compute_spread(rounds: Sequence[float]) -> float:
     """Return how far the lowest is below the highest, as a share of the highest."""
-    return 1 - min(rounds) / max(rounds)
+    best = max(rounds, default=0.0)
+    return 1 - min(rounds) / best if best > 0 else 0.0

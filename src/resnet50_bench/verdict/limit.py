@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from resnet50_bench.limits.roofline import UNSTEADY
 from resnet50_bench.results.findings import Finding
 from resnet50_bench.results.limit import compute_limit
 
@@ -12,8 +13,6 @@ if TYPE_CHECKING:
 
     from resnet50_bench.results.kpi import Kpis
     from resnet50_bench.results.record import Record
-
-_UNSTEADY = 0.1
 
 
 def check_limit(record: Record, kpis: Kpis | None) -> Iterator[Finding]:
@@ -25,7 +24,7 @@ def check_limit(record: Record, kpis: Kpis | None) -> Iterator[Finding]:
     spread = record.roofline.spread
     why = (
         f"the rounds in which it was measured differ by {spread:.0%}, so other work had the cores"
-        if spread > _UNSTEADY
+        if spread > UNSTEADY
         else "it was measured steadily, so the cores were slower then than in the run, or the "
         "images were not all computed"
     )

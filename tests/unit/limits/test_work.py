@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
-import pytest
+from dataclasses import replace
 
-from resnet50_bench.limits.work import Layer, count_multiply_adds, plan_layers
+import pytest
+from tests.records import make_manifest
+
+from resnet50_bench.limits.work import Layer, count_multiply_adds, plan_layers, read_layers
 from resnet50_bench.model.graph.architecture import plan_network
+from resnet50_bench.model.graph.structure import Structure
 
 LAYERS = plan_layers()
 
@@ -71,3 +75,23 @@ def test_what_a_layer_writes_the_next_one_reads() -> None:
     assert find("conv2d_13").input_shape == (56, 56, 128)
     assert find("conv2d_13").output_shape == find("conv2d_14").input_shape == (28, 28, 128)
     assert LAYERS[-2].output_shape[2] == LAYERS[-1].input_shape[2]
+
+
+def describe(base_width: int = 64, *, classes: int = 1001, folded: bool = True) -> Structure:
+    network = plan_network(base_width)
+    structure = make_manifest().graph.structure
+    return replace(
+        structure,
+        classes=classes,
+        batch_norms=0 if folded else 53,
+        parameters=network.parameters(classes, folded=folded),
+    )
+
+
+def test_the_layers_are_those_of_the_graph() -> None:
+    assert read_layers(describe()) == LAYERS
+    assert read_layers(describe(classes=1000, folded=False)) == plan_layers(classes=1000)
+    thin = read_layers(describe(8))
+    assert thin is not None
+    assert count_multiply_adds(thin) < count_multiply_adds(LAYERS) / 40
+    assert read_layers(replace(describe(), parameters=7)) is None

@@ -15,6 +15,7 @@ from tests.records import (
     make_instance,
     make_lost,
     make_record,
+    make_roofline,
 )
 
 from resnet50_bench.config import RunConfig
@@ -41,6 +42,7 @@ ACCURACY = make_accuracy_record(
 )
 
 WATCHED = make_contended(0.1)
+LIMITED = make_record(roofline=make_roofline())
 METERED = make_record(
     instances=[
         make_instance(
@@ -58,6 +60,8 @@ METERED = make_record(
     [
         SPEED,
         WATCHED,
+        LIMITED,
+        make_record(roofline_failure="it cannot be started"),
         METERED,
         SHARED,
         ACCURACY,
@@ -125,6 +129,13 @@ CONTRADICTIONS = [
     (ACCURACY, "evaluation.preprocessing", "other", "is not one that this r50 knows"),
     (ACCURACY, "evaluation.resumed_images", 3, "has no answer of this run"),
     (ACCURACY, "evaluation.resumed_images", 4, "evaluation.resumed_images is above 3"),
+    (LIMITED, "roofline.cpus", [], "roofline.cpus is empty"),
+    (LIMITED, "roofline.cpus", [0, 4], "roofline.cpus has CPUs that no instance of the run had"),
+    (LIMITED, "roofline.peaks.0.rounds", [], "roofline.peaks[0].rounds is empty"),
+    (LIMITED, "roofline.peaks.1.rounds.0", -1.0, "or holds a rate that is not positive"),
+    (LIMITED, "roofline.peaks.1.operations_per_s", 1.0, "peaks[1] is not the best of its rounds"),
+    (LIMITED, "roofline.peaks", lambda items: items[:1] * 2, "roofline.peaks has a kind twice"),
+    (LIMITED, "roofline.bandwidths.0.bytes_per_s", 0.0, "bandwidths[0] is not the best of its"),
     (WATCHED, "contention.ticks_per_s", 0, "contention.ticks_per_s is 0"),
     (WATCHED, "contention.cpus", [0, 1, 1, 3], "contention.cpus names a CPU twice"),
     (WATCHED, "contention.cpus", [0, 1, 2], "contention.samples have not one counter for each"),
