@@ -8,7 +8,13 @@ import json
 from pathlib import Path
 
 import pytest
-from tests.records import make_accuracy_record, make_evaluation, make_lost, make_record
+from tests.records import (
+    make_accuracy_record,
+    make_evaluation,
+    make_lost,
+    make_record,
+    make_roofline,
+)
 
 from resnet50_bench.limits.reference import read_references
 from resnet50_bench.report import reference as report
@@ -45,6 +51,15 @@ def test_csv_and_json_hold_the_same_numbers() -> None:
         row["share"] or "" for row in summary["rows"]
     ]
     assert summary["operations_per_cycle"]["amx_int8"] == 2048
+
+
+def test_a_run_has_the_share_of_the_limit_that_was_measured_for_it() -> None:
+    row = report.describe_run(make_record(roofline=make_roofline()))
+    assert row is not None
+    assert row.limit_is == "measured"
+    # 1600 G operations a second, 8.178 of them an image; the run had 128 images/s.
+    assert row.limit_images_per_s == pytest.approx(1.6e12 / 8_178_372_608)
+    assert row.share == pytest.approx(128 / 195.64, rel=1e-3)
 
 
 def test_a_run_without_a_throughput_has_no_row() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 
 from tests.records import make_record
+from tests.traces import write_query
 
 from resnet50_bench.instance.job import MEASURE_BEGIN, MEASURE_END, TRACE_BEGIN
 from resnet50_bench.results.files import write_record
@@ -67,7 +68,8 @@ def test_a_trace_as_text_and_as_json(r50):
     assert (ended.code, ended.stderr) == (0, "")
     assert "convolution  f32    avx512_core      2  3.0  100.0%" in ended.stdout.splitlines()
     assert "mb2_ic64oc64" in ended.stdout
-    assert "mb2_ic64oc64" not in r50("profile", folder, "--top", "0").stdout
+    assert "costliest" not in r50("profile", folder, "--top", "0").stdout
+    assert "cannot be told apart: mb2_ic64oc64 is no convolution" in ended.stdout
     by_file = r50("profile", folder / "record.json", "--json", "--instance", "0")
     summary = json.loads(by_file.stdout)
     assert (summary["part"], summary["total_ms"]) == ("traced", 3.0)
@@ -94,3 +96,21 @@ def test_what_cannot_be_profiled(r50):
         f"error: no oneDNN trace in {folder}\n  -> run it again with --onednn-verbose\n"
     )
     assert "--instance 7: the run's are 0-1" in r50("profile", folder, "--instance", "7").stderr
+
+
+def test_the_convolutions_one_by_one(r50):
+    query = "".join(f"{line}\n" for line in write_query())
+    log = f"{query}{MEASURE_BEGIN}\n{query * 2}{MEASURE_END}\n"
+    folder = make_run(r50, onednn_000=log)
+    ended = r50("profile", folder)
+    assert (ended.code, ended.stderr) == (0, "")
+    assert "53 convolutions took 1431.0 ms of a query, on 2 cores" in ended.stdout.splitlines()
+    table = r50("profile", folder, "--layers", "csv").stdout.splitlines()
+    assert [line.partition(",")[0] for line in table] == [
+        "layer", "conv2d", *(f"conv2d_{number}" for number in range(1, 53)),
+    ]  # fmt: skip
+    alone = json.loads(r50("profile", folder, "--layers", "json").stdout)
+    assert alone["query_ms"] == 1431.0
+    assert json.loads(r50("profile", folder, "--json").stdout)["layers"] == alone
+    refused = r50("profile", folder, "--layers", "xml")
+    assert (refused.code, "'xml' is not one of" in refused.stderr) == (2, True)

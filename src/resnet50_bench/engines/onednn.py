@@ -17,14 +17,14 @@ The fields: engine, primitive, implementation, propagation kind, memory descript
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from resnet50_bench.engines.base import KernelShare
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
 
 TRACE_ENVIRONMENT = {"ONEDNN_VERBOSE": "1", "ONEDNN_VERBOSE_TIMESTAMP": "0"}
 """Turns the trace of executions on, in every release; set before oneDNN is loaded.
@@ -38,6 +38,7 @@ _TIME = re.compile(r"[0-9]+(?:\.[0-9]+)?(?:e[+-]?[0-9]+)?")
 _INFO_RELEASE = re.compile(r"(?:oneDNN|DNNL) v([^\s,]+)")
 _INFO_RUNTIME = re.compile(r"cpu,runtime:([^,\s]+)")
 _INFO_ISA = re.compile(r"cpu,isa:(.+)")
+_SUM = re.compile(r"\bsum\b|\bbinary_add\b")
 _FPMATH = re.compile(r"\battr-fpmath:(\w+)")
 # `src_f32::blocked:...` until 3.4, `src:f32::blocked:...` since; `data` until 2.x. Primitives
 # with several sources number them: `src_0:f32`.
@@ -95,14 +96,26 @@ class Trace:
 
 
 @dataclass(frozen=True, slots=True)
-class _Kind:
+class Call:
+    """One execution, as its line has it.
+
+    Attributes:
+        primitive, dtype, isa, problem: as in `ProblemTime`.
+        adds: what another operation computed is added to its result.
+    """
+
     primitive: str
     dtype: str
     isa: str
     problem: str
+    adds: bool = False
 
 
-def parse_trace(lines: Iterable[str]) -> Trace:
+def _ignore(_: Call, __: float) -> None:
+    """Nobody wants to know."""
+
+
+def parse_trace(lines: Iterable[str], on_call: Callable[[Call, float], None] = _ignore) -> Trace:
     """Return what the oneDNN lines among the lines say; any other text is skipped, never an error.
 
     A kernel's `dtype` is source and weights (`f32`, `bf16`, `u8s8`), source and destination for a
@@ -113,23 +126,25 @@ def parse_trace(lines: Iterable[str]) -> Trace:
 
     Args:
         lines: a process's standard output, with or without the ends of lines.
+        on_call: is told of each execution and its milliseconds, in their order.
     """
     info: dict[str, str] = {}
-    totals: dict[_Kind, tuple[int, float]] = {}
+    totals: dict[Call, tuple[int, float]] = {}
     unparsed = 0
     for marker, text in _split_records(lines):
         head, _, time = text.rpartition(",")
         try:
-            kind = _parse_head(marker, head)
-            time_ms = _parse_time(time) if kind is not None else 0.0
+            call = _parse_head(marker, head)
+            time_ms = _parse_time(time) if call is not None else 0.0
         except ValueError:
             unparsed += 1
             continue
-        if kind is None:
+        if call is None:
             _collect_info(f",{text}", info)
         else:
-            calls, sum_ms = totals.get(kind, (0, 0.0))
-            totals[kind] = calls + 1, sum_ms + time_ms
+            calls, sum_ms = totals.get(call, (0, 0.0))
+            totals[call] = calls + 1, sum_ms + time_ms
+            on_call(call, time_ms)
     problems = _list_problems(totals)
     return Trace(
         kernels=_plan_shares(problems),
@@ -152,8 +167,8 @@ def _split_records(lines: Iterable[str]) -> Iterable[tuple[str, str]]:
 
 
 @lru_cache(maxsize=4096)
-def _parse_head(marker: str, head: str) -> _Kind | None:
-    """Return the kind of an execution; None for the other kinds of records.
+def _parse_head(marker: str, head: str) -> Call | None:
+    """Return the execution; None for the other kinds of records.
 
     Lines of the same query differ in their time alone, so a long trace has few heads.
 
@@ -179,8 +194,8 @@ def _parse_head(marker: str, head: str) -> _Kind | None:
     return _parse_fields(fields[1:], least - 1)
 
 
-def _parse_fields(fields: list[str], least: int) -> _Kind | None:
-    """Return the kind of the execution; None when another device than the CPU did it."""
+def _parse_fields(fields: list[str], least: int) -> Call | None:
+    """Return the execution; None when another device than the CPU did it."""
     if len(fields) < least:
         raise ValueError("the line is cut")
     engine, primitive, implementation, _, descriptors, *rest = fields
@@ -188,7 +203,8 @@ def _parse_fields(fields: list[str], least: int) -> _Kind | None:
         return None
     fpmath = _FPMATH.search(rest[0])
     dtype = _name_dtype(primitive, descriptors, fpmath[1] if fpmath else "strict")
-    return _Kind(primitive, dtype, _name_isa(implementation), fields[-1])
+    adds = _SUM.search(rest[0]) is not None
+    return Call(primitive, dtype, _name_isa(implementation), fields[-1], adds)
 
 
 def _parse_time(text: str) -> float:
@@ -232,10 +248,16 @@ def _collect_info(text: str, info: dict[str, str]) -> None:
             info.setdefault(name, match[1].strip())
 
 
-def _list_problems(totals: dict[_Kind, tuple[int, float]]) -> tuple[ProblemTime, ...]:
+def _list_problems(totals: dict[Call, tuple[int, float]]) -> tuple[ProblemTime, ...]:
+    """One for each kind and shape, whether or not its calls add something."""
+    merged: dict[Call, tuple[int, float]] = {}
+    for call, (calls, time_ms) in totals.items():
+        same = replace(call, adds=False)
+        before, before_ms = merged.get(same, (0, 0.0))
+        merged[same] = before + calls, before_ms + time_ms
     problems = [
-        ProblemTime(kind.primitive, kind.dtype, kind.isa, kind.problem, calls, time_ms)
-        for kind, (calls, time_ms) in totals.items()
+        ProblemTime(call.primitive, call.dtype, call.isa, call.problem, calls, time_ms)
+        for call, (calls, time_ms) in merged.items()
     ]
     problems.sort(key=lambda item: (-item.time_ms, item.primitive, item.problem))
     return tuple(problems)

@@ -167,16 +167,26 @@ def _name(convolution: Convolution) -> str:
 def read_layers(structure: Structure) -> tuple[Layer, ...] | None:
     """Return the layers of a graph that was read; None for one that is no ResNet-50 v1.5.
 
+    Args:
+        structure: what the graph says of itself, as it was before or after its preparation.
+    """
+    network = read_network(structure)
+    return None if network is None else plan_layers(network, structure.classes or CLASSES)
+
+
+def read_network(structure: Structure) -> Network | None:
+    """Return the network of a graph that was read; None for one that is no ResNet-50 v1.5.
+
     The graph was required to be one when it was prepared (`find_problems`), of a number of channels
     that its trained values tell: a thin one, as tests use, has less work.
 
     Args:
-        structure: what the graph says of itself, as it was before or after its preparation.
+        structure: as for `read_layers`.
     """
     classes = structure.classes or CLASSES
     folded = structure.batch_norms == 0
     for width in range(BASE_WIDTH, 0, -1):
         network = plan_network(width)
         if network.parameters(classes, folded=folded) == structure.parameters:
-            return plan_layers(network, classes)
+            return network
     return None

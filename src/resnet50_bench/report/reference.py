@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from resnet50_bench.limits.reference import count_operations, plan_rows
 from resnet50_bench.printable import join_lines, make_cell, show_controls
 from resnet50_bench.results.kpi import run_kpis
+from resnet50_bench.results.limit import compute_limit
 from resnet50_bench.verdict.judge import judge
 
 if TYPE_CHECKING:
@@ -66,6 +67,7 @@ def describe_run(record: Record) -> ReferenceRow | None:
     runtimes = {item.evidence.runtime for item in record.instances if item.evidence}
     engine = ", ".join(sorted(runtimes)) or record.config.engine
     verdict = "VALID" if judge(record).valid else "INVALID"
+    limit = compute_limit(record, kpis)
     return ReferenceRow(
         source=record.run_id,
         provenance=f"a run of r50 {record.tool_version}, {record.created}, {engine}, {verdict}",
@@ -73,8 +75,8 @@ def describe_run(record: Record) -> ReferenceRow | None:
         cores=machines * sum(slot.cores for slot in record.placement.slots),
         precision=record.config.precision.value,
         images_per_s=kpis.images_per_s,
-        limit_images_per_s=None,
-        limit_is="not measured",
+        limit_images_per_s=limit.limit_images_per_s if limit is not None else None,
+        limit_is="measured" if limit is not None else "not on record",
     )
 
 

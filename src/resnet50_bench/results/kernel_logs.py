@@ -24,11 +24,14 @@ from resnet50_bench.instance.job import (
     TRACE_LOG,
     name_log,
 )
+from resnet50_bench.limits.work import read_network
+from resnet50_bench.results.layers import LayerClock, LayerTimes
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
+    from resnet50_bench.model.graph.architecture import Network
     from resnet50_bench.results.record import Record
 
 _LINES_BETWEEN_REPORTS = 20_000
@@ -79,6 +82,7 @@ class Profile:
             split among threads whose primitives run side by side.
         not_fused: the operations that could be a part of a convolution and are not, and how many
             the graph as executed has; oneDNN's lines do not tell of them.
+        layers: the convolutions of the model among them.
     """
 
     part: Part
@@ -88,6 +92,7 @@ class Profile:
     queries: int | None
     query_ms: float | None
     not_fused: dict[str, int] = field(default_factory=dict)
+    layers: LayerTimes = field(default_factory=LayerTimes)
 
 
 def find_kernel_logs(
@@ -146,8 +151,9 @@ def read_profile(
         RecordError: a log cannot be read, or tells of no kernel.
     """
     begin, end = _MARKS[logs.part]
+    clock = LayerClock(_find_network(record))
     try:
-        trace = parse_trace(_read_part(logs.paths, begin, end, on_bytes))
+        trace = parse_trace(_read_part(logs.paths, begin, end, on_bytes), clock.add)
     except OSError as error:
         raise RecordError(f"cannot read {error.filename}: {error.strerror}") from error
     if not trace.problems:
@@ -167,7 +173,13 @@ def read_profile(
         queries=queries,
         query_ms=query_ms,
         not_fused=find_unfused(record.fused_ops),
+        layers=clock.finish(),
     )
+
+
+def _find_network(record: Record) -> Network | None:
+    """The model that ran; None where the record does not tell."""
+    return read_network(record.model.graph.structure) if record.model is not None else None
 
 
 def _require_kernels(record: Record) -> None:

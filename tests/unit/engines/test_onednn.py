@@ -233,3 +233,33 @@ def test_no_text_makes_the_parser_fail_and_shares_add_up(lines):
     assert total == pytest.approx(1) or all(not kernel.time_share for kernel in trace.kernels)
     shares = [kernel.time_share for kernel in trace.kernels]
     assert shares == sorted(shares, reverse=True)
+
+
+@pytest.mark.parametrize(
+    ("attributes", "adds"),
+    [
+        ("attr-scratchpad:user attr-post-ops:sum+eltwise_relu", True),
+        ("attr-scratchpad:user attr-post-ops:binary_add:f32:15+eltwise_relu", True),
+        ("post_ops:'sum;eltwise_relu;'", True),
+        ("attr-scratchpad:user attr-post-ops:eltwise_relu", False),
+        ("", False),
+    ],
+)
+def test_whether_an_execution_adds_what_another_computed(attributes, adds):
+    line = (
+        "onednn_verbose,exec,cpu,convolution,jit:avx2,forward_inference,src_f32::blocked:a "
+        f"wei_f32::blocked:a dst_f32::blocked:a,{attributes},alg:convolution_direct,mb1_ic3,2"
+    )
+    seen = []
+    trace = parse_trace([line, line], lambda call, time_ms: seen.append((call.adds, time_ms)))
+    assert seen == [(adds, 2.0), (adds, 2.0)]
+    assert [(item.calls, item.time_ms) for item in trace.problems] == [(2, 4.0)]
+
+
+def test_calls_of_one_shape_are_one_problem_whether_or_not_they_add():
+    line = (
+        "onednn_verbose,exec,cpu,convolution,jit:avx2,forward_inference,src_f32::blocked:a "
+        "wei_f32::blocked:a dst_f32::blocked:a,{},alg:convolution_direct,mb1_ic3,2"
+    )
+    trace = parse_trace([line.format("post_ops:'sum;'"), line.format("")])
+    assert [(item.calls, item.time_ms) for item in trace.problems] == [(2, 4.0)]

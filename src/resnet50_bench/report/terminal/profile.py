@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from resnet50_bench.host.machine import format_cpu_list
 from resnet50_bench.printable import show_controls
+from resnet50_bench.report.layers import summarize_layers
 from resnet50_bench.report.styled import Line
 from resnet50_bench.report.terminal.run import describe_unfused, print_rows
 
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
 
     from resnet50_bench.engines.onednn import Trace
     from resnet50_bench.results.kernel_logs import Profile
+    from resnet50_bench.results.layer_limits import LayerResults
 
 _OVERHEAD = "reorder"
 _KIND = ("primitive", "dtype", "ISA")
@@ -102,7 +104,7 @@ def print_profile(console: Console, run: str, profile: Profile, top: int) -> Non
         )
 
 
-def summarize_profile(run: str, profile: Profile) -> dict[str, Any]:
+def summarize_profile(run: str, profile: Profile, layers: LayerResults) -> dict[str, Any]:
     """Return the profile as plain JSON types; times in milliseconds, shares 0..1."""
     trace = profile.trace
     return {
@@ -141,6 +143,7 @@ def summarize_profile(run: str, profile: Profile) -> dict[str, Any]:
             }
             for item in trace.problems
         ],
+        "layers": summarize_layers(layers, profile),
         "unparsed_lines": trace.unparsed,
     }
 

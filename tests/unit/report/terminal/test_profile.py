@@ -5,10 +5,12 @@ import json
 
 import pytest
 from rich.console import Console
+from tests.records import make_record
 
 from resnet50_bench.engines.onednn import parse_trace
 from resnet50_bench.report.terminal.profile import list_kernels, print_profile, summarize_profile
 from resnet50_bench.results.kernel_logs import Part, Profile
+from resnet50_bench.results.layer_limits import compute_layers
 
 CONVOLUTION = (
     "onednn_verbose,v1,primitive,exec,cpu,convolution,brgconv_1x1:avx10_1_512_amx,forward_training,"
@@ -46,6 +48,10 @@ primitive    dtype  ISA              calls    ms  share  problem
 convolution  u8s8   avx10_1_512_amx      2  70.0  70.0%  mb32_ic64
 convolution  u8s8   avx10_1_512_amx      1  27.5  27.5%  mb32_ic256
 """
+
+
+def summarize(profile: Profile):
+    return summarize_profile("a", profile, compute_layers(make_record(), profile))
 
 
 def make_profile(lines=LINES, **changes) -> Profile:
@@ -103,11 +109,12 @@ def test_what_stayed_outside_of_the_convolutions_is_told():
     assert "Not fused  16 x Add, 16 x Relu: operations of their own, in each query\n" in render(
         profile
     )
-    assert summarize_profile("a", profile)["not_fused"] == {"Add": 16, "Relu": 16}
+    assert summarize(profile)["not_fused"] == {"Add": 16, "Relu": 16}
 
 
 def test_as_json():
-    summary = json.loads(json.dumps(summarize_profile("a", make_profile())))
+    summary = json.loads(json.dumps(summarize(make_profile())))
+    assert summary.pop("layers")["layers"] == []
     kernels, problems = summary.pop("kernels"), summary.pop("problems")
     assert summary == {
         "run_id": "a",
