@@ -86,5 +86,5 @@ def test_wrong_requests_are_refused_before_anything_starts(r50: R50) -> None:
 def test_a_dry_run_says_what_would_be_tried(r50: R50) -> None:
     ended = r50(*SEARCH, "--dry-run")
     assert ended.code == 0, ended.stderr
-    assert "over 2 configurations, which need 1 kinds of instances" in ended.stdout
+    assert "over 2 configurations, which need 1 kind of instances" in ended.stdout
     assert not r50.output.exists()

@@ -169,7 +169,8 @@ def _tell_search(story: Story) -> list[str]:
     grid_s = plan_costs(race.entrants, race.trials).expect_grid_s(race.entrants)
     told = [
         f"Search      {len(race.trials)} trials of {tried} of {len(rows)} configurations in "
-        f"{starts} starts, {race.spent_s:.0f} s; a run of each would take about {grid_s:.0f} s",
+        f"{starts} start{'s' * (starts != 1)} and a run, {race.spent_s:.0f} s; a run of each would "
+        f"take about {grid_s:.0f} s",
         f"Ended       {outcome.finish.reason.value}",
     ]
     close = list_close(story)
@@ -181,7 +182,8 @@ def _tell_search(story: Story) -> list[str]:
     disturbed = sum(trial.disturbed for trial in race.trials)
     if disturbed:
         told.append(
-            f"warning: other work had the cores in {disturbed} trials, which say little for it"
+            f"warning: other work had the cores in {disturbed} of the trials, which say little "
+            "for it"
         )
     return told
 

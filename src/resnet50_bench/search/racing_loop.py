@@ -72,10 +72,11 @@ def run_race(entrants: Sequence[Entrant], rules: Rules, track: Track) -> Outcome
         if winner is None:
             return Outcome(race, standing, finish, None)
         problem = track.confirm(race.entrants[winner])
+        race = replace(race, spent_s=track.spent_s())
         if problem is None:
             return Outcome(race, standing, finish, winner)
         failed = Trial(entrant=winner, start=_count_starts(race) + 1, problem=problem)
-        race = replace(race, trials=(*race.trials, failed), spent_s=track.spent_s())
+        race = replace(race, trials=(*race.trials, failed))
 
 
 def find_winner(standing: Standing) -> int | None:

@@ -60,8 +60,8 @@ def test_the_best_comes_first_with_its_interval(plans) -> None:
     assert first.startswith("   1  batch 1, 1 instance x 1 core     100.00 images/s  (9")
     assert first.endswith("1 trial  best")
     assert second.startswith("   2  batch 2")
-    assert "2 trials of 2 of 3 configurations in 1 starts, 12 s" in text
-    assert "warning: other work had the cores in 1 trials" in text
+    assert "2 trials of 2 of 3 configurations in 1 start and a run, 12 s" in text
+    assert "warning: other work had the cores in 1 of the trials" in text
     assert text.endswith("Run it      r50 run --batch-size 2\n")
 
 

@@ -6,7 +6,7 @@ import os
 from dataclasses import replace
 from datetime import datetime, timezone
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
@@ -66,7 +66,7 @@ def show_plan(search: Search, options: TuneOptions) -> None:
     check_output(options.output)
     costs = plan_costs(search.entrants, ())
     race = Race(search.entrants, (), 0.0)
-    facts = {
+    facts: dict[str, Any] = {
         "question": search.question.describe(),
         "configurations": len(search.plans),
         "starts": len({entrant.start for entrant in search.entrants}),
@@ -81,19 +81,28 @@ def show_plan(search: Search, options: TuneOptions) -> None:
     if options.form == "json":
         print_json(facts)
         return
-    print_line(f"search for {facts['question']} over {facts['configurations']} configurations, "
-               f"which need {facts['starts']} kinds of instances")  # fmt: skip
-    for text in map(describe_plan, search.plans):
-        print_line(f"  {text}")
-    print_line(f"a run of each would take about {costs.expect_grid_s(search.entrants):.0f} s "
-               f"(by a guess of the speed); this search takes {facts['budget_s']:.0f} s at most, "
-               "corrected as soon as the speed is known"
-               if search.rules.budget_s is None else
-               f"this search takes {facts['budget_s']:.0f} s at most")  # fmt: skip
-    if search.left_out:
-        print_line(f"{len(search.left_out)} combinations do not fit:")
-        for reason in dict.fromkeys(left.reason for left in search.left_out):
-            print_line(f"  {reason}")
+    for line in _describe_search(search, facts):
+        print_line(line)
+
+
+def _describe_search(search: Search, facts: dict[str, Any]) -> list[str]:
+    starts, left_out = facts["starts"], search.left_out
+    lines = [
+        f"search for {facts['question']} over {len(search.plans)} configurations, which need "
+        f"{starts} kind{'s' * (starts != 1)} of instances",
+        *(f"  {text}" for text in facts["entrants"]),
+    ]
+    budget = f"this search takes {facts['budget_s']:.0f} s at most"
+    if search.rules.budget_s is None:
+        budget += ", corrected as soon as the speed is known"
+    lines.append(
+        f"a run of each would take about {facts['expected_grid_s']:.0f} s (by a guess of the "
+        f"speed); {budget}"
+    )
+    if left_out:
+        lines.append(f"left out, as they do not fit: {len(left_out)}")
+        lines += [f"  {reason}" for reason in dict.fromkeys(item.reason for item in left_out)]
+    return lines
 
 
 def run_tune(search: Search, options: TuneOptions) -> int:
