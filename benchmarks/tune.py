@@ -246,19 +246,21 @@ def make_grid(
         - trial.start_s
         - trial.query_s * (1 + trial.queries / search.entrants[trial.entrant].lanes)
         for trial in trials
+        if trial.attempts == 1
     ]
     disturbed = sum(trial.disturbed for trial in trials)
     provenance = (
-        f"round of {now:%Y-%m-%d %H:%M} UTC: measured on {host.physical_cores} cores of a "
+        f"round of {now:%Y-%m-%d %H:%M} UTC: measured on {host.physical_cores} cores of an "
         f"{host.cpu_model} by `python benchmarks/tune.py --record {precision}`, trials of 1.5 s "
-        f"and 3 queries at least; other work had the cores in {disturbed} of {len(trials)} trials"
+        f"and 3 queries at least; other work had the cores in {disturbed} of {len(trials)} trials, "
+        f"which were made twice; overhead_s is that of the {len(overheads)} made once"
     )
     return RecordedGrid(
         name=f"measured-{host.physical_cores}-cores-{precision}",
         provenance=f"{before.provenance}; {provenance}" if before else provenance,
         synthetic=False,
         start_s=statistics.median(trial.start_s for trial in trials if trial.start_s),
-        overhead_s=statistics.median(overheads),
+        overhead_s=statistics.median(overheads or [1.0]),
         noise=Noise(
             start=math.sqrt(statistics.fmean(variances)) if variances else 0.01,
             query=0.02,

@@ -78,6 +78,7 @@ class Trial:
         seconds: all it took, its start included.
         over: queries that took longer than the limit.
         queries: in all.
+        attempts: how often it was made until it was not disturbed, or given up.
         disturbed: other work had the cores meanwhile: the score may be too low.
         problem: why it gave no score; None where it did.
     """
@@ -91,6 +92,7 @@ class Trial:
     seconds: float = 0.0
     over: int = 0
     queries: int = 0
+    attempts: int = 1
     disturbed: bool = False
     problem: str | None = None
 

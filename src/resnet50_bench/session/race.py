@@ -120,7 +120,7 @@ class HostTrack:
 
     def measure(self, step: Measure, start: int) -> Trial:
         """Make a trial; once more when other work had the cores meanwhile."""
-        begin_s = self.spent_s()
+        begin_s, made = self.spent_s(), self._made
         plan = plan_trial(self._stadium.plans[step.number], step)
         trial = self._try(plan, step, start, begin_s)
         for _ in range(ATTEMPTS - 1):
@@ -129,7 +129,8 @@ class HostTrack:
             again = self._try(plan, replace(step, fresh=False), start, begin_s)
             again = replace(again, start_s=trial.start_s)
             trial = max(trial, again, key=lambda item: (not item.disturbed, item.score))
-        trial = replace(trial, seconds=self.spent_s() - begin_s)
+        attempts = self._made - made
+        trial = replace(trial, seconds=self.spent_s() - begin_s, attempts=attempts)
         if trial.problem is not None:
             self.close()
         self._stadium.watcher.after(trial)
