@@ -15,7 +15,14 @@ from resnet50_bench.cli.run.points import describe_kpi
 from resnet50_bench.cli.streams import print_error
 from resnet50_bench.cli.sweep.view import SweepView
 from resnet50_bench.cli.terminal import print_json
-from resnet50_bench.errors import ExitCode, Interrupted, R50Error, RequestError, join_problems
+from resnet50_bench.errors import (
+    ExitCode,
+    Interrupted,
+    OutputError,
+    R50Error,
+    RequestError,
+    join_problems,
+)
 from resnet50_bench.host.machine import read_host
 from resnet50_bench.printable import join_lines
 from resnet50_bench.report.sweep import (
@@ -140,12 +147,13 @@ class _Conductor:
     """One going through a sweep.
 
     Attributes:
+        folder: of the sweep.
         attempts: those of earlier goings, and of this one.
         left: the points that are left.
     """
 
     def __init__(self, request: SweepRequest, outlook: _Outlook, lock: CpuLock) -> None:
-        self._folder = request.folder
+        self.folder = request.folder
         self._outlook = outlook
         self._desk = make_desk(request.folder, lock)
         self.sweep = outlook.sweep
@@ -162,7 +170,7 @@ class _Conductor:
         for line in describe_left_out(self.sweep.left_out):
             print_line(line, err=True)
         amount = _describe_amount(self.sweep, self._points, left, self._estimate_left_s())
-        print_line(f"{amount}; kept in {self._folder}", err=True)
+        print_line(f"{amount}; kept in {self.folder}", err=True)
 
     def measure_all(self, budget_s: float | None) -> None:
         """Measure what is left, as far as the time allows."""
@@ -178,7 +186,7 @@ class _Conductor:
         made = sum(item.figures is not None for item in self.attempts)
         return (
             f"{made} valid run{'s' * (made != 1)} kept, {len(self.left)} left: go on with "
-            f"`r50 sweep --resume {self._folder}`"
+            f"`r50 sweep --resume {self.folder}`"
         )
 
     def _choose(self, agenda: Agenda, results: Sequence[PointResult]) -> Point | None:
@@ -213,7 +221,7 @@ class _Conductor:
         self._view.end(last, self.attempts)
 
     def _save(self) -> None:
-        write_sweep(self._folder, self.sweep, self.attempts)
+        write_sweep(self.folder, self.sweep, self.attempts)
 
     def _estimate_one_s(self, point: Point) -> float:
         return estimate_s(hash_config(point.config), self._outlook.planned_s, self._spent)
@@ -285,7 +293,10 @@ def _describe_amount(
         amount = "all of them are there"
     elif done:
         amount = f"{done} are there, {amount} for the rest"
-    return f"{count} combination{'s' * (count != 1)} in {rounds}: {len(points)} runs, {amount}"
+    return (
+        f"{count} combination{'s' * (count != 1)} in {rounds}: {len(points)} "
+        f"run{'s' * (len(points) != 1)}, {amount}"
+    )
 
 
 def _summarize_plan(sweep: Sweep, each_s: dict[str, float], counts: Counter[str]) -> dict[str, Any]:
@@ -314,4 +325,8 @@ def _show(conductor: _Conductor, form: str) -> None:
     platform = config.platform or detect_platform(host)
     cpu = platform.value if platform is not None else host.cpu_model
     findings = Findings(sweep=conductor.sweep, attempts=tuple(conductor.attempts), cpu=cpu)
-    print_content(_RENDER[form](findings).encode())
+    try:
+        print_content(_RENDER[form](findings).encode())
+    except OutputError as error:
+        error.advice = f"the sweep is kept: `r50 sweep --resume {conductor.folder}` prints it"
+        raise
