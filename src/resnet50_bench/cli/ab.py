@@ -190,14 +190,12 @@ def _conclude(turns: Sequence[Turn], folder: Path, wanted: Wanted, failure: R50E
     from resnet50_bench.verdict.comparison.speed import compare_speeds, read_side
 
     try:
-        sides = [
-            replace(
-                # What differs between A and B is what was asked for.
-                read_side(turn.name, read_records(folder / turn.name)),
-                name=_describe(turn),
-            )
-            for turn in turns
-        ]
+        sides = []
+        for turn in turns:
+            runs = folder / turn.name
+            side = read_side(turn.name, read_records(runs) if runs.is_dir() else [])
+            sides.append(replace(side, name=_describe(turn)))
+        # What differs between A and B is what was asked for.
         code = int(tell_comparison(compare_speeds(sides, wanted.smallest, force=True), wanted))
     except R50Error as error:
         if failure is None:
