@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import base64
 import sys
 import threading
 from contextlib import contextmanager, suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 ETAG = '"first"'
+
+
+def _basic(login: str) -> str:
+    return "Basic " + base64.b64encode(login.encode()).decode()
 
 
 class Handler(BaseHTTPRequestHandler):
@@ -19,6 +24,14 @@ class Handler(BaseHTTPRequestHandler):
         server = self.server
         asked = self.headers.get("Range")
         server.ranges.append(asked)
+        server.paths.append(self.path)
+        server.logins.append(self.headers.get("Authorization"))
+        if server.redirect_to is not None:
+            self._answer(302, b"", {"Location": server.redirect_to})
+            return
+        if server.login and self.headers.get("Authorization") != _basic(server.login):
+            self._answer(401, b"<html>log in</html>", {"WWW-Authenticate": "Basic"})
+            return
         if server.status != 200:
             self._answer(server.status, b"<html>gone</html>", {"Content-Type": "text/html"})
             return
@@ -39,7 +52,7 @@ class Handler(BaseHTTPRequestHandler):
         for name, value in headers.items():
             self.send_header(name, value)
         if self.server.names_length:
-            self.send_header("Content-Length", str(len(body)))
+            self.send_header("Content-Length", str(len(body) + self.server.lie * bool(body)))
         else:
             self.send_header("Connection", "close")
             self.close_connection = True
@@ -56,6 +69,7 @@ class Handler(BaseHTTPRequestHandler):
             self.close_connection = True
             self.wfile.write(body[: self.server.breaks.pop()])
         else:
+            self.close_connection = bool(self.server.lie)
             self.wfile.write(body)
 
     def log_message(self, *args):
@@ -75,6 +89,8 @@ def serve(content: bytes, name: str):
     server.content, server.etag, server.content_type = content, ETAG, "application/octet-stream"
     server.status, server.supports_range, server.shift = 200, True, 0
     server.breaks, server.ranges, server.stalls, server.names_length = [], [], 0, True
+    server.lie, server.redirect_to, server.login = 0, None, None
+    server.paths, server.logins = [], []
     server.stopped = threading.Event()
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
     thread.start()

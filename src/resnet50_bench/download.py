@@ -8,8 +8,11 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass
+from functools import partial
+from netrc import NetrcParseError
 from pathlib import Path
 from typing import TYPE_CHECKING
+from urllib.parse import unquote, urlsplit
 
 import httpx
 import msgspec
@@ -18,11 +21,15 @@ from resnet50_bench.errors import DownloadError
 from resnet50_bench.files.atomic import write_atomically
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
     from typing import BinaryIO
 
 _TIMEOUT_S = 30.0
 _ATTEMPTS = 3
+"""In a row that bring nothing."""
+
+_BLOCK_BYTES = 1 << 20
+_LOGIN = (httpx.codes.UNAUTHORIZED, httpx.codes.FORBIDDEN)
 _UNREACHABLE = (httpx.ConnectError, httpx.ConnectTimeout, httpx.UnsupportedProtocol)
 
 
@@ -34,6 +41,7 @@ class Wanted:
         url: of the file.
         path: where it is put when it is complete and accepted.
         by_hand: what the user can do when it cannot be downloaded.
+        netrc: a file of logins by host, as curl and others read it; None to log in nowhere.
         size_bytes: its published size: a server's file of another size is refused before it is
             received; None when it is not known.
 
@@ -43,6 +51,7 @@ class Wanted:
     path: Path
     by_hand: str
     size_bytes: int | None = None
+    netrc: Path | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,20 +116,50 @@ class _Download:
         if self._wanted.size_bytes and self._received_bytes() == self._wanted.size_bytes:
             return
         self._require_url()
-        for attempt in range(1, _ATTEMPTS + 1):
-            try:
+        source = self._find_local()
+        attempts, kept = 0, self._count_resumable()
+        while not self._try_once(source, last=attempts == _ATTEMPTS - 1):
+            reached = self._count_resumable()
+            attempts = 0 if reached > kept else attempts + 1
+            kept = reached
+
+    def _try_once(self, source: Path | None, *, last: bool) -> bool:
+        """Receive what is left; tell whether that was all. What broke is raised the last time."""
+        try:
+            if source is None:
                 self._receive_once()
-            except httpx.HTTPStatusError as error:
-                status = f"{error.response.status_code} {error.response.reason_phrase}"
-                raise self._failure(f"the server answered {status}") from error
-            except httpx.HTTPError as error:
-                if attempt == _ATTEMPTS or isinstance(error, _UNREACHABLE):
-                    reason = str(error) or type(error).__name__
-                    raise self._failure(reason) from error
-            except OSError as error:
-                raise self._failure(f"cannot write {self.part}: {error.strerror}") from error
             else:
-                return
+                self._copy_local(source)
+        except httpx.HTTPStatusError as error:
+            raise self._refused(error.response) from error
+        except httpx.HTTPError as error:
+            if last or isinstance(error, _UNREACHABLE):
+                raise self._failure(str(error) or type(error).__name__) from error
+            return False
+        except OSError as error:
+            raise self._failure(f"cannot write {self.part}: {error.strerror}") from error
+        return True
+
+    def _find_local(self) -> Path | None:
+        """Return the file that a file:// URL names; None for any other URL."""
+        url = urlsplit(self._wanted.url)
+        return Path(unquote(url.path)) if url.scheme.lower() == "file" else None
+
+    def _copy_local(self, source: Path) -> None:
+        try:
+            file = source.open("rb")
+            status = os.fstat(file.fileno())
+        except OSError as error:
+            raise self._failure(f"cannot be read: {error.strerror}") from error
+        with file:
+            self._require_size(status.st_size)
+            version = f"{status.st_size}-{status.st_mtime_ns}"
+            offset = self._received_bytes() if self._read_validator() == version else 0
+            file.seek(offset)
+            self._begin(version)
+            with self.part.open("ab" if offset else "wb") as part:
+                blocks = iter(partial(file.read, _BLOCK_BYTES), b"")
+                self._copy_blocks(blocks, part, offset, status.st_size)
 
     def _require_url(self) -> None:
         try:
@@ -141,7 +180,7 @@ class _Download:
         if offset and validator is not None:
             headers |= {"Range": f"bytes={offset}-", "If-Range": validator}
         with (
-            httpx.Client(follow_redirects=True, timeout=_TIMEOUT_S) as client,
+            self._make_client() as client,
             client.stream("GET", self._wanted.url, headers=headers) as response,
         ):
             if response.status_code == httpx.codes.REQUESTED_RANGE_NOT_SATISFIABLE:
@@ -155,6 +194,40 @@ class _Download:
                 self._start_over("the server sent another part than the one asked for")
             self._copy(response, offset if resumed else 0)
 
+    def _make_client(self) -> httpx.Client:
+        """A client that goes through the proxies of the environment, and logs in where it may.
+
+        A login is looked up for each host on the way, so none is sent on to another host.
+        """
+        hooks = {}
+        try:
+            if self._wanted.netrc is not None:
+                logins = httpx.NetRCAuth(str(self._wanted.netrc))
+                hooks["request"] = [lambda request: next(logins.sync_auth_flow(request))]
+            return httpx.Client(follow_redirects=True, timeout=_TIMEOUT_S, event_hooks=hooks)
+        except (OSError, NetrcParseError) as error:
+            raise DownloadError(
+                f"--netrc: {self._wanted.netrc} cannot be read: {error}",
+                "write a line `machine HOST login NAME password WORD` into it; the variable NETRC "
+                "names another file",
+            ) from error
+        except (ImportError, ValueError) as error:
+            raise self._failure(f"the proxy in the environment cannot be used: {error}") from error
+
+    def _refused(self, response: httpx.Response) -> DownloadError:
+        """Say what a server answered in place of the file, and where a login would be kept."""
+        status = f"{response.status_code} {response.reason_phrase}"
+        host = response.url.host
+        reason = f"the server answered {status}"
+        if response.status_code not in _LOGIN:
+            return self._failure(reason)
+        hint = (
+            f"the login for {host} in {self._wanted.netrc} was not taken, or there is none; "
+            if self._wanted.netrc is not None
+            else f"--netrc logs in with what ~/.netrc has for {host}; "
+        )
+        return self._failure(reason, hint)
+
     def _start_over(self, reason: str) -> None:
         os.truncate(self.part, 0)
         raise httpx.ReadError(reason)
@@ -163,16 +236,20 @@ class _Download:
         length = response.headers.get("Content-Length")
         total = received + int(length) if length is not None else self._wanted.size_bytes
         self._require_size(total)
-        state = _Partial(self._wanted.url, _validator(response))
-        write_atomically(self._state, msgspec.json.encode(state))
+        self._begin(_validator(response))
         with self.part.open("ab" if received else "wb") as file:
-            self._copy_blocks(response, file, received, total)
+            self._copy_blocks(response.iter_bytes(), file, received, total)
+
+    def _begin(self, validator: str | None) -> None:
+        """Keep which version of the file the bytes to come belong to."""
+        state = _Partial(self._wanted.url, validator)
+        write_atomically(self._state, msgspec.json.encode(state))
 
     def _copy_blocks(
-        self, response: httpx.Response, file: BinaryIO, received: int, total: int | None
+        self, blocks: Iterable[bytes], file: BinaryIO, received: int, total: int | None
     ) -> None:
         self._on_progress(received, total)
-        for block in response.iter_bytes():
+        for block in blocks:
             file.write(block)
             received += len(block)
             if total is not None and received > total:
@@ -199,13 +276,16 @@ class _Download:
     def _received_bytes(self) -> int:
         return self.part.stat().st_size if self.part.exists() else 0
 
-    def _failure(self, reason: str) -> DownloadError:
-        resumable = self._received_bytes() if self._read_validator() is not None else 0
+    def _count_resumable(self) -> int:
+        return self._received_bytes() if self._read_validator() is not None else 0
+
+    def _failure(self, reason: str, hint: str = "") -> DownloadError:
+        resumable = self._count_resumable()
         again = (
             f"run the command again to go on after {resumable:,} bytes, or " if resumable else ""
         )
         return DownloadError(
-            f"cannot download {self._wanted.url}: {reason}", again + self._wanted.by_hand
+            f"cannot download {self._wanted.url}: {reason}", hint + again + self._wanted.by_hand
         )
 
 

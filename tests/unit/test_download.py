@@ -1,3 +1,4 @@
+import os
 import socket
 from contextlib import suppress
 from pathlib import Path
@@ -62,8 +63,8 @@ def test_a_broken_connection_is_resumed_where_it_stopped(server, tmp_path):
     assert names(tmp_path) == [NAME]
 
 
-def test_after_three_breaks_the_next_call_goes_on(server, tmp_path):
-    server.breaks = [30_000, 20_000, 10_000]
+def test_after_three_breaks_that_brought_nothing_the_next_call_goes_on(server, tmp_path):
+    server.breaks = [0, 0, 0, 20_000, 10_000, 30_000]
     error = refuse(server, tmp_path)
     assert error.advice == f"run the command again to go on after 60,000 bytes, or {BY_HAND}"
     assert names(tmp_path) == [f"{NAME}.part", f"{NAME}.part.json"]
@@ -97,7 +98,7 @@ def test_a_server_that_names_no_version_is_never_resumed(server, tmp_path):
 
 
 def test_a_file_that_changed_on_the_server_is_started_over(server, tmp_path):
-    server.breaks = [3, 2, 100_000]
+    server.breaks = [0, 0, 0, 3, 2, 100_000]
     server.content = b"x" * len(CONTENT)
     refuse(server, tmp_path)
     server.content, server.etag = CONTENT, '"second"'
@@ -188,7 +189,9 @@ def test_a_refused_file_is_not_put_in_place(server, tmp_path, keeps):
     assert names(tmp_path) == ([f"{NAME}.part", f"{NAME}.part.json"] if keeps else [])
 
 
-@pytest.mark.parametrize(("status", "words"), [(404, "404 Not Found"), (403, "403 Forbidden")])
+@pytest.mark.parametrize(
+    ("status", "words"), [(404, "404 Not Found"), (503, "503 Service Unavailable")]
+)
 def test_a_refusal_tells_the_status(server, tmp_path, status, words):
     server.status = status
     error = refuse(server, tmp_path)
@@ -214,3 +217,135 @@ def test_offline(tmp_path):
     assert caught.value.message.startswith(f"cannot download {url}: ")
     assert "Connection refused" in caught.value.message
     assert caught.value.advice == BY_HAND
+
+
+def test_a_length_that_is_too_long_is_a_cut_and_ends_at_the_real_one(server, tmp_path):
+    server.lie = 5000
+    assert get(server, tmp_path, size_bytes=None) == CONTENT
+    assert server.ranges == [None, f"bytes={len(CONTENT)}-"]
+
+
+def test_a_length_that_is_not_the_published_one_is_refused_before_anything_comes(server, tmp_path):
+    server.lie = -5000
+    error = refuse(server, tmp_path)
+    assert "the server offers 1,019,000 bytes" in error.message
+    assert names(tmp_path) == []
+
+
+class TestLogin:
+    @pytest.fixture
+    def netrc(self, tmp_path):
+        path = tmp_path / "home" / "netrc"
+        path.parent.mkdir()
+        path.write_text("machine 127.0.0.1 login me password secret\n")
+        path.chmod(0o600)
+        return path
+
+    def get(self, server, folder, netrc):
+        folder.mkdir(exist_ok=True)
+        wanted = Wanted(server.url, folder / NAME, BY_HAND, netrc=netrc)
+        download_file(wanted, lambda *_: None, lambda *_: None)
+        return wanted.path.read_bytes()
+
+    def test_the_login_of_the_host_is_used(self, server, tmp_path, netrc):
+        server.login = "me:secret"
+        assert self.get(server, tmp_path / "to", netrc) == CONTENT
+
+    def test_without_it_the_flag_is_named(self, server, tmp_path):
+        server.login = "me:secret"
+        with pytest.raises(DownloadError) as caught:
+            self.get(server, tmp_path / "to", None)
+        assert caught.value.message.endswith("the server answered 401 Unauthorized")
+        assert caught.value.advice == (
+            f"--netrc logs in with what ~/.netrc has for 127.0.0.1; {BY_HAND}"
+        )
+
+    def test_a_login_that_is_not_taken(self, server, tmp_path, netrc):
+        server.login = "me:other"
+        with pytest.raises(DownloadError) as caught:
+            self.get(server, tmp_path / "to", netrc)
+        assert f"the login for 127.0.0.1 in {netrc} was not taken" in caught.value.advice
+
+    def test_no_login_is_sent_on_to_another_host(self, server, tmp_path, netrc):
+        with serve(CONTENT, NAME) as other:
+            server.redirect_to = other.url.replace("127.0.0.1", "localhost")
+            assert self.get(server, tmp_path / "to", netrc) == CONTENT
+            assert server.logins[0] is not None
+            assert other.logins == [None]
+
+    @pytest.mark.parametrize("text", [None, "machine x nonsense y\n"])
+    def test_a_file_that_cannot_be_used(self, server, tmp_path, text):
+        path = tmp_path / "netrc"
+        if text is not None:
+            path.write_text(text)
+        with pytest.raises(DownloadError) as caught:
+            self.get(server, tmp_path / "to", path)
+        assert caught.value.message.startswith(f"--netrc: {path} cannot be read: ")
+        assert "machine HOST login NAME" in caught.value.advice
+        assert server.ranges == []
+
+
+class TestProxy:
+    def test_the_usual_variable_is_followed(self, server, tmp_path, monkeypatch):
+        monkeypatch.setenv("http_proxy", f"http://127.0.0.1:{server.server_port}")
+        wanted = Wanted(f"http://mirror.invalid/{NAME}", tmp_path / NAME, BY_HAND)
+        download_file(wanted, lambda *_: None, lambda *_: None)
+        assert wanted.path.read_bytes() == CONTENT
+        assert server.paths == [f"http://mirror.invalid/{NAME}"]
+
+    def test_no_proxy_is_followed(self, server, tmp_path, monkeypatch):
+        monkeypatch.setenv("http_proxy", "http://127.0.0.1:9")
+        monkeypatch.setenv("no_proxy", "127.0.0.1")
+        assert get(server, tmp_path) == CONTENT
+
+    @pytest.mark.parametrize("proxy", ["nonsense://x:1", "socks5://127.0.0.1:9"])
+    def test_one_that_cannot_be_used_is_said(self, server, tmp_path, monkeypatch, proxy):
+        monkeypatch.setenv("http_proxy", proxy)
+        assert "the proxy in the environment cannot be used" in refuse(server, tmp_path).message
+
+
+class TestLocalFile:
+    def wanted(self, tmp_path, size_bytes=None):
+        return Wanted((tmp_path / "my mirror").as_uri(), tmp_path / NAME, BY_HAND, size_bytes)
+
+    def test_it_is_copied_with_progress(self, tmp_path):
+        (tmp_path / "my mirror").write_bytes(CONTENT)
+        said = []
+        download_file(self.wanted(tmp_path), lambda *amount: said.append(amount), lambda *_: None)
+        assert (tmp_path / NAME).read_bytes() == CONTENT
+        assert said == [(0, len(CONTENT)), (len(CONTENT), len(CONTENT))]
+        assert names(tmp_path) == [NAME, "my mirror"]
+
+    def test_an_interrupted_copy_goes_on_and_a_changed_file_starts_anew(self, tmp_path):
+        mirror = tmp_path / "my mirror"
+        mirror.write_bytes(CONTENT)
+
+        def interrupt(received, total):
+            if received:
+                raise KeyboardInterrupt
+
+        wanted, said = self.wanted(tmp_path), []
+        for begins_at in (1000, 0):
+            with suppress(KeyboardInterrupt):
+                download_file(wanted, interrupt, lambda *_: None)
+            os.truncate(plan_part(wanted.path), 1000)
+            if begins_at == 0:
+                os.utime(mirror, (1, 1))
+            said.clear()
+            download_file(wanted, lambda got, _: said.append(got), lambda *_: None)
+            assert said[0] == begins_at
+            assert wanted.path.read_bytes() == CONTENT
+            wanted.path.unlink()
+
+    def test_what_is_not_there_or_of_another_size(self, tmp_path):
+        with pytest.raises(DownloadError, match="cannot be read: No such file"):
+            download_file(self.wanted(tmp_path), lambda *_: None, lambda *_: None)
+        (tmp_path / "my mirror").write_bytes(b"x")
+        with pytest.raises(DownloadError, match="offers 1 bytes"):
+            download_file(self.wanted(tmp_path, 7), lambda *_: None, lambda *_: None)
+
+
+def test_a_full_disk_is_said_and_what_came_is_kept(server, tmp_path):
+    plan_part(tmp_path / NAME).symlink_to("/dev/full")  # every write to it fails as on a full disk
+    error = refuse(server, tmp_path)
+    assert f"cannot write {plan_part(tmp_path / NAME)}: No space left on device" in error.message

@@ -10,6 +10,7 @@ from pathlib import Path
 import click
 
 from resnet50_bench.cli.lines import print_line
+from resnet50_bench.cli.logins import NETRC_OPTION, find_netrc
 from resnet50_bench.config import Precision
 from resnet50_bench.errors import ExitCode
 from resnet50_bench.parameters.parameter import Setting
@@ -117,18 +118,45 @@ def verify(path: Path) -> None:
     sys.exit(ExitCode.WRONG_REQUEST)
 
 
-@model.command(epilog="\b\nExample:\n  r50 model fetch")
-def fetch() -> None:
+@model.command(
+    epilog="""\b
+Examples:
+  r50 model fetch
+  r50 model fetch --url https://mirror.example/resnet50_v1.pb
+  r50 model fetch --url file:///mnt/share/resnet50_v1.pb
+  r50 model fetch --netrc --url https://private.example/resnet50_v1.pb
+\b
+Proxies are those of the usual variables: https_proxy, http_proxy, all_proxy, no_proxy."""
+)
+@click.option("--url", metavar="URL", help="A mirror: http, https or file.  [default: zenodo.org]")
+@NETRC_OPTION
+def fetch(url: str | None, *, log_in: bool) -> None:
     """Download the published graph, resnet50_v1.pb; an interrupted download is resumed."""
     from resnet50_bench.cli.progress import StepProgress
     from resnet50_bench.cli.terminal import TerminalObserver
     from resnet50_bench.data.verify.facts import Step
-    from resnet50_bench.model import PUBLISHED_URL, default_cache_dir, fetch
+    from resnet50_bench.model import (
+        PUBLISHED_URL,
+        Origin,
+        default_cache_dir,
+        fetch,
+        find_shared_caches,
+        verify,
+    )
 
     with TerminalObserver() as observer:
-        observer.stage(1, 1, f"fetch {PUBLISHED_URL}")
+        origin = Origin(
+            url or PUBLISHED_URL, find_netrc(log_in=log_in), find_shared_caches(os.environ)
+        )
+        observer.stage(1, 1, f"fetch {origin.url}")
         show = partial(StepProgress(observer), Step.DOWNLOAD)
-        path = fetch(default_cache_dir(os.environ), show)
+        path = fetch(
+            default_cache_dir(os.environ),
+            show,
+            origin,
+            verify,
+            lambda wanted: observer.note(f"another process downloads {wanted}: wait for it"),
+        )
     print_line(f"{path}")
     print_line(f"use it with: r50 run --model {path}")
 

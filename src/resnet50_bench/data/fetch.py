@@ -38,12 +38,28 @@ class Fetched:
     was_there: bool
 
 
+@dataclass(frozen=True, slots=True)
+class Mirror:
+    """Where to download from.
+
+    Attributes:
+        url: of the file: http, https or file; None for the published place.
+        netrc: a file of logins by host; None to log in nowhere.
+    """
+
+    url: str | None = None
+    netrc: Path | None = None
+
+
+_PUBLISHED = Mirror()
+
+
 def fetch_archive(
     folder: Path,
     published: ImageArchive,
     memory: Memory,
     on_progress: OnProgress,
-    url: str | None = None,
+    mirror: Mirror = _PUBLISHED,
 ) -> Fetched:
     """Download the archive into a folder, unless it is there already.
 
@@ -52,7 +68,7 @@ def fetch_archive(
         published: the archive.
         memory: where its hashes are remembered, so that they are computed once.
         on_progress: see `OnProgress`.
-        url: a mirror; None for the published place.
+        mirror: where from.
 
     Raises:
         DatasetError: the folder cannot be written or has too little space, another process is
@@ -67,9 +83,10 @@ def fetch_archive(
         return Fetched(path, was_there=True)
     with _hold_part(path):
         if path.exists():  # another process has put it there meanwhile
-            return fetch_archive(folder, published, memory, on_progress, url)
+            return fetch_archive(folder, published, memory, on_progress, mirror)
         _require_space(path, published)
-        wanted = Wanted(url or published.url, path, _by_hand(path), published.size_bytes)
+        url = mirror.url or published.url
+        wanted = Wanted(url, path, _by_hand(path), published.size_bytes, mirror.netrc)
         download_file(
             wanted,
             lambda done, total: on_progress(Step.DOWNLOAD, done, total),

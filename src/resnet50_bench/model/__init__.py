@@ -13,9 +13,14 @@ Public names:
     `fetch`: the published weights.
 """
 
-from resnet50_bench.model.cache import CACHE_VARIABLE, check_cache, default_cache_dir
+from resnet50_bench.model.cache import (
+    CACHE_VARIABLE,
+    check_cache,
+    default_cache_dir,
+    find_shared_caches,
+)
 from resnet50_bench.model.calibration import CalibrationIdentity, CalibrationRequest
-from resnet50_bench.model.download import PUBLISHED_URL, fetch
+from resnet50_bench.model.download import PUBLISHED_URL, Origin, fetch
 from resnet50_bench.model.graph.structure import Structure
 from resnet50_bench.model.manifest import (
     Agreement,
@@ -47,6 +52,7 @@ __all__ = [
     "Inspection",
     "Manifest",
     "ModelSource",
+    "Origin",
     "PreparedGraph",
     "PreparedModel",
     "Structure",
@@ -54,6 +60,7 @@ __all__ = [
     "default_cache_dir",
     "fetch",
     "find_prepared",
+    "find_shared_caches",
     "list_prepared",
     "prepare",
     "read_manifest",

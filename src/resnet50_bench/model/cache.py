@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import fcntl
 import hashlib
+import os
 import shutil
 from contextlib import contextmanager
 from pathlib import Path
@@ -25,12 +26,14 @@ from resnet50_bench.files.atomic import check_folder
 from resnet50_bench.model.manifest import GENERATOR_VERSION, PREPARATION_VERSION
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping
 
     from resnet50_bench.model.calibration import CalibrationIdentity
     from resnet50_bench.model.manifest import ModelSource
 
 CACHE_VARIABLE = "R50_CACHE_DIR"
+
+SHARED_VARIABLE = "R50_CACHE_READ"
 
 CACHE_ADVICE = f"name a writable folder with room in the environment variable {CACHE_VARIABLE}"
 
@@ -53,6 +56,16 @@ def default_cache_dir(environ: Mapping[str, str]) -> Path:
     chosen = environ.get(CACHE_VARIABLE)
     base = Path(chosen) if chosen else platformdirs.user_cache_path("resnet50-bench")
     return base / "models"
+
+
+def find_shared_caches(environ: Mapping[str, str]) -> tuple[Path, ...]:
+    """Return caches that are only read: the folders in `R50_CACHE_READ`, with `:` between them.
+
+    What was prepared, downloaded or preprocessed there is used where the own cache has none;
+    nothing is written, locked or mended in them.
+    """
+    folders = environ.get(SHARED_VARIABLE, "").split(os.pathsep)
+    return tuple(Path(folder) / "models" for folder in folders if folder)
 
 
 def plan_source_folder(source: ModelSource, cache_dir: Path) -> Path:
@@ -102,8 +115,12 @@ def check_cache(cache_dir: Path) -> None:
 
 
 @contextmanager
-def lock_path(path: Path) -> Iterator[None]:
+def lock_path(path: Path, on_wait: Callable[[Path], None] = lambda _: None) -> Iterator[None]:
     """Hold the lock of a file or folder; a second process waits until the first is done.
+
+    Args:
+        path: the file or folder.
+        on_wait: called with it when another process holds the lock.
 
     The kernel releases the lock when its holder ends, however it ends.
 
@@ -117,7 +134,11 @@ def lock_path(path: Path) -> Iterator[None]:
     except OSError as error:
         raise refuse_cache(lock.parent, error) from error
     with file:
-        fcntl.flock(file, fcntl.LOCK_EX)
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            on_wait(path)
+            fcntl.flock(file, fcntl.LOCK_EX)
         yield
 
 

@@ -32,19 +32,36 @@ class _Record:
     identity: FileIdentity
 
 
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """Where to download the model from.
+
+    Attributes:
+        url: of the file: http, https or file.
+        netrc: a file of logins by host; None to log in nowhere.
+        shared: caches that are only read, in which it may be already.
+    """
+
+    url: str = PUBLISHED_URL
+    netrc: Path | None = None
+    shared: tuple[Path, ...] = ()
+
+
 def fetch(
     cache_dir: Path,
     on_progress: Callable[[int, int | None], None],
-    url: str = PUBLISHED_URL,
+    origin: Origin,
     check: Callable[[Path], Inspection] = verify,
+    on_wait: Callable[[Path], None] = lambda _: None,
 ) -> Path:
     """Download the published model into the cache, unless it is there already.
 
     Args:
         cache_dir: the model cache.
         on_progress: called with the bytes received and the file's size, None when unknown.
-        url: what to download.
+        origin: where from.
         check: inspects the finished file.
+        on_wait: called with the file, once, while another process downloads it.
 
     Returns:
         the file.
@@ -56,15 +73,23 @@ def fetch(
     # Its HTTP client would be a fifth of what every `r50` imports.
     from resnet50_bench.download import Wanted, download_file
 
-    path = cache_dir / "published" / PurePosixPath(urlsplit(url).path).name
-    with lock_path(path):
+    url = origin.url
+    name = PurePosixPath(urlsplit(url).path).name
+    if not name:
+        raise ModelError(f"--url {url}: ends in no name of a file", "name the file: --url URL/FILE")
+    path = cache_dir / "published" / name
+    for shared in origin.shared:
+        if _is_complete(shared / "published" / name, url):
+            return shared / "published" / name
+    with lock_path(path, on_wait):
         if _is_complete(path, url):
             return path
         by_hand = (
             f"download {path.name} from {url} on a machine that can, and name the file with "
-            "--model PATH"
+            "--model PATH; or name a mirror with --url"
         )
-        download_file(Wanted(url, path, by_hand), on_progress, partial(_require_model, check=check))
+        wanted = Wanted(url, path, by_hand, netrc=origin.netrc)
+        download_file(wanted, on_progress, partial(_require_model, check=check))
         write_json(_record_path(path), _Record(url, read_identity(path)))
     return path
 

@@ -15,6 +15,8 @@ from resnet50_bench.model.calibration import MIN_FOUND_IMAGES, list_calibration
 from resnet50_bench.model.manifest import GENERATED as GENERATED_MODEL
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from resnet50_bench.config import RunConfig
     from resnet50_bench.data.sources import ImageSource
     from resnet50_bench.data.sources.index import Opener
@@ -61,20 +63,22 @@ def plan_calibration(
 def find_model(
     config: RunConfig,
     source: ModelSource | None,
-    cache_dir: Path,
+    caches: Sequence[Path],
     calibration: CalibrationRequest | None,
 ) -> PreparedModel | None:
-    """Return the model if it was prepared before; None when it was not, or none is needed.
+    """Return the model from the first cache that has it; None when none has, or none is needed.
 
     Raises:
         ModelError: it was, and loses too many of its source's answers; or it cannot be looked for.
     """
     if source is None:
         return None
-    model = find_prepared(source, config.precision, cache_dir, calibration)
-    if model is not None:
-        require_serving(config, model)
-    return model
+    for cache_dir in caches:
+        model = find_prepared(source, config.precision, cache_dir, calibration)
+        if model is not None:
+            require_serving(config, model)
+            return model
+    return None
 
 
 def require_serving(config: RunConfig, model: PreparedModel) -> None:

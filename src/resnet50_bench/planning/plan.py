@@ -20,7 +20,12 @@ from resnet50_bench.host.cpu_latency import check_limit
 from resnet50_bench.host.machine import list_limits, read_host
 from resnet50_bench.host.sgx import require_gramine
 from resnet50_bench.launch import MpiPlan, plan_mpi
-from resnet50_bench.model import CalibrationRequest, ModelSource, default_cache_dir
+from resnet50_bench.model import (
+    CalibrationRequest,
+    ModelSource,
+    default_cache_dir,
+    find_shared_caches,
+)
 from resnet50_bench.placement.layout import plan_fewer, plan_layout
 from resnet50_bench.planning.container_limits import find_limit_warnings
 from resnet50_bench.planning.environment import (
@@ -75,6 +80,7 @@ class RunPlan:
         calibration: the images to calibrate int8 with; None for generated ones.
         model: the prepared model; None when it still has to be prepared.
         cache_dir: where prepared models are kept.
+        shared_caches: where else they are looked for, and never written.
         source: of real images.
         refs: the images to use.
         evaluation: what to see in accuracy mode.
@@ -102,6 +108,7 @@ class RunPlan:
     left_out: tuple[str, ...]
     emulated: bool
     mpi: MpiPlan | None = None
+    shared_caches: tuple[Path, ...] = ()
 
     def describe_host(self) -> str:
         """The machine in one line."""
@@ -243,7 +250,8 @@ def plan_run(
     slot = placement.slots[0]
     model_source = find_model_source(config, engine, slot, workload.batch_size)
     calibration = plan_calibration(config, opener, source) if engine.needs_model else None
-    model = find_model(config, model_source, cache_dir, calibration)
+    shared = find_shared_caches(environ)
+    model = find_model(config, model_source, (cache_dir, *shared), calibration)
     ours = plan_environment(config, host, engine, slot.threads)
     return RunPlan(
         config=config,
@@ -255,6 +263,7 @@ def plan_run(
         calibration=calibration,
         model=model,
         cache_dir=cache_dir,
+        shared_caches=shared,
         source=source,
         refs=refs,
         evaluation=evaluation,

@@ -170,8 +170,12 @@ def _find_crops(plan: RunPlan) -> Crops | None:
     """Return what `r50 dataset cache` made of the dataset for this preprocessing."""
     if plan.source is None:
         return None
-    folder = plan_crops_folder(plan.cache_dir)
-    return find_crops(folder, plan.source, plan.preprocessing.value)
+    for cache_dir in (plan.cache_dir, *plan.shared_caches):
+        folder = plan_crops_folder(cache_dir)
+        found = find_crops(folder, plan.source, plan.preprocessing.value)
+        if found is not None:
+            return found
+    return None
 
 
 def describe_origin(plan: RunPlan, evaluation: EvaluationPlan) -> Origin:

@@ -1,12 +1,13 @@
 """What is the model's own in its download; the rest is in test_download.py a folder above."""
 
+import threading
 from pathlib import Path
 
 import pytest
 from tests.file_server import serve
 
 from resnet50_bench.errors import DownloadError, ModelError
-from resnet50_bench.model.download import fetch
+from resnet50_bench.model.download import Origin, fetch
 
 CONTENT = bytes(range(256)) * 4000
 
@@ -30,7 +31,7 @@ def server():
 
 def get(server, cache, said=None):
     said = [] if said is None else said
-    return fetch(cache, lambda got, total: said.append((got, total)), server.url, check)
+    return fetch(cache, lambda got, total: said.append((got, total)), Origin(server.url), check)
 
 
 def test_the_file_arrives_whole_with_progress_and_its_identity(server, tmp_path):
@@ -70,7 +71,7 @@ def test_another_network_is_refused_by_its_problems(server, tmp_path):
         fetch(
             tmp_path,
             lambda *_: None,
-            server.url,
+            Origin(server.url),
             lambda _: Report(("there are 104 convolutions, not 53",)),
         )
 
@@ -81,5 +82,50 @@ def test_when_it_cannot_be_downloaded_the_user_is_told_where_to_name_a_file(serv
         get(server, tmp_path)
     assert caught.value.advice == (
         f"download resnet50_v1.pb from {server.url} on a machine that can, and name the file "
-        "with --model PATH"
+        "with --model PATH; or name a mirror with --url"
     )
+
+
+def test_a_shared_cache_that_is_only_read_spares_the_download(server, tmp_path):
+    shared = tmp_path / "shared"
+    first = get(server, shared)
+    folder = first.parent
+    (folder / "resnet50_v1.pb.lock").unlink()
+    before = sorted(folder.iterdir())
+    origin = Origin(server.url, shared=(tmp_path / "none", shared))
+    assert fetch(tmp_path / "own", lambda *_: None, origin, check) == first
+    assert server.ranges == [None]
+    assert sorted(folder.iterdir()) == before
+    assert not (tmp_path / "own").exists()
+
+
+def test_two_at_once_download_it_once(server, tmp_path):
+    """The second waits for the first, says so, and finds the file."""
+    waited, found = [], []
+    path = tmp_path / "published" / "resnet50_v1.pb"
+
+    def fetch_second():
+        found.append(fetch(tmp_path, lambda *_: None, Origin(server.url), check, on_wait))
+
+    def on_wait(wanted):
+        waited.append(wanted)
+        is_waiting.set()
+
+    is_waiting = threading.Event()
+    second = threading.Thread(target=fetch_second)
+
+    def on_progress(received, total):
+        if not second.ident:
+            second.start()
+            assert is_waiting.wait(60)
+
+    assert fetch(tmp_path, on_progress, Origin(server.url), check) == path
+    second.join()
+    assert found == [path]
+    assert waited == [path]
+    assert server.ranges == [None]
+
+
+def test_a_url_that_names_no_file_is_refused(tmp_path):
+    with pytest.raises(ModelError, match="ends in no name of a file"):
+        fetch(tmp_path, lambda *_: None, Origin("http://mirror.example/"))

@@ -11,6 +11,7 @@ import click
 
 from resnet50_bench.cli.dataset.cache import cache
 from resnet50_bench.cli.lines import print_line
+from resnet50_bench.cli.logins import NETRC_OPTION, find_netrc
 from resnet50_bench.errors import ExitCode
 
 if TYPE_CHECKING:
@@ -114,6 +115,8 @@ def info(path: Path, *, as_json: bool) -> None:
 Examples:
   r50 dataset fetch ~/imagenet
   r50 dataset fetch ~/imagenet --url https://mirror.example/ILSVRC2012_img_val.tar
+  r50 dataset fetch ~/imagenet --url file:///mnt/share/ILSVRC2012_img_val.tar
+  r50 dataset fetch ~/imagenet --netrc --url https://private.example/ILSVRC2012_img_val.tar
 \b
 The finished file is put in its place only when its size, MD5 and SHA-256 are the published
 ones. Until then it is ILSVRC2012_img_val.tar.part, and the same command goes on with it. A
@@ -121,7 +124,8 @@ file that arrives whole and is another one is kept as ILSVRC2012_img_val.tar.cor
 )
 @click.argument("folder", metavar="DIR", type=click.Path(path_type=Path))
 @click.option("--url", metavar="URL", help="A mirror.  [default: image-net.org]")
-def fetch(folder: Path, url: str | None) -> None:
+@NETRC_OPTION
+def fetch(folder: Path, url: str | None, *, log_in: bool) -> None:
     """Download ImageNet's validation images, 6.7 GB, into DIR and prove them.
 
     An interrupted download is resumed. ImageNet's server needs an account; where it refuses, the
@@ -129,14 +133,15 @@ def fetch(folder: Path, url: str | None) -> None:
     """
     from resnet50_bench.cli.progress import StepProgress
     from resnet50_bench.cli.terminal import TerminalObserver
-    from resnet50_bench.data.fetch import fetch_archive
+    from resnet50_bench.data.fetch import Mirror, fetch_archive
     from resnet50_bench.data.imagenet import VALIDATION
 
     with TerminalObserver() as observer:
         observer.stage(1, 1, f"fetch {VALIDATION.file_name} from {url or VALIDATION.url}")
         progress = StepProgress(observer)
+        mirror = Mirror(url, find_netrc(log_in=log_in))
         try:
-            fetched = fetch_archive(folder.absolute(), VALIDATION, _make_memory(), progress, url)
+            fetched = fetch_archive(folder.absolute(), VALIDATION, _make_memory(), progress, mirror)
         except KeyboardInterrupt:
             observer.clear()
             print_line(f"stopped after {progress.done}; the same command goes on", err=True)
