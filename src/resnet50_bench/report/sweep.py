@@ -46,7 +46,8 @@ class Row:
         value: mean over the rounds: images/s, or the mean ms of a query in latency mode.
         interval: 95 % interval of the value; None where it cannot be told.
         rounds: how many valid runs there are.
-        images_per_s, latency_ms, latency_p99_ms: means over the rounds; None where not known.
+        images_per_s, latency_ms, latency_p99_ms, limit_share: means over the rounds; None where not
+            known.
         runs: the names of the runs' folders.
     """
 
@@ -62,6 +63,7 @@ class Row:
     images_per_s: float
     latency_ms: float | None
     latency_p99_ms: float | None
+    limit_share: float | None
     runs: tuple[str, ...]
 
 
@@ -118,6 +120,7 @@ def make_row(standing: Standing, cpu: str) -> Row:
         images_per_s=statistics.fmean(item.images_per_s for item in figures),
         latency_ms=_average([item.latency_ms for item in figures]),
         latency_p99_ms=_average([item.latency_p99_ms for item in figures]),
+        limit_share=_average([item.limit_share for item in figures]),
         runs=tuple(item.folder for item in standing.attempts if item.figures and item.folder),
     )
 
@@ -168,7 +171,7 @@ def render_csv(findings: Findings) -> str:
     head = [
         "precision", "batch_size", "cores_per_instance", "instances", "cpu", "value", "unit",
         "low", "high", "rounds", "images_per_s", "latency_ms", "latency_p99_ms",
-        "best_of_batch_size", "best_of_precision", "others", "runs",
+        "limit_share", "best_of_batch_size", "best_of_precision", "others", "runs",
     ]  # fmt: skip
     stream = io.StringIO()
     writer = csv.writer(stream, lineterminator="\n")
@@ -179,7 +182,8 @@ def render_csv(findings: Findings) -> str:
         writer.writerow([
             row.precision, row.batch_size, row.cores_per_instance, row.instances,
             make_cell(row.cpu), row.value, findings.unit, low, high, row.rounds, row.images_per_s,
-            row.latency_ms, row.latency_p99_ms, standing in sizes, standing in precisions,
+            row.latency_ms, row.latency_p99_ms, row.limit_share,
+            standing in sizes, standing in precisions,
             make_cell(row.others), make_cell(" ".join(row.runs)),
         ])  # fmt: skip
     return stream.getvalue()
@@ -230,6 +234,7 @@ def _make_object(standing: Standing, findings: Findings) -> dict[str, Any]:
         "images_per_s": row.images_per_s,
         "latency_ms": row.latency_ms,
         "latency_p99_ms": row.latency_p99_ms,
+        "limit_share": row.limit_share,
         "set": {item.name.upper(): item.value for item in standing.candidate.settings},
         "runs": list(row.runs),
     }
@@ -267,13 +272,13 @@ def _describe_value(findings: Findings) -> str:
     return f"{what}; 95 % interval by the spread of the rounds"
 
 
-_LEFT = {0, 3, 8}
+_LEFT = {0, 3, 9}
 """Columns of text."""
 
 
 def _list_cells(findings: Findings, rows: Sequence[Row]) -> list[list[str]]:
     """The workload's own columns, then how well the value is known."""
-    head = ["precision", "BS", "CPI", "CPU", "value", "95 % interval", "rounds"]
+    head = ["precision", "BS", "CPI", "CPU", "value", "95 % interval", "of limit", "rounds"]
     is_latency = findings.mode is Mode.LATENCY
     head.append("images/s" if is_latency else "ms a query")
     others = any(row.others for row in rows)
@@ -284,10 +289,15 @@ def _list_cells(findings: Findings, rows: Sequence[Row]) -> list[list[str]]:
         if row.interval is not None:
             interval = f"{row.interval[0]:.{decimals}f} .. {row.interval[1]:.{decimals}f}"
         cells = [row.precision, str(row.batch_size), str(row.cores_per_instance), row.cpu]
-        cells += [f"{row.value:.{decimals}f}", interval, str(row.rounds)]
+        cells += [f"{row.value:.{decimals}f}", interval]
+        cells += [_spell_share(row.limit_share), str(row.rounds)]
         cells.append(f"{row.images_per_s:.2f}" if is_latency else _spell_ms(row.latency_ms))
         table.append(cells + [row.others] * others)
     return table
+
+
+def _spell_share(value: float | None) -> str:
+    return "-" if value is None else f"{value:.1%}"
 
 
 def _spell_ms(value: float | None) -> str:

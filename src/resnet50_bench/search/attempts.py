@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from resnet50_bench.errors import RecordError
 from resnet50_bench.results.files import RECORD_FILE, read_record
 from resnet50_bench.results.kpi import run_kpis
+from resnet50_bench.results.limit import compute_limit
 from resnet50_bench.search.identity import hash_config, identify_machine
 from resnet50_bench.verdict.judge import judge
 
@@ -36,6 +37,8 @@ class Figures:
             tell.
         latency_ms: mean time of a query.
         latency_p99_ms: None where too few queries were made to tell it.
+        limit_share: of what the machine can do at most, 0..1, see `results.limit`; None where no
+            limit was measured.
     """
 
     batch_size: int
@@ -45,6 +48,7 @@ class Figures:
     throughput_interval: tuple[float, float] | None
     latency_ms: float | None
     latency_p99_ms: float | None
+    limit_share: float | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -111,6 +115,7 @@ def _read_figures(record: Record) -> Figures | None:
     if kpis is None:
         return None
     latency, interval = kpis.latency, kpis.throughput_interval
+    limit = compute_limit(record, kpis)
     p99_ns = None if latency is None else latency.percentiles.get(99.0)
     return Figures(
         batch_size=record.workload.batch_size,
@@ -120,4 +125,5 @@ def _read_figures(record: Record) -> Figures | None:
         throughput_interval=None if interval is None else (interval.low, interval.high),
         latency_ms=None if latency is None else latency.mean_ns / _NS_PER_MS,
         latency_p99_ms=None if p99_ns is None else p99_ns / _NS_PER_MS,
+        limit_share=None if limit is None else limit.share,
     )

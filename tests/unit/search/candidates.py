@@ -29,7 +29,9 @@ def make_candidate(
     return Candidate(settings, config)
 
 
-def make_attempt(candidate: Candidate, images_per_s: float, **changes: object) -> Attempt:
+def make_attempt(
+    candidate: Candidate, images_per_s: float, limit_share: float | None = None, **changes: object
+) -> Attempt:
     """A valid run; its latency is what one caller would see."""
     config = candidate.config
     figures = Figures(
@@ -40,6 +42,7 @@ def make_attempt(candidate: Candidate, images_per_s: float, **changes: object) -
         throughput_interval=(images_per_s - 1, images_per_s + 1),
         latency_ms=1000 * (config.batch_size or 1) / images_per_s,
         latency_p99_ms=None,
+        limit_share=limit_share,
     )
     fields = {
         "key": hash_config(config), "exit_code": 0, "seconds": 10.0, "folder": "20260101T000000Z-x",
