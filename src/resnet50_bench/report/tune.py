@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING, Any
 
 from resnet50_bench.printable import join_lines, make_cell, show_controls
 from resnet50_bench.results.kpi import run_kpis
-from resnet50_bench.search.racing import Place, Reason, Row, count_trials
-from resnet50_bench.search.racing_costs import plan_costs
-from resnet50_bench.search.racing_estimates import Feasibility
-from resnet50_bench.search.racing_loop import Outcome
-from resnet50_bench.search.racing_score import Objective, Question, describe_limit
-from resnet50_bench.search.racing_space import describe_plan
+from resnet50_bench.search.race.costs import plan_costs
+from resnet50_bench.search.race.decision import Place, Reason, Row, count_trials
+from resnet50_bench.search.race.estimates import Feasibility
+from resnet50_bench.search.race.loop import Outcome
+from resnet50_bench.search.race.score import Objective, Question, describe_limit
+from resnet50_bench.search.race.space import describe_plan
 
 if TYPE_CHECKING:
     from resnet50_bench.planning.plan import RunPlan

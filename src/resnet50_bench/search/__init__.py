@@ -8,8 +8,8 @@ May import `verdict`, `results`, `planning`, `placement`, `precision`, `paramete
 
 Public names:
     `grid.plan_grid`: combinations to those that fit a host, and the reason of each that does not.
-    `racing.plan_step`: measurements to what a race measures next, or to its end.
-    `tuned.select_tuned`: the stored answer of a race, if it still holds.
+    `race.decision.plan_step`: measurements to what a race measures next, or to its end.
+    `tuned.answers.select_tuned`: the stored answer of a race, if it still holds.
     `points.run_points`: one point after the other, whoever chooses the next; `--set` and sweeps.
     `folder.Sweep`: what was asked of a sweep; `folder.read_past` what came of it so far.
     `standings.find_standings`: what its runs say of each candidate, and which is best.

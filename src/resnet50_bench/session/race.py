@@ -14,19 +14,19 @@ from resnet50_bench.errors import HostError, OutputError
 from resnet50_bench.planning.plan import RunPlan
 from resnet50_bench.results.kpi import run_kpis
 from resnet50_bench.results.record import Record
-from resnet50_bench.search.racing import Finish, Measure, Race
-from resnet50_bench.search.racing_costs import (
+from resnet50_bench.search.race.costs import (
     CONFIRM_QUERIES,
     TRIAL_WARMUP_QUERIES,
     Entrant,
     Trial,
 )
-from resnet50_bench.search.racing_estimates import (
+from resnet50_bench.search.race.decision import Finish, Measure, Race
+from resnet50_bench.search.race.estimates import (
     Feasibility,
     count_needed_queries,
     judge_limit,
 )
-from resnet50_bench.search.racing_score import (
+from resnet50_bench.search.race.score import (
     Question,
     Spent,
     describe_limit,
@@ -85,7 +85,7 @@ class Stadium:
 
 
 class HostTrack:
-    """See `search.racing_loop.Track`; `close` ends the instances that still run.
+    """See `search.race.loop.Track`; `close` ends the instances that still run.
 
     Attributes:
         confirmed: the runs that were to confirm a winner, the last one by its number.

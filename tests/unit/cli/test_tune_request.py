@@ -4,7 +4,7 @@ import pytest
 
 from resnet50_bench.cli.tune.request import parse_budget, parse_limit, parse_within
 from resnet50_bench.errors import ConfigError
-from resnet50_bench.search.racing_estimates import Limit
+from resnet50_bench.search.race.estimates import Limit
 
 
 @pytest.mark.parametrize(

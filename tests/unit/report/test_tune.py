@@ -15,12 +15,12 @@ from resnet50_bench.report.tune import (
     render_text,
     summarize,
 )
-from resnet50_bench.search.racing import Finish, Race, Reason, Rules, find_standing
-from resnet50_bench.search.racing_costs import Trial
-from resnet50_bench.search.racing_estimates import Limit
-from resnet50_bench.search.racing_loop import Outcome
-from resnet50_bench.search.racing_score import Objective, Question
-from resnet50_bench.search.racing_space import drop_same, plan_entrants
+from resnet50_bench.search.race.costs import Trial
+from resnet50_bench.search.race.decision import Finish, Race, Reason, Rules, find_standing
+from resnet50_bench.search.race.estimates import Limit
+from resnet50_bench.search.race.loop import Outcome
+from resnet50_bench.search.race.score import Objective, Question
+from resnet50_bench.search.race.space import drop_same, plan_entrants
 from resnet50_bench.session import door
 
 LIMIT = Limit(99.0, 0.02)

@@ -7,7 +7,7 @@ from resnet50_bench.config import Allocator, Precision, RunConfig
 from resnet50_bench.errors import HostError, ModelError, RequestError
 from resnet50_bench.host.machine import read_host
 from resnet50_bench.parameters.parameter import Setting
-from resnet50_bench.search.tuned import (
+from resnet50_bench.search.tuned.answers import (
     Asked,
     Basis,
     Tuned,
@@ -19,7 +19,7 @@ from resnet50_bench.search.tuned import (
     select_tuned,
     write_tuned,
 )
-from resnet50_bench.search.tuned_settings import list_settings, select_settings
+from resnet50_bench.search.tuned.settings import list_settings, select_settings
 
 BASIS = Basis(
     host={"name": "here", "CPU": "A CPU"}, model={"model": "generated"}, versions={"r50": "1"}

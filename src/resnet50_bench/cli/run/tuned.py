@@ -12,8 +12,8 @@ from resnet50_bench.config import Mode
 from resnet50_bench.errors import RequestError
 from resnet50_bench.host.machine import read_host
 from resnet50_bench.parameters.settings import make_config
-from resnet50_bench.search.racing_score import Objective, Question
-from resnet50_bench.search.tuned import (
+from resnet50_bench.search.race.score import Objective, Question
+from resnet50_bench.search.tuned.answers import (
     Asked,
     describe_basis,
     plan_folder,
@@ -21,14 +21,14 @@ from resnet50_bench.search.tuned import (
     render_flags,
     select_tuned,
 )
-from resnet50_bench.search.tuned_settings import select_settings
+from resnet50_bench.search.tuned.settings import select_settings
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from resnet50_bench.config import RunConfig
     from resnet50_bench.parameters.parameter import Setting
-    from resnet50_bench.search.tuned import Basis, Tuned
+    from resnet50_bench.search.tuned.answers import Basis, Tuned
 
 
 def find_tuned(

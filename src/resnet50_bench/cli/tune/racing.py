@@ -25,7 +25,8 @@ from resnet50_bench.report.tune import (
     render_text,
     summarize,
 )
-from resnet50_bench.search.racing import (
+from resnet50_bench.search.race.costs import plan_costs
+from resnet50_bench.search.race.decision import (
     Finish,
     Measure,
     Place,
@@ -34,17 +35,16 @@ from resnet50_bench.search.racing import (
     find_standing,
     plan_budget_s,
 )
-from resnet50_bench.search.racing_costs import plan_costs
-from resnet50_bench.search.racing_loop import Outcome, run_race
-from resnet50_bench.search.racing_space import describe_plan
-from resnet50_bench.search.tuned import (
+from resnet50_bench.search.race.loop import Outcome, run_race
+from resnet50_bench.search.race.space import describe_plan
+from resnet50_bench.search.tuned.answers import (
     Tuned,
     describe_basis,
     plan_folder,
     render_flags,
     write_tuned,
 )
-from resnet50_bench.search.tuned_settings import list_settings
+from resnet50_bench.search.tuned.settings import list_settings
 from resnet50_bench.session.preparation import prepare_model
 from resnet50_bench.session.race import HostTrack, Stadium, Watcher
 from resnet50_bench.session.run_folder import check_output, make_folder
@@ -56,7 +56,7 @@ if TYPE_CHECKING:
     from resnet50_bench.config import RunConfig
     from resnet50_bench.planning.plan import RunPlan
     from resnet50_bench.results.record import Record
-    from resnet50_bench.search.racing_costs import Trial
+    from resnet50_bench.search.race.costs import Trial
 
 RACE_FILE = "tune.json"
 

@@ -18,10 +18,10 @@ if TYPE_CHECKING:
     from resnet50_bench.parameters.parameter import Parameter
     from resnet50_bench.planning.plan import RunPlan
     from resnet50_bench.search.grid import LeftOut
-    from resnet50_bench.search.racing import Rules
-    from resnet50_bench.search.racing_costs import Entrant
-    from resnet50_bench.search.racing_estimates import Limit
-    from resnet50_bench.search.racing_score import Question
+    from resnet50_bench.search.race.costs import Entrant
+    from resnet50_bench.search.race.decision import Rules
+    from resnet50_bench.search.race.estimates import Limit
+    from resnet50_bench.search.race.score import Question
 
 FORMATS = ("text", "json", "csv", "markdown")
 _SWITCHES = {"on": "True", "off": "False", "both": "False,True"}
@@ -100,7 +100,7 @@ def parse_limit(text: str) -> Limit:
     Raises:
         ConfigError: it is none.
     """
-    from resnet50_bench.search.racing_estimates import Limit
+    from resnet50_bench.search.race.estimates import Limit
 
     found = _LIMIT.fullmatch(text.strip())
     percent = float(found["percent"]) if found else 0.0
@@ -149,7 +149,7 @@ def plan_search(options: TuneOptions, parameters: Sequence[Parameter]) -> Search
     from resnet50_bench.config import Mode
     from resnet50_bench.host.machine import read_host
     from resnet50_bench.search.grid import plan_grid
-    from resnet50_bench.search.racing_space import (
+    from resnet50_bench.search.race.space import (
         drop_same,
         plan_axes,
         plan_combinations,
@@ -185,9 +185,9 @@ def plan_search(options: TuneOptions, parameters: Sequence[Parameter]) -> Search
 
 def _read_numbers(options: TuneOptions) -> tuple[Question, Rules]:
     """What stands in single flags; all that is wrong with them at once."""
-    from resnet50_bench.search.racing import Rules
-    from resnet50_bench.search.racing_costs import CONFIRM_S
-    from resnet50_bench.search.racing_score import Objective, Question
+    from resnet50_bench.search.race.costs import CONFIRM_S
+    from resnet50_bench.search.race.decision import Rules
+    from resnet50_bench.search.race.score import Objective, Question
 
     problems: list[str] = []
     limit, budget_s, within = None, None, 0.02
@@ -220,7 +220,7 @@ def _probe(options: TuneOptions) -> AmxProbe | None:
 
 def _require_time(search: Search) -> None:
     """One trial, and the run that confirms it, must fit the budget."""
-    from resnet50_bench.search.racing_costs import Amounts, plan_costs
+    from resnet50_bench.search.race.costs import Amounts, plan_costs
 
     budget_s = search.rules.budget_s
     if budget_s is None:

@@ -15,7 +15,7 @@ from resnet50_bench.cli.terminal import print_json
 from resnet50_bench.config import RunConfig
 from resnet50_bench.host.machine import read_host
 from resnet50_bench.printable import join_lines, make_cell, show_controls
-from resnet50_bench.search.tuned import (
+from resnet50_bench.search.tuned.answers import (
     describe_basis,
     find_changes,
     plan_folder,
@@ -26,7 +26,7 @@ from resnet50_bench.search.tuned import (
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from resnet50_bench.search.tuned import Tuned
+    from resnet50_bench.search.tuned.answers import Tuned
 
 _HEAD = ("question", "precision", "best", "value", "low", "high", "unit", "found", "state")
 

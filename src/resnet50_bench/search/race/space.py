@@ -15,7 +15,7 @@ from resnet50_bench.parameters.parameter import Setting
 from resnet50_bench.placement.layout import describe_size
 from resnet50_bench.planning.plan import IMAGES_PER_CORE_S
 from resnet50_bench.search.grid import cross, expand_setting
-from resnet50_bench.search.racing_costs import START_S, Entrant
+from resnet50_bench.search.race.costs import START_S, Entrant
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

@@ -7,7 +7,7 @@ rules' `within`. This is successive elimination (E. Even-Dar, S. Mannor and Y. M
 elimination and stopping conditions for the multi-armed bandit and reinforcement learning problems",
 JMLR 7: 1079-1105) with the doubling rounds of successive halving (K. Jamieson and A. Talwalkar
 2016, AISTATS) and the shared confidence of F-Race's post-hoc comparisons (M. Birattari et al. 2002,
-GECCO), over estimates that know that two trials in one start share its luck (`racing_estimates`).
+GECCO), over estimates that know that two trials in one start share its luck (`estimates`).
 
 What is assumed of the entrants' order, and nothing else: one with a `base` (the same
 configuration, another allocator) is tried only while its base is in contention.
@@ -20,7 +20,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
 
-from resnet50_bench.search.racing_costs import (
+from resnet50_bench.search.race.costs import (
     CONFIRM_S,
     Amounts,
     Costs,
@@ -28,7 +28,7 @@ from resnet50_bench.search.racing_costs import (
     Trial,
     plan_costs,
 )
-from resnet50_bench.search.racing_estimates import (
+from resnet50_bench.search.race.estimates import (
     Estimate,
     Feasibility,
     Limit,

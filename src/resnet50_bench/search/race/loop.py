@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Protocol
 
-from resnet50_bench.search.racing import (
+from resnet50_bench.search.race.costs import Entrant, Trial
+from resnet50_bench.search.race.decision import (
     Finish,
     Measure,
     Place,
@@ -16,8 +17,7 @@ from resnet50_bench.search.racing import (
     find_standing,
     plan_step,
 )
-from resnet50_bench.search.racing_costs import Entrant, Trial
-from resnet50_bench.search.racing_estimates import Feasibility
+from resnet50_bench.search.race.estimates import Feasibility
 
 
 class Track(Protocol):

@@ -11,13 +11,13 @@ from typing import TYPE_CHECKING
 from scipy.stats import t
 
 from resnet50_bench.results.kpi import Kpis, run_kpis
-from resnet50_bench.search.racing_costs import Trial
+from resnet50_bench.search.race.costs import Trial
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from resnet50_bench.results.record import Record
-    from resnet50_bench.search.racing_estimates import Limit
+    from resnet50_bench.search.race.estimates import Limit
 
 QUERY_DEVIATION = 0.02
 """Of a query's time within a trial, as a share, before it is seen; see docs/tuning.md."""
@@ -131,7 +131,7 @@ def find_half_width(durations: Sequence[int]) -> float:
 
     A trial has from two queries to a few hundred: too few for batch means, so their deviation is
     shrunk towards a prior, which two queries that happen to be alike cannot overrule. What queries
-    of one trial have in common is not in it: `racing_estimates` adds what starts differ by.
+    of one trial have in common is not in it: `estimates` adds what starts differ by.
     """
     count, mean = len(durations), statistics.fmean(durations)
     squares = math.fsum((value / mean - 1) ** 2 for value in durations)

@@ -7,11 +7,11 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from resnet50_bench.search.racing import Rules
-from resnet50_bench.search.racing_loop import run_race
-from resnet50_bench.search.racing_recorded import RecordedGrid, RecordedTrack
+from resnet50_bench.search.race.decision import Rules
+from resnet50_bench.search.race.loop import run_race
+from resnet50_bench.search.race.recorded import RecordedGrid, RecordedTrack
 
-GRIDS = Path(__file__).parents[3] / "benchmarks" / "grids"
+GRIDS = Path(__file__).parents[4] / "benchmarks" / "grids"
 
 
 def read_grid(path: Path) -> RecordedGrid:

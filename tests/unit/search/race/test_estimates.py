@@ -4,8 +4,8 @@ import math
 
 import pytest
 
-from resnet50_bench.search.racing_costs import Amounts, Entrant, Trial, plan_costs
-from resnet50_bench.search.racing_estimates import (
+from resnet50_bench.search.race.costs import Amounts, Entrant, Trial, plan_costs
+from resnet50_bench.search.race.estimates import (
     Feasibility,
     Limit,
     count_needed_queries,
@@ -15,7 +15,7 @@ from resnet50_bench.search.racing_estimates import (
     find_start_deviation,
     judge_limit,
 )
-from resnet50_bench.search.racing_score import find_half_width
+from resnet50_bench.search.race.score import find_half_width
 
 P99 = Limit(99.0, 0.02)
 

@@ -8,7 +8,7 @@ from resnet50_bench.config import Allocator, Mode, RunConfig
 from resnet50_bench.host.specs import describe_host
 from resnet50_bench.parameters.parameter import Setting
 from resnet50_bench.search.grid import plan_grid
-from resnet50_bench.search.racing_space import (
+from resnet50_bench.search.race.space import (
     describe_plan,
     drop_same,
     list_core_counts,

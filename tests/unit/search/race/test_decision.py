@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from resnet50_bench.search.racing import (
+from resnet50_bench.search.race.costs import Entrant, Trial
+from resnet50_bench.search.race.decision import (
     Finish,
     Measure,
     Place,
@@ -20,10 +21,9 @@ from resnet50_bench.search.racing import (
     plan_budget_s,
     plan_step,
 )
-from resnet50_bench.search.racing_costs import Entrant, Trial
-from resnet50_bench.search.racing_estimates import Feasibility, Limit
-from resnet50_bench.search.racing_loop import run_race
-from resnet50_bench.search.racing_recorded import Noise, RecordedGrid, RecordedRow, RecordedTrack
+from resnet50_bench.search.race.estimates import Feasibility, Limit
+from resnet50_bench.search.race.loop import run_race
+from resnet50_bench.search.race.recorded import Noise, RecordedGrid, RecordedRow, RecordedTrack
 
 QUIET = Noise(start=0.0, query=0.0, slowed=0.0, slowest=0.0)
 USUAL = Noise(start=0.01, query=0.02, slowed=0.0, slowest=0.0)

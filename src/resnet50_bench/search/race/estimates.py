@@ -17,7 +17,7 @@ from enum import Enum
 
 from scipy.stats import beta, t
 
-from resnet50_bench.search.racing_costs import Trial
+from resnet50_bench.search.race.costs import Trial
 
 PRIOR_DEVIATION = 0.01
 """Standard deviation from start to start, as a share; see docs/tuning.md."""

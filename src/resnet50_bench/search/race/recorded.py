@@ -8,8 +8,7 @@ from collections.abc import Sequence
 
 import msgspec
 
-from resnet50_bench.search.racing import Finish, Measure, Race
-from resnet50_bench.search.racing_costs import (
+from resnet50_bench.search.race.costs import (
     CONFIRM_QUERIES,
     CONFIRM_S,
     RUN_QUERIES,
@@ -19,7 +18,8 @@ from resnet50_bench.search.racing_costs import (
     Entrant,
     Trial,
 )
-from resnet50_bench.search.racing_score import find_half_width
+from resnet50_bench.search.race.decision import Finish, Measure, Race
+from resnet50_bench.search.race.score import find_half_width
 
 _IMAGES_PER_CORE_S = 15.0
 
@@ -119,7 +119,7 @@ class RecordedGrid(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class RecordedTrack:
-    """See `racing_loop.Track`: measures the rows of a grid again, with noise from a seed.
+    """See `loop.Track`: measures the rows of a grid again, with noise from a seed.
 
     Attributes:
         refused: rows whose confirming run is INVALID.
