@@ -3,7 +3,8 @@
 `ilsvrc2012/classes.tsv` has a line for each class, in the order of the sorted synsets (WNIDs): the
 WNID, the ILSVRC2012_ID that the devkit's meta.mat gives it, and its names in WordNet.
 `ilsvrc2012/validation.txt.gz` has the class of each validation image, 0..999, in the order of their
-names: `validation_labels.txt` of the package tensorflow-datasets 4.9.10, as numbers.
+names: `validation_labels.txt` of the package tensorflow-datasets 4.9.10 (Apache License 2.0), as
+numbers.
 """
 
 from __future__ import annotations
