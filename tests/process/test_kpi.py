@@ -50,7 +50,8 @@ def test_one_run_is_text_as_before(r50):
 def test_only_the_primary_kpi_of_one_run(r50):
     folder = save(r50.root / "a")
     assert r50("kpi", "--primary", folder).stdout == (
-        "*Throughput (images/s): 128.00 # 128.00 .. 128.00 over tenths of the window\n"
+        "*Throughput (images/s): 128.00 # 95 % interval 128.00 .. 128.00; "
+        "128.00 .. 128.00 over tenths of the window\n"
         "# verdict: VALID\n"
     )
     with_parameters = r50("kpi", "--primary", "--params", folder).stdout

@@ -46,7 +46,7 @@ def show(run: Path, *, as_json: bool, verbose: bool, price: str | None) -> None:
     if as_json:
         print_json(summarize(record, run))
     else:
-        print_result(make_console(), record, run, verbose=verbose, again=True)
+        print_result(make_console(), record, run, verbose=verbose)
     sys.exit(judge(record).exit_code)
 
 

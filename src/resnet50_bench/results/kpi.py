@@ -131,7 +131,6 @@ def compute_kpis(instances: Sequence[InstanceRecord], batch_size: int) -> Kpis |
         instances: those that reported; the streams of each count one by one.
         batch_size: images per query.
     """
-    _load_statistics()
     hosts: dict[str | None, list[Lane]] = defaultdict(list)
     for lane in (lane for item in instances for lane in item.lanes):
         if lane.end_ns:
@@ -140,6 +139,7 @@ def compute_kpis(instances: Sequence[InstanceRecord], batch_size: int) -> Kpis |
     windows = {host: window for host, window in whole.items() if window is not None}
     if not windows or len(windows) < len(hosts):
         return None
+    _load_statistics()
     shared: dict[str | None, Window] = {}
     warm_ups: list[WarmUp] = []
     for host, window in windows.items():

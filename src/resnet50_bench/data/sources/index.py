@@ -43,6 +43,10 @@ SLOW_S = 2.0
 _VERSION = 1
 """Raised whenever the same files would be listed otherwise."""
 
+_COARSEST_NS = 2_000_000_000
+"""Of a file's time of change: a change may be stamped so much too early. Linux stamps by the last
+tick of its clock, some milliseconds ago; FAT keeps even seconds."""
+
 _KEY_DIGITS = 32
 
 _KINDS = {
@@ -141,7 +145,7 @@ def _keep(file: Path, path: Path, source: ImageSource, began_ns: int) -> None:
     try:
         folders = {item.absolute().parent for item in source.containers}
         stamp = _read_stamp(path, folders | {find_root(path).absolute()})
-        if any(changed_ns >= began_ns for _, _, changed_ns in stamp):
+        if any(changed_ns >= began_ns - _COARSEST_NS for _, _, changed_ns in stamp):
             return
         index = _Index(
             version=_VERSION,

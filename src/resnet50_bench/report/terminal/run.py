@@ -41,29 +41,9 @@ Row = tuple[str, "str | Sequence[str]"]
 """A name and what stands behind it: one line, or several."""
 
 
-def print_result(
-    console: Console,
-    record: Record,
-    folder: Path,
-    *,
-    verbose: bool = False,
-    again: bool = False,
-) -> None:
-    """Print a run's result: the KPI first, the verdict last.
-
-    Args:
-        console: to print on.
-        record: of the run.
-        folder: where it is.
-        verbose: say more.
-        again: of an earlier run: draw how it went, too.
-    """
-    rows = [*_describe_result(record, verbose=verbose), ("Record", str(folder))]
-    kpis = run_kpis(record) if again else None
-    if kpis is not None:
-        place = [name for name, _ in rows].index("Window")
-        rows[place:place] = describe_shape(record, kpis)
-    print_rows(console, rows)
+def print_result(console: Console, record: Record, folder: Path, *, verbose: bool = False) -> None:
+    """Print a run's result: the KPI first, the verdict last."""
+    print_rows(console, [*_describe_result(record, verbose=verbose), ("Record", str(folder))])
     verdict = judge(record)
     for item in _lost_with_output(record):
         console.print(Line(f"last output of instance {item.slot.instance}:", style="bold"))
@@ -122,6 +102,7 @@ def _describe_kpis(record: Record, kpis: Kpis) -> Iterator[Row]:
         place = 0 if record.config.mode is Mode.LATENCY else len(rows)
         rows.insert(place, ("Latency", _describe_latency(kpis.latency)))
     yield from rows
+    yield from describe_shape(record, kpis)
     yield from _describe_limit(record, kpis)
     if record.launch.hosts:
         rates = [f"{host}: {rate:.2f} images/s" for host, rate in kpis.by_host.items()]
