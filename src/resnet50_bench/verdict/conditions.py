@@ -33,8 +33,8 @@ MIN_DRIFT = 0.01
 """Of the mean, over the window: less sways no figure by more than its other digits."""
 
 TELL_SHARE = 0.03
-"""Of an instance's CPU time in other hands: above it there is a warning. How much a quiet machine
-shows has not been measured; 0.1 to 0.7 % of stolen time has been seen (docs/trust.md)."""
+"""Of an instance's CPU time in other hands: above it there is a warning. A quiet guest showed at
+most 1.4 %, one busy process on one of two cores 50 % (docs/trust.md)."""
 
 TELL_TENTH_SHARE = 0.1
 """The same in one tenth of the window: what came and went."""
