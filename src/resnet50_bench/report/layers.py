@@ -8,6 +8,7 @@ from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 from resnet50_bench.printable import join_lines
+from resnet50_bench.report.columns import join_columns
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -30,14 +31,7 @@ def render_layers(results: LayerResults, profile: Profile) -> str:
     if not results.layers:
         return join_lines([_explain_none(profile)])
     table = [_HEADING, *(_make_cells(item, results, profile) for item in results.layers)]
-    widths = [max(len(row[column]) for row in table) for column in range(len(_HEADING))]
-    lines = [
-        "  ".join(
-            cell.ljust(width) if name in _LEFT else cell.rjust(width)
-            for cell, width, name in zip(row, widths, _HEADING, strict=True)
-        ).rstrip()
-        for row in table
-    ]
+    lines = join_columns(table, [i for i, name in enumerate(_HEADING) if name not in _LEFT])
     return join_lines([*lines, *describe_layers(results, profile)])
 
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from resnet50_bench.limits.reference import count_operations, plan_rows
 from resnet50_bench.printable import join_lines, make_cell, show_controls
+from resnet50_bench.report.columns import join_columns
 from resnet50_bench.results.kpi import run_kpis
 from resnet50_bench.results.limit import compute_limit
 from resnet50_bench.verdict.judge import judge
@@ -82,15 +83,8 @@ def describe_run(record: Record) -> ReferenceRow | None:
 
 def render_text(rows: Sequence[ReferenceRow], references: References) -> str:
     """Return the table for a terminal, and below it what each figure and limit is."""
-    table = [_HEADING, *map(_make_cells, rows)]
-    widths = [max(len(row[column]) for row in table) for column in range(len(_HEADING))]
-    lines = [
-        "  ".join(
-            cell.rjust(width) if name in _RIGHT else cell.ljust(width)
-            for cell, width, name in zip(row, widths, _HEADING, strict=True)
-        ).rstrip()
-        for row in table
-    ]
+    right = [place for place, name in enumerate(_HEADING) if name in _RIGHT]
+    lines = join_columns([_HEADING, *map(_make_cells, rows)], right)
     return join_lines([*lines, "", *_list_notes(rows, references)])
 
 

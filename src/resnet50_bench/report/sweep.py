@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from resnet50_bench.config import Mode
 from resnet50_bench.printable import join_lines, make_cell
+from resnet50_bench.report.columns import join_columns
 from resnet50_bench.search.points import describe_settings
 from resnet50_bench.search.standings import (
     Standing,
@@ -306,14 +307,7 @@ def _spell_ms(value: float | None) -> str:
 
 def _render_columns(findings: Findings, rows: Sequence[Row]) -> list[str]:
     cells = _list_cells(findings, rows)
-    widths = [max(len(row[place]) for row in cells) for place in range(len(cells[0]))]
-    return [
-        "  ".join(
-            f"{cell:<{width}}" if place in _LEFT else f"{cell:>{width}}"
-            for place, (cell, width) in enumerate(zip(row, widths))
-        ).rstrip()
-        for row in cells
-    ]
+    return join_columns(cells, set(range(len(cells[0]))) - _LEFT)
 
 
 def _list_remarks(findings: Findings) -> list[str]:

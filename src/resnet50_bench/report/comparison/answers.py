@@ -7,6 +7,7 @@ import io
 from typing import TYPE_CHECKING, Any
 
 from resnet50_bench.printable import join_lines, make_cell, show_controls
+from resnet50_bench.report.columns import join_columns
 from resnet50_bench.verdict.comparison.answers import (
     SIGNIFICANT,
     Answer,
@@ -203,9 +204,7 @@ def _tabulate_flips(flips: Sequence[Flip], names: tuple[str, str]) -> Iterator[s
         )
         for flip in flips
     ]
-    widths = [max(len(row[column]) for row in table) for column in range(len(table[0]))]
-    for row in table:
-        yield "  ".join(cell.ljust(width) for cell, width in zip(row, widths)).rstrip()
+    yield from join_columns(table)
 
 
 def _describe_answer(answer: Answer) -> str:

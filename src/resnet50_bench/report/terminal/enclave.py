@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from resnet50_bench.report.columns import join_columns
 from resnet50_bench.results.kpi import run_kpis
 
 if TYPE_CHECKING:
@@ -66,10 +67,8 @@ def render_rows(rows: Sequence[EnclaveRow], kind: str) -> str:
         )
         for row in rows
     ]
-    widths = [max(len(text) for text in column) for column in zip(heads, *cells, strict=True)]
     lines = ["images/s, then mean latency in ms"]
-    for line in (heads, *cells):
-        lines.append("  ".join(text.rjust(width) for text, width in zip(line, widths, strict=True)))
+    lines += join_columns([heads, *cells], range(len(heads)))
     return "\n".join(lines) + "\n"
 
 

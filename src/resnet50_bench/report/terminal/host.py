@@ -6,6 +6,7 @@ from collections import defaultdict
 from typing import TYPE_CHECKING, TypeAlias
 
 from resnet50_bench.host.machine import list_limits, short_list
+from resnet50_bench.report.columns import join_columns
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -145,12 +146,3 @@ def render_forbidden(host: Host, node: int | None) -> str:
 def describe_memory(node: Node) -> str:
     """The node's size."""
     return "size unknown" if node.memory_bytes is None else f"{node.memory_bytes / _GIB:.1f} GiB"
-
-
-def join_columns(rows: Sequence[Sequence[str]]) -> list[str]:
-    """Return the rows as lines, every column as wide as its widest text; empty columns go."""
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    return [
-        "  ".join(text.ljust(width) for text, width in zip(row, widths) if width).rstrip()
-        for row in rows
-    ]

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 
 from resnet50_bench.host.machine import format_cpu_list, short_list
 from resnet50_bench.placement.supply import count_cores, label_kind
+from resnet50_bench.report.columns import join_columns
 from resnet50_bench.report.terminal.host import (
     describe_cores,
     group_cores,
-    join_columns,
     list_unused_nodes,
     render_forbidden,
 )

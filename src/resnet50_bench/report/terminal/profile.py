@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from resnet50_bench.host.machine import format_cpu_list
 from resnet50_bench.printable import show_controls
+from resnet50_bench.report.columns import join_columns
 from resnet50_bench.report.layers import summarize_layers
 from resnet50_bench.report.styled import Line
 from resnet50_bench.report.terminal.run import describe_unfused, print_rows
@@ -181,11 +182,7 @@ def _render_amounts(calls: int, time_ms: float, profile: Profile) -> tuple[str, 
 
 def _print_table(console: Console, heading: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
     """Print columns: the amounts to the right, names to the left."""
-    rows = [[show_controls(cell) for cell in row] for row in rows]
-    widths = [max(map(len, column)) for column in zip(heading, *rows, strict=True)]
-    for row in (heading, *rows):
-        cells = [
-            cell.rjust(width) if name in _AMOUNTS else cell.ljust(width)
-            for cell, width, name in zip(row, widths, heading, strict=True)
-        ]
-        console.print(Line("  ".join(cells).rstrip(), style="bold" if row is heading else ""))
+    shown = [[show_controls(cell) for cell in row] for row in rows]
+    right = [place for place, name in enumerate(heading) if name in _AMOUNTS]
+    for number, line in enumerate(join_columns([heading, *shown], right)):
+        console.print(Line(line, style="" if number else "bold"))
