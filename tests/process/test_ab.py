@@ -143,7 +143,8 @@ def test_an_interrupt_leaves_nothing_behind_and_keeps_what_was_measured(r50):
     slow = ["--engine", "null", "--engine-option", "query_ms=50", "--steps", "100000"]
     process = r50.start("ab", "--output", r50.output, "--rounds", "9", "--", *slow)
     r50.wait_for_stderr(process, "rounds into")
-    wait_until(lambda: list(r50.output.glob("*-ab/*/*/record.json")), "the first run")
+    # A run that has started no instance leaves nothing.
+    wait_until(lambda: list(r50.output.glob("*-ab/*/*/instance_000.log")), "the first instance")
     process.send_signal(signal.SIGINT)
     ended = r50.end(process)
     assert ended.code == 130
