@@ -69,7 +69,7 @@ class Handler(BaseHTTPRequestHandler):
             self.close_connection = True
             self.wfile.write(body[: self.server.breaks.pop()])
         else:
-            self.close_connection = bool(self.server.lie)
+            self.close_connection |= bool(self.server.lie)
             self.wfile.write(body)
 
     def log_message(self, *args):
