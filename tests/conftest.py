@@ -30,7 +30,7 @@ ALONE = "alone"
 TEMPORARY = "PYTEST_DEBUG_TEMPROOT"
 """pytest's environment variable: where its folders for temporary files are made."""
 
-MEMORY = Path("/dev/shm")  # noqa: S108 - pytest makes a folder of its own there
+MEMORY = Path("/dev/shm")
 ROOM_BYTES = 6 << 30
 """More than what all tests' files take; models of full width do most of it."""
 
