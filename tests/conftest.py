@@ -18,6 +18,10 @@ from typing import Any
 
 import pytest
 
+# Two workers have two cores; numpy's own threads would only wait for each other, at full speed.
+# It is read when numpy is imported.
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+
 SHARED_FOLDER = "R50_TEST_SHARED"
 """Environment variable: a folder that all workers of one session use."""
 
