@@ -45,7 +45,8 @@ def has_room(folder: Path) -> bool:
         room = shutil.disk_usage(folder).free
     except OSError:
         return False
-    available = os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    meminfo = Path("/proc/meminfo").read_text().split()
+    available = int(meminfo[meminfo.index("MemAvailable:") + 1]) << 10
     return os.access(folder, os.W_OK | os.X_OK) and min(room, available / 2) > ROOM_BYTES
 
 

@@ -28,11 +28,11 @@ GIVE_UP_SECONDS = 120.0
 @pytest.fixture(scope="session")
 def engine(tmp_path_factory) -> Iterator[Engine]:
     """An engine with the project's images built; what earlier sessions built of them goes."""
-    if not os.environ.get(ASKED_VARIABLE):
-        pytest.skip("takes minutes and gigabytes: `make test-containers` runs it")
     obstacle = find_obstacle()
     if obstacle is not None:
         pytest.skip(obstacle)
+    if not os.environ.get(ASKED_VARIABLE):
+        pytest.skip("takes minutes and gigabytes: `make test-containers` runs it")
     root = Path(os.environ.get(FOLDER_VARIABLE) or tmp_path_factory.mktemp("containers")).absolute()
     root.mkdir(parents=True, exist_ok=True)
     made = Engine(root)
