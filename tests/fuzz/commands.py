@@ -12,9 +12,9 @@ from tests.fuzz.words import make_word, pick_path, pick_word
 from resnet50_bench.cases.catalog import list_every_case
 from resnet50_bench.cli import r50
 
-NOT_TRIED = frozenset({"ab", "container", "enclave"})
+NOT_TRIED = frozenset({"ab", "container", "enclave", "serve"})
 """What measures in processes of its own; a container's first process, which would take this one's
-signals; and what hashes a gigabyte."""
+signals; what hashes a gigabyte; and what goes on until Ctrl-C."""
 
 Leaf = tuple[tuple[str, ...], click.Command]
 

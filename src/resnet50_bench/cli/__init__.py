@@ -39,8 +39,10 @@ from resnet50_bench.cli.model import model
 from resnet50_bench.cli.plan import plan
 from resnet50_bench.cli.profile import profile
 from resnet50_bench.cli.reference import reference
+from resnet50_bench.cli.report import report
 from resnet50_bench.cli.roofline import roofline
 from resnet50_bench.cli.run.command import run
+from resnet50_bench.cli.serve.command import serve
 from resnet50_bench.cli.show import show
 from resnet50_bench.cli.streams import ReaderGone, discard_output, guard_streams, print_error
 from resnet50_bench.cli.sweep.command import sweep
@@ -69,6 +71,7 @@ Examples:
   r50 run throughput_avx_fp32_gated          one of them
   r50 show runs/NAME                         a result again
   r50 list                                   the runs so far, with their verdicts
+  r50 report runs                            all of them as a page for the browser
   r50 compare runs/BEFORE runs/AFTER         which is faster, and is it certain
   r50 profile runs/NAME                      which kernels took its time
   r50 reference                              what others published, as shares of the limit
@@ -94,6 +97,8 @@ r50.add_command(list_runs)
 r50.add_command(profile)
 r50.add_command(reference)
 r50.add_command(roofline)
+r50.add_command(report)
+r50.add_command(serve)
 r50.add_command(kpi)
 r50.add_command(compare)
 r50.add_command(ab)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -86,13 +85,11 @@ def compute_taken(
     if end_ns <= begin_ns or not territory.cpus or len(contention.samples) < 2:
         return None
     edges = [begin_ns + (end_ns - begin_ns) * k // SLICES for k in range(SLICES + 1)]
+    counters = _read_counters(contention, territory, edges)
     tick_ns = _NS / contention.ticks_per_s
     return Taken(
-        window=_compute_shares(contention, territory, begin_ns, end_ns),
-        tenths=tuple(
-            _compute_shares(contention, territory, low, high)
-            for low, high in itertools.pairwise(edges)
-        ),
+        window=counters.compute_shares(0, SLICES),
+        tenths=tuple(counters.compute_shares(place, place + 1) for place in range(SLICES)),
         resolution=tick_ns / (end_ns - begin_ns),
     )
 
@@ -109,26 +106,61 @@ def compute_increase(
     return interpolate(times, values, end_ns) - interpolate(times, values, begin_ns)
 
 
-def _compute_shares(
-    contention: Contention, territory: Territory, low_ns: int, high_ns: int
-) -> Shares:
-    tick_ns = _NS / contention.ticks_per_s
-    capacity_ns = (high_ns - low_ns) * len(territory.cpus)
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Counters:
+    """Counters of an instance's CPUs at some edges, in nanoseconds.
 
-    def sum_up(cpus: tuple[int, ...], read: Callable[[CpuSample], Sequence[int]]) -> float:
-        places = [contention.cpus.index(cpu) for cpu in cpus if cpu in contention.cpus]
-        ticks = compute_increase(
-            contention, low_ns, high_ns, lambda item: sum(read(item)[place] for place in places)
+    Attributes:
+        edges: the moments.
+        cpus: how many CPUs.
+        own: processor time of the instance.
+        busy, interrupts, steal: of its CPUs.
+        siblings: of the other hardware threads of its cores.
+    """
+
+    edges: Sequence[int]
+    cpus: int
+    own: Sequence[float]
+    busy: Sequence[float]
+    interrupts: Sequence[float]
+    steal: Sequence[float]
+    siblings: Sequence[float]
+
+    def compute_shares(self, low: int, high: int) -> Shares:
+        """Return the shares between two of the edges, by their places."""
+        capacity = (self.edges[high] - self.edges[low]) * self.cpus
+
+        def grow(values: Sequence[float]) -> float:
+            return max(0.0, values[high] - values[low])
+
+        own = self.own[high] - self.own[low]
+        return Shares(
+            processes=max(0.0, grow(self.busy) - own) / capacity,
+            siblings=grow(self.siblings) / capacity,
+            interrupts=grow(self.interrupts) / capacity,
+            steal=grow(self.steal) / capacity,
         )
-        return max(0.0, ticks) * tick_ns
 
-    own_ns = compute_increase(
-        contention, low_ns, high_ns, lambda item: item.own_ns[territory.index]
-    )
-    busy_ns = sum_up(territory.cpus, lambda item: item.busy_ticks)
-    return Shares(
-        processes=max(0.0, busy_ns - own_ns) / capacity_ns,
-        siblings=sum_up(territory.siblings, lambda item: item.busy_ticks) / capacity_ns,
-        interrupts=sum_up(territory.cpus, lambda item: item.interrupt_ticks) / capacity_ns,
-        steal=sum_up(territory.cpus, lambda item: item.steal_ticks) / capacity_ns,
+
+def _read_counters(contention: Contention, territory: Territory, edges: Sequence[int]) -> _Counters:
+    times = [sample.at_ns for sample in contention.samples]
+    tick_ns = _NS / contention.ticks_per_s
+    places = {cpu: place for place, cpu in enumerate(contention.cpus)}
+
+    def read(values: Sequence[int], unit: float) -> list[float]:
+        return [interpolate(times, values, edge) * unit for edge in edges]
+
+    def sum_up(cpus: tuple[int, ...], get: Callable[[CpuSample], Sequence[int]]) -> list[float]:
+        own = [places[cpu] for cpu in cpus if cpu in places]
+        series = [get(sample) for sample in contention.samples]
+        return read([sum(map(values.__getitem__, own)) for values in series], tick_ns)
+
+    return _Counters(
+        edges=edges,
+        cpus=len(territory.cpus),
+        own=read([sample.own_ns[territory.index] for sample in contention.samples], 1.0),
+        busy=sum_up(territory.cpus, lambda item: item.busy_ticks),
+        interrupts=sum_up(territory.cpus, lambda item: item.interrupt_ticks),
+        steal=sum_up(territory.cpus, lambda item: item.steal_ticks),
+        siblings=sum_up(territory.siblings, lambda item: item.busy_ticks),
     )

@@ -9,6 +9,7 @@ softmax) has no place in the sum: all of it together is less than 1 % of the mul
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from resnet50_bench.model.graph.architecture import (
@@ -100,6 +101,7 @@ class Layer:
         return batch_size * self.operations / self.count_bytes(value_bytes, batch_size)
 
 
+@lru_cache(maxsize=64)
 def plan_layers(network: Network | None = None, classes: int = CLASSES) -> tuple[Layer, ...]:
     """Return the convolutions in the graph's order, and the classifier.
 
@@ -183,10 +185,15 @@ def read_network(structure: Structure) -> Network | None:
     Args:
         structure: as for `read_layers`.
     """
-    classes = structure.classes or CLASSES
-    folded = structure.batch_norms == 0
+    return _find_network(
+        structure.classes or CLASSES, structure.parameters, folded=structure.batch_norms == 0
+    )
+
+
+@lru_cache(maxsize=64)
+def _find_network(classes: int, parameters: int, *, folded: bool) -> Network | None:
     for width in range(BASE_WIDTH, 0, -1):
         network = plan_network(width)
-        if network.parameters(classes, folded=folded) == structure.parameters:
+        if network.parameters(classes, folded=folded) == parameters:
             return network
     return None

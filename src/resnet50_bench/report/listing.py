@@ -74,9 +74,14 @@ class ListedRun:
     @property
     def verdict(self) -> str:
         """For people."""
-        if self.valid:
-            return "VALID (EMULATED)" if self.emulated else "VALID"
-        return "INVALID" if self.status == "completed" else f"INVALID ({self.status})"
+        return spell_verdict(self, valid=self.valid)
+
+
+def spell_verdict(run: ListedRun | Record, *, valid: bool) -> str:
+    """Return a verdict for people, in a word or two."""
+    if valid:
+        return "VALID (EMULATED)" if run.emulated else "VALID"
+    return "INVALID" if run.status == "completed" else f"INVALID ({run.status})"
 
 
 def list_run(folder: Path, record: Record) -> ListedRun:

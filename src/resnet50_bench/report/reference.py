@@ -85,7 +85,7 @@ def render_text(rows: Sequence[ReferenceRow], references: References) -> str:
     """Return the table for a terminal, and below it what each figure and limit is."""
     right = [place for place, name in enumerate(_HEADING) if name in _RIGHT]
     lines = join_columns([_HEADING, *map(_make_cells, rows)], right)
-    return join_lines([*lines, "", *_list_notes(rows, references)])
+    return join_lines([*lines, "", *list_notes(rows, references)])
 
 
 def render_markdown(rows: Sequence[ReferenceRow], references: References) -> str:
@@ -96,7 +96,7 @@ def render_markdown(rows: Sequence[ReferenceRow], references: References) -> str
         *map(_make_cells, rows),
     ]
     lines = ["| " + " | ".join(cell.replace("|", r"\|") for cell in row) + " |" for row in table]
-    notes = [f"- {note}" for note in _list_notes(rows, references)]
+    notes = [f"- {note}" for note in list_notes(rows, references)]
     return join_lines([*lines, "", *notes])
 
 
@@ -165,8 +165,8 @@ def _summarize_row(row: ReferenceRow) -> dict[str, Any]:
     return asdict(row) | {"share": row.share}
 
 
-def _list_notes(rows: Sequence[ReferenceRow], references: References) -> Iterator[str]:
-    """What the figures are, each source once, and how the limits are computed."""
+def list_notes(rows: Sequence[ReferenceRow], references: References) -> Iterator[str]:
+    """Yield what the figures are, each source once, and how the limits are computed."""
     for source, provenance in dict.fromkeys((row.source, row.provenance) for row in rows):
         yield f"{source}: {provenance}"
     counts = ", ".join(

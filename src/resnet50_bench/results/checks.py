@@ -10,6 +10,7 @@ import itertools
 import math
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import fields, is_dataclass, replace
+from functools import cache
 from operator import le
 from typing import TYPE_CHECKING, Any
 
@@ -33,6 +34,8 @@ if TYPE_CHECKING:
 
 _LIMIT = 2**63
 """No time, size or count is larger: they are 64 bit numbers where they come from."""
+
+_NO_NUMBERS = frozenset({str, bool, bytes, type(None)})
 
 _SIGNED = frozenset({"input_shape", "socket", "sockets", "node", "nodes"})
 """Fields that hold -1 for "any" or, on odd machines, for "unknown"."""
@@ -106,12 +109,20 @@ def _check_numbers(value: Any, field: str, *, signed: bool = False) -> None:
     elif isinstance(value, (tuple, list)):
         if set(map(type, value)) == {int} and min(value) >= 0 and max(value) < _LIMIT:
             return  # times, by the hundred thousand
-        for number, item in enumerate(value):
+        odd = ((number, item) for number, item in enumerate(value) if not _is_plain(item))
+        for number, item in odd:
             _check_numbers(item, f"{field}[{number}]", signed=signed)
     else:
-        for name, item in _list_parts(value):
+        parts = ((name, item) for name, item in _list_parts(value) if not _is_plain(item))
+        for name, item in parts:
             where = f"{field}.{name}" if field else name
             _check_numbers(item, where, signed=name in _SIGNED)
+
+
+def _is_plain(value: Any) -> bool:
+    """Whether a value is a number that could be, or none at all: most are, and need no name."""
+    kind = type(value)
+    return kind in _NO_NUMBERS or (kind is int and 0 <= value < _LIMIT)
 
 
 def _shorten(number: int) -> str:
@@ -124,9 +135,15 @@ def _list_parts(value: Any) -> Iterator[tuple[str, Any]]:
         yield from ((str(key), item) for key, item in value.items())
         yield from ((str(key), key) for key in value if isinstance(key, int))
     elif is_dataclass(value):
-        yield from ((item.name, getattr(value, item.name)) for item in fields(value))
+        yield from ((name, getattr(value, name)) for name in _list_fields(value.__class__))
     elif isinstance(value, msgspec.Struct):
         yield from ((name, getattr(value, name)) for name in value.__struct_fields__)
+
+
+@cache
+def _list_fields(kind: type[Any]) -> tuple[str, ...]:
+    """The names of a dataclass's fields: asking for them takes longer than looking at a number."""
+    return tuple(item.name for item in fields(kind))
 
 
 def _check_cpus(cpus: Sequence[int], field: str, *, some: bool = True) -> None:

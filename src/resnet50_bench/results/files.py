@@ -6,6 +6,8 @@ whose parent was killed is still on record.
 
 from __future__ import annotations
 
+import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import msgspec
@@ -84,6 +86,20 @@ def decode_record(content: bytes, path: Path) -> Record:
     return record
 
 
+def find_runs(top: Path) -> Iterator[Path]:
+    """Yield the folders in and below one that hold a record, in the order of their names.
+
+    Also those that cannot be looked into: reading their record says why. What lies below a run is
+    its own affair.
+
+    Raises:
+        RecordError: there is no such folder.
+    """
+    if not is_folder(top):
+        raise RecordError(f"no folder of runs at {top}", "name a folder in which runs were kept")
+    yield from _walk(top)
+
+
 def _read_content(run: Path) -> tuple[Path, bytes]:
     """Return the file of a run, and what it holds."""
     try:
@@ -91,3 +107,18 @@ def _read_content(run: Path) -> tuple[Path, bytes]:
         return path, read_content(path)
     except (OSError, ValueError) as error:
         raise RecordError(f"no run at {run}: {describe_problem(error)}", _ADVICE) from error
+
+
+def _walk(top: Path) -> Iterator[Path]:
+    try:
+        with os.scandir(top) as found:
+            entries = sorted(found, key=lambda entry: entry.name)
+    except OSError:
+        yield top
+        return
+    if any(entry.name == RECORD_FILE and entry.is_file() for entry in entries):
+        yield top
+        return
+    for entry in entries:
+        if not entry.name.startswith(".") and entry.is_dir(follow_symlinks=False):
+            yield from _walk(top / entry.name)

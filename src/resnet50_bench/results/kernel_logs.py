@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from enum import Enum
 from typing import TYPE_CHECKING, BinaryIO
 
-from resnet50_bench.engines import load_engine
+from resnet50_bench.engines import ENGINES, load_engine
 from resnet50_bench.engines.onednn import Trace, parse_trace
 from resnet50_bench.engines.tensorflow import find_unfused
 from resnet50_bench.errors import RecordError, RequestError
@@ -184,6 +184,8 @@ def _find_network(record: Record) -> Network | None:
 
 def _require_kernels(record: Record) -> None:
     name = record.config.engine
+    if name not in ENGINES:
+        raise RecordError(f"this r50 has no engine called {name}", "use the r50 that made the run")
     if not load_engine(name).trace_environment:
         raise RecordError(
             f"the {name} engine executes no kernels, so there is nothing to profile",

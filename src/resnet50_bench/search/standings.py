@@ -4,7 +4,6 @@ best of each precision.
 
 from __future__ import annotations
 
-import math
 import statistics
 from collections import defaultdict
 from dataclasses import dataclass
@@ -12,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from resnet50_bench.config import Mode
 from resnet50_bench.search.identity import hash_config
-from resnet50_bench.stats.intervals import t_quantile
+from resnet50_bench.stats.intervals import estimate_rounds
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable, Sequence
@@ -81,8 +80,7 @@ def estimate(standing: Standing) -> Estimate:
     if len(values) < 2:
         is_latency = standing.candidate.config.mode is Mode.LATENCY
         return Estimate(mean, None if is_latency else standing.figures[0].throughput_interval)
-    half = t_quantile(len(values) - 1) * statistics.stdev(values) / math.sqrt(len(values))
-    return Estimate(mean, (mean - half, mean + half))
+    return Estimate(mean, estimate_rounds(values))
 
 
 def find_standings(

@@ -9,10 +9,9 @@ from pathlib import Path
 from resnet50_bench.config import RunConfig
 from resnet50_bench.data.sources import OnListing, ignore_listing
 from resnet50_bench.errors import RecordError
-from resnet50_bench.files.paths import is_folder
 from resnet50_bench.parameters.checking import check_config
 from resnet50_bench.planning.plan import RunPlan, plan_run
-from resnet50_bench.results.files import RECORD_FILE, read_record
+from resnet50_bench.results.files import find_runs, read_record
 from resnet50_bench.session.finished import Run
 from resnet50_bench.session.run import Desk, execute
 from resnet50_bench.session.stages import Observer, Silence
@@ -93,10 +92,7 @@ def read_runs(
         RecordError: there is no such folder; or a record or a folder cannot be read and nobody is
             told.
     """
-    top = Path(folder)
-    if not is_folder(top):
-        raise RecordError(f"no folder of runs at {top}", "name a folder in which runs were kept")
-    for place in _walk(top):
+    for place in find_runs(Path(folder)):
         try:
             record = read_record(place)
         except RecordError as error:
@@ -105,22 +101,3 @@ def read_runs(
             on_skipped(place, error)
             continue
         yield Run(place, record)
-
-
-def _walk(top: Path) -> Iterator[Path]:
-    """Yield the folders that hold a record, and those that cannot be read: reading them says why.
-
-    What lies below a run is its own affair.
-    """
-    try:
-        with os.scandir(top) as found:
-            entries = sorted(found, key=lambda entry: entry.name)
-    except OSError:
-        yield top
-        return
-    if any(entry.name == RECORD_FILE and entry.is_file() for entry in entries):
-        yield top
-        return
-    for entry in entries:
-        if not entry.name.startswith(".") and entry.is_dir(follow_symlinks=False):
-            yield from _walk(top / entry.name)

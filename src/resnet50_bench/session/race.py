@@ -37,7 +37,7 @@ from resnet50_bench.session.finished import Run
 from resnet50_bench.session.run import Desk, execute
 from resnet50_bench.session.series import Bench, Series, open_series
 from resnet50_bench.session.stages import Observer, Stages
-from resnet50_bench.verdict.conditions import check_contention
+from resnet50_bench.verdict.conditions import check_contention, list_taken
 from resnet50_bench.verdict.judge import judge_trial
 
 TRIALS_FOLDER = "trials"
@@ -145,7 +145,7 @@ class HostTrack:
             return Trial(entrant=step.number, start=start, problem=error.message)
         failures = judge_trial(record)
         kpis = run_kpis(record)
-        disturbed = [] if kpis is None else list(check_contention(record, kpis))
+        disturbed = [] if kpis is None else list(check_contention(record, list_taken(record, kpis)))
         problems = [item.message for item in failures if item not in disturbed]
         spent = Spent(_find_start_s(record) if step.fresh else 0.0, self.spent_s() - begin_s)
         if problems:

@@ -17,6 +17,7 @@ estimated is the mean over the time that was measured, not what a longer measure
 from __future__ import annotations
 
 import math
+import statistics
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -130,6 +131,17 @@ def t_test(statistic: float, degrees: float) -> float:
     from scipy.special import stdtr
 
     return 2 * float(stdtr(degrees, -abs(statistic)))
+
+
+def estimate_rounds(values: Sequence[float]) -> tuple[float, float]:
+    """Return the 95 % interval of the mean of independent rounds, by their spread (Student's t).
+
+    Args:
+        values: of each round, two or more.
+    """
+    mean = statistics.fmean(values)
+    half = t_quantile(len(values) - 1) * statistics.stdev(values) / math.sqrt(len(values))
+    return mean - half, mean + half
 
 
 def estimate_mean(values: Sequence[float] | Floats) -> MeanInterval | None:

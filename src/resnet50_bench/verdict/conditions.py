@@ -20,7 +20,7 @@ from resnet50_bench.results.findings import Finding
 from resnet50_bench.results.kpi import Kpis, Window, reported
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from resnet50_bench.contention.samples import Contention, ProcessTime
     from resnet50_bench.results.record import InstanceRecord, Record
@@ -100,25 +100,38 @@ def list_taken(record: Record, kpis: Kpis | None) -> list[InstanceTaken]:
     return found
 
 
-def check_contention(record: Record, kpis: Kpis | None) -> Iterator[Finding]:
-    """What makes a figure of speed invalid because others had the cores."""
+def check_contention(record: Record, found: Sequence[InstanceTaken]) -> Iterator[Finding]:
+    """What makes a figure of speed invalid because others had the cores.
+
+    Args:
+        record: of the run.
+        found: by `list_taken`.
+    """
     if _is_told_only(record):
         return
-    worst = _find_worst(record, kpis)
+    worst = find_worst(found)
     if worst is not None and _is_refused(worst):
         yield _describe(worst)
 
 
-def warn_of_conditions(record: Record, kpis: Kpis | None) -> Iterator[Finding]:
-    """What may have swayed the figure."""
+def warn_of_conditions(
+    record: Record, kpis: Kpis | None, taken: Sequence[InstanceTaken]
+) -> Iterator[Finding]:
+    """What may have swayed the figure.
+
+    Args:
+        record: of the run.
+        kpis: of it.
+        taken: by `list_taken`.
+    """
     yield from _warn_of_parent(record)
-    yield from _warn_of_others(record, kpis)
+    yield from _warn_of_others(record, kpis, taken)
     if kpis is not None:
         yield from _warn_of_few_queries(record, kpis)
         yield from _warn_of_warm_up(record, kpis)
         yield from _warn_of_drift(kpis)
     if kpis is not None or record.evaluation is not None:
-        yield from _warn_of_idle_cores(record, kpis)
+        yield from _warn_of_idle_cores(record, taken)
 
 
 def _warn_of_parent(record: Record) -> Iterator[Finding]:
@@ -167,18 +180,20 @@ def _warn_of_few_queries(record: Record, kpis: Kpis) -> Iterator[Finding]:
         )
 
 
-def _warn_of_others(record: Record, kpis: Kpis | None) -> Iterator[Finding]:
+def _warn_of_others(
+    record: Record, kpis: Kpis | None, found: Sequence[InstanceTaken]
+) -> Iterator[Finding]:
     """What a reader of the figure should know of the time it was measured in."""
     if record.launch.cpu_lock_failure is not None:
         yield Finding(
             f"the CPUs were not locked against other runs: {record.launch.cpu_lock_failure}",
             "R50_LOCK_DIR names a folder for the lock that every user may write to",
         )
-    worst = _find_worst(record, kpis)
+    worst = find_worst(found)
     is_taken = worst is not None and _is_told(worst)
     if worst is not None and is_taken and (_is_told_only(record) or not _is_refused(worst)):
         yield _describe(worst)
-    yield from _warn_of_clocks(record, kpis)
+    yield from _warn_of_clocks(found)
     if kpis is not None and kpis.spread is not None and kpis.spread.variation > MAX_VARIATION:
         watched = worst is not None
         longer = "measure longer: --min-time 60"
@@ -189,11 +204,11 @@ def _warn_of_others(record: Record, kpis: Kpis | None) -> Iterator[Finding]:
         )
 
 
-def _warn_of_idle_cores(record: Record, kpis: Kpis | None) -> Iterator[Finding]:
+def _warn_of_idle_cores(record: Record, found: Sequence[InstanceTaken]) -> Iterator[Finding]:
     """Cores that waited; where others had them that is the reason, and it has been told."""
     if record.model is None:  # an engine that computes nothing
         return
-    taken = {item.item.slot.instance: item for item in list_taken(record, kpis)}
+    taken = {item.item.slot.instance: item for item in found}
     for item in reported(record):
         busy = (item.cpu_ns or 0) / (item.span_ns or 1) / item.slot.threads
         others = taken.get(item.slot.instance)
@@ -218,9 +233,8 @@ def _is_told_only(record: Record) -> bool:
     return no_speed or record.model is None or config.accept_noise
 
 
-def _find_worst(record: Record, kpis: Kpis | None) -> InstanceTaken | None:
-    """The instance that lost most, one that makes the result invalid before all others."""
-    found = list_taken(record, kpis)
+def find_worst(found: Sequence[InstanceTaken]) -> InstanceTaken | None:
+    """Return the instance that lost most, one that makes the result invalid before all others."""
     return max(found, key=lambda item: (_is_refused(item), item.taken.window.total), default=None)
 
 
@@ -229,8 +243,8 @@ def _is_refused(item: InstanceTaken) -> bool:
     processes = shares.processes + shares.siblings - spare
     if processes > REFUSE_SHARE or shares.steal - spare > REFUSE_STEAL_SHARE:
         return True
-    suspects = _list_suspects(item)
-    one = max((_find_cpu_share(item, process) for process in suspects), default=0.0)
+    suspects = list_suspects(item)
+    one = max((find_cpu_share(item, process) for process in suspects), default=0.0)
     return one > REFUSE_CPU and processes * len(item.item.slot.cpus) > REFUSE_CPU
 
 
@@ -244,14 +258,14 @@ def _is_told(item: InstanceTaken) -> bool:
     )
 
 
-def _list_suspects(item: InstanceTaken) -> list[ProcessTime]:
-    """The processes seen on the CPUs that were watched."""
+def list_suspects(item: InstanceTaken) -> list[ProcessTime]:
+    """Return the processes seen on the CPUs that were watched."""
     watched = set(item.contention.cpus)
     return [process for process in item.contention.processes if watched & set(process.cpus)]
 
 
-def _find_cpu_share(item: InstanceTaken, process: ProcessTime) -> float:
-    """Of one CPU over the time of the samples."""
+def find_cpu_share(item: InstanceTaken, process: ProcessTime) -> float:
+    """Return what a process used, of one CPU, over the time of the samples."""
     samples = item.contention.samples
     seconds = (samples[-1].at_ns - samples[0].at_ns) / 1e9
     return process.cpu_ticks / item.contention.ticks_per_s / seconds
@@ -300,16 +314,15 @@ def describe_parts(shares: Shares) -> str:
 
 def _name_suspects(item: InstanceTaken) -> str:
     named = [
-        f"{show_controls(process.name)} (pid {process.pid}) {_find_cpu_share(item, process):.0%}"
-        for process in _list_suspects(item)
-        if _find_cpu_share(item, process) >= 0.01
+        f"{show_controls(process.name)} (pid {process.pid}) {find_cpu_share(item, process):.0%}"
+        for process in list_suspects(item)
+        if find_cpu_share(item, process) >= 0.01
     ][:_SHOWN]
     return f"seen on them, in parts of one CPU: {', '.join(named)}" if named else ""
 
 
-def _warn_of_clocks(record: Record, kpis: Kpis | None) -> Iterator[Finding]:
+def _warn_of_clocks(found: Sequence[InstanceTaken]) -> Iterator[Finding]:
     """CPUs that were slowed down: by heat, by a quota, or by a lower frequency."""
-    found = list_taken(record, kpis)
     for item in found[:1]:
         samples, window = item.contention.samples, item.window
         heat = compute_increase(

@@ -9,7 +9,7 @@ from resnet50_bench.errors import ExitCode
 from resnet50_bench.results.findings import Finding
 from resnet50_bench.results.kpi import run_kpis
 from resnet50_bench.verdict.accuracy import check_accuracy, warn_of_accuracy
-from resnet50_bench.verdict.conditions import check_contention, warn_of_conditions
+from resnet50_bench.verdict.conditions import check_contention, list_taken, warn_of_conditions
 from resnet50_bench.verdict.environment import check_environment
 from resnet50_bench.verdict.instances import (
     check_amounts,
@@ -50,16 +50,26 @@ class Verdict:
 
 def judge(record: Record) -> Verdict:
     """Return the verdict on a run."""
-    kpis = run_kpis(record)
+    return judge_measured(record, run_kpis(record))
+
+
+def judge_measured(record: Record, kpis: Kpis | None) -> Verdict:
+    """Return the verdict on a run whose KPIs are computed already.
+
+    Args:
+        record: of the run.
+        kpis: what `run_kpis` returns of it.
+    """
+    taken = list_taken(record, kpis)
     failures = (
         *_check_measured(record, kpis),
         *check_accuracy(record),
         *check_precision(record),
-        *check_contention(record, kpis),
+        *check_contention(record, taken),
         *check_limit(record, kpis),
     )
     warnings = (
-        *warn_of_conditions(record, kpis),
+        *warn_of_conditions(record, kpis, taken),
         *warn_of_kind(record),
         *warn_of_accuracy(record),
         *warn_of_limit(record),
@@ -74,7 +84,7 @@ def judge_trial(record: Record) -> tuple[Finding, ...]:
     A trial only decides what is worth a run.
     """
     kpis = run_kpis(record)
-    return (*_check_measured(record, kpis), *check_contention(record, kpis))
+    return (*_check_measured(record, kpis), *check_contention(record, list_taken(record, kpis)))
 
 
 def _check_measured(record: Record, kpis: Kpis | None) -> tuple[Finding, ...]:

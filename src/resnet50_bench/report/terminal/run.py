@@ -43,7 +43,7 @@ Row = tuple[str, "str | Sequence[str]"]
 
 def print_result(console: Console, record: Record, folder: Path, *, verbose: bool = False) -> None:
     """Print a run's result: the KPI first, the verdict last."""
-    print_rows(console, [*_describe_result(record, verbose=verbose), ("Record", str(folder))])
+    print_rows(console, [*list_result_rows(record, verbose=verbose), ("Record", str(folder))])
     verdict = judge(record)
     for item in _lost_with_output(record):
         console.print(Line(f"last output of instance {item.slot.instance}:", style="bold"))
@@ -62,7 +62,8 @@ def print_rows(console: Console, rows: Sequence[Row]) -> None:
             console.print(Line(" " * width + line))
 
 
-def _describe_result(record: Record, *, verbose: bool) -> Iterator[Row]:
+def list_result_rows(record: Record, *, verbose: bool) -> Iterator[Row]:
+    """Yield what there is to say of a run, the KPI first; the verdict stands apart."""
     kpis = run_kpis(record)
     yield from describe_accuracy(record)
     if kpis is not None:
