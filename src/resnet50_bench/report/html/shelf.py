@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import threading
 from dataclasses import dataclass, field
 from multiprocessing import get_context
 from operator import attrgetter
@@ -25,7 +26,7 @@ Stamp = tuple[int, int]
 _Wanted = tuple[Path, "Stamp | None"]
 
 _MANY = 500
-"""From so many records on it pays to start processes, which takes half a second."""
+"""From so many records on it pays to start processes, which import numpy each."""
 
 _MOST_PROCESSES = 8
 _CHUNK = 25
@@ -111,14 +112,18 @@ def _stamp(place: Path) -> Stamp | None:
 
 
 def _read_all(wanted: Sequence[_Wanted]) -> Iterator[_Kept]:
-    """Read records in their order; many of them on all CPUs."""
+    """Read records in their order; many of them on all CPUs.
+
+    By forked processes, which have all modules from the start; a fork of several threads could find
+    a lock held that nobody will release.
+    """
     processes = min(len(os.sched_getaffinity(0)), _MOST_PROCESSES)
-    if len(wanted) < _MANY or processes == 1:
+    if len(wanted) < _MANY or processes == 1 or threading.active_count() > 1:
         yield from map(_read, wanted)
         return
     from concurrent.futures import ProcessPoolExecutor
 
-    pool = ProcessPoolExecutor(processes, get_context("spawn"))
+    pool = ProcessPoolExecutor(processes, get_context("fork"))
     try:
         with signals_held():  # a Ctrl-C is the parent's to tell of
             results = pool.map(_read, wanted, chunksize=_CHUNK)

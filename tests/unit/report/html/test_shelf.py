@@ -45,6 +45,7 @@ def test_a_folder_that_is_not_there_is_an_error(tmp_path):
         Shelf((tmp_path / "none",)).read()
 
 
+@pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")  # of the tests' own threads
 def test_many_records_are_read_by_several_processes_to_the_same_rows(tmp_path, monkeypatch):
     write_many(tmp_path, 4)
     (tmp_path / "20260103T000000Z-00002" / "record.json").write_text("{")
