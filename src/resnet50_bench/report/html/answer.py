@@ -65,7 +65,7 @@ def describe_answer(rows: Sequence[RunRow], configurations: Sequence[Configurati
     """Return the answer in a sentence."""
     speeds = [item for item in configurations if item.row.mode == Mode.THROUGHPUT.value]
     if not rows:
-        return "There is no run here yet. `r50 run` makes one, `r50 sweep` makes many."
+        return "There is no run here yet: r50 run makes one, r50 sweep makes many."
     if not configurations:
         return "No run here has a result that may be believed; each says below why."
     if not speeds:

@@ -142,14 +142,14 @@ def plan_sections(report: Report, configurations: Sequence[Configuration]) -> li
             "Batch size and cores per instance",
             "Every combination that was measured, the best of each framed.",
             plan_grids(configurations, links),
-            "a map needs several batch sizes or cores per instance, which `r50 sweep` measures.",
+            "a map needs several batch sizes or cores per instance, which r50 sweep measures.",
         ),
         Section(
             "tradeoff",
             "Throughput or latency",
             "Larger batches serve more images a second, and each query waits longer.",
             [tradeoff] if tradeoff is not None else [],
-            "drawn of three configurations or more, which `r50 sweep` measures.",
+            "drawn of three configurations or more, which r50 sweep measures.",
         ),
         Section(
             "limit",

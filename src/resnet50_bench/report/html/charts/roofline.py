@@ -32,9 +32,14 @@ _COLUMNS = (
     Column("of_peak", "% of the peak", 1),
     Column("bound", "bound by"),
 )
-_COLOURS = ("var(--series-1)", "var(--series-2)", "var(--series-3)", "var(--series-4)",
-            "var(--series-5)")  # fmt: skip
-_BOUNDS = ("compute", "L1", "L2", "L3", "DRAM")
+_BOUNDS = {
+    "compute": ("var(--series-1)", "circle"),
+    "L1": ("var(--series-2)", "triangle-up"),
+    "L2": ("var(--series-3)", "diamond"),
+    "L3": ("var(--series-4)", "cross"),
+    "DRAM": ("var(--series-5)", "square"),
+}
+"""Colour and shape of what a layer is bound by."""
 
 
 def plan_roofline(chart: str, record: Record, results: LayerResults) -> Chart | None:
@@ -66,7 +71,12 @@ def plan_roofline(chart: str, record: Record, results: LayerResults) -> Chart | 
             f"{len(rows) - compute} by memory; together they took {results.query_ms:,.1f} ms a "
             f"query, and an ideal machine of this roofline would take {ideal:,.1f}."
         ),
-        spec=_make_spec(roofs, [low, high], [min(row["gops"] for row in rows) / 2, peak * 2]),
+        spec=_make_spec(
+            roofs,
+            [low, high],
+            [min(row["gops"] for row in rows) / 2, peak * 2],
+            [name for name in _BOUNDS if any(row["bound"] == name for row in rows)],
+        ),
         rows=rows,
         columns=_COLUMNS,
         notes=(
@@ -109,7 +119,10 @@ def _list_roofs(
 
 
 def _make_spec(
-    roofs: Sequence[dict[str, float | str]], domain: list[float], heights: list[float]
+    roofs: Sequence[dict[str, float | str]],
+    domain: list[float],
+    heights: list[float],
+    bounds: list[str],
 ) -> Spec:
     x = {"type": "log", "domain": domain, "nice": False}
     y = {"type": "log", "domain": heights, "nice": False}
@@ -123,27 +136,6 @@ def _make_spec(
             "y2": {"field": "y2"},
         },
     }
-    names = {
-        "data": {"values": [{**roof, "align": "left" if number else "right"}
-                            for number, roof in enumerate(roofs)]},
-        "encoding": {"text": nominal("name")},
-        "layer": [
-            {
-                "transform": [{"filter": "datum.align === 'right'"}],
-                "mark": {"type": "text", "align": "right", "dy": -7, "color": "var(--ink)",
-                         "tooltip": None},
-                "encoding": {"x": quantitative("x2", "operations a byte"),
-                             "y": quantitative("y2", "G operations/s")},
-            },
-            {
-                "transform": [{"filter": "datum.align === 'left'"}],
-                "mark": {"type": "text", "align": "left", "dy": -7, "dx": 4,
-                         "color": "var(--ink)", "tooltip": None},
-                "encoding": {"x": quantitative("x", "operations a byte"),
-                             "y": quantitative("y", "G operations/s")},
-            },
-        ],
-    }  # fmt: skip
     points = {
         "mark": {"type": "point", "filled": True, "opacity": 0.85, "stroke": "var(--card)",
                  "strokeWidth": 1},
@@ -151,13 +143,29 @@ def _make_spec(
             "x": quantitative("intensity", "operations a byte", scale=x),
             "y": quantitative("gops", "G operations/s", scale=y),
             "size": quantitative("percent", "", legend=None, scale={"range": [30, 260]}),
-            "color": nominal("bound", "bound by",
-                             scale={"domain": list(_BOUNDS), "range": list(_COLOURS)}),
+            "color": nominal("bound", "bound by", scale={
+                "domain": bounds, "range": [_BOUNDS[bound][0] for bound in bounds],
+            }),
             "shape": nominal("bound", "bound by", scale={
-                "domain": list(_BOUNDS),
-                "range": ["circle", "triangle-up", "diamond", "cross", "square"],
+                "domain": bounds, "range": [_BOUNDS[bound][1] for bound in bounds],
             }),
             "tooltip": tooltips(_COLUMNS),
         },
     }  # fmt: skip
-    return {"height": 360, "layer": [lines, names, points]}
+    peak, *slopes = roofs
+    names = [_name_roofs([peak], "2", "right"), _name_roofs(slopes, "", "left")]
+    return {"height": 360, "layer": [lines, *names, points]}
+
+
+def _name_roofs(roofs: Sequence[dict[str, float | str]], end: str, align: str) -> Spec:
+    """Names at one end of roofs, which stand to one side of it."""
+    return {
+        "data": {"values": roofs},
+        "mark": {"type": "text", "align": align, "dy": -7, "dx": 4 if align == "left" else 0,
+                 "color": "var(--ink)", "tooltip": None},
+        "encoding": {
+            "x": quantitative(f"x{end}", "operations a byte"),
+            "y": quantitative(f"y{end}", "G operations/s"),
+            "text": nominal("name"),
+        },
+    }  # fmt: skip
