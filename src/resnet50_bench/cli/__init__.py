@@ -38,6 +38,7 @@ from resnet50_bench.cli.list import list_runs
 from resnet50_bench.cli.model import model
 from resnet50_bench.cli.plan import plan
 from resnet50_bench.cli.profile import profile
+from resnet50_bench.cli.query import query
 from resnet50_bench.cli.reference import reference
 from resnet50_bench.cli.report import report
 from resnet50_bench.cli.roofline import roofline
@@ -72,6 +73,7 @@ Examples:
   r50 show runs/NAME                         a result again
   r50 list                                   the runs so far, with their verdicts
   r50 report runs                            all of them as a page for the browser
+  r50 query "from runs where valid"          a question over all runs, in SQL
   r50 compare runs/BEFORE runs/AFTER         which is faster, and is it certain
   r50 profile runs/NAME                      which kernels took its time
   r50 reference                              what others published, as shares of the limit
@@ -94,6 +96,7 @@ r50.add_command(tune)
 r50.add_command(sweep)
 r50.add_command(show)
 r50.add_command(list_runs)
+r50.add_command(query)
 r50.add_command(profile)
 r50.add_command(reference)
 r50.add_command(roofline)

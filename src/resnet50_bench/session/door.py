@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 from resnet50_bench.config import RunConfig
@@ -11,9 +11,9 @@ from resnet50_bench.data.sources import OnListing, ignore_listing
 from resnet50_bench.errors import RecordError
 from resnet50_bench.parameters.checking import check_config
 from resnet50_bench.planning.plan import RunPlan, plan_run
-from resnet50_bench.results.files import find_runs, read_record
 from resnet50_bench.session.finished import Run
 from resnet50_bench.session.run import Desk, execute
+from resnet50_bench.session.runs import Runs
 from resnet50_bench.session.stages import Observer, Silence
 from resnet50_bench.session.until import measure_until
 
@@ -79,10 +79,11 @@ def run(
 
 def read_runs(
     folder: Path | str, on_skipped: Callable[[Path, RecordError], None] | None = None
-) -> Iterator[Run]:
+) -> Runs:
     """Read the runs in and below a folder, one at a time, in the order of their names.
 
-    Nothing is kept of a run that was handed out, so that thousands take the memory of one.
+    Nothing is kept of a run that was handed out, so that thousands take the memory of one. All of
+    them as a table: `read_runs(folder).to_polars()`, or `.to_pandas()`.
 
     Args:
         folder: of one run, or one above those of many.
@@ -90,14 +91,6 @@ def read_runs(
 
     Raises:
         RecordError: there is no such folder; or a record or a folder cannot be read and nobody is
-            told.
+            told. Not before the first run is asked for.
     """
-    for place in find_runs(Path(folder)):
-        try:
-            record = read_record(place)
-        except RecordError as error:
-            if on_skipped is None:
-                raise
-            on_skipped(place, error)
-            continue
-        yield Run(place, record)
+    return Runs(Path(folder), on_skipped)
