@@ -191,7 +191,7 @@ def _update(task: _Task, target: Path, watch: Watch) -> Path:
         if task.is_good and not added and not task.gone:
             return task.path
         return _put_in_place(task, target)
-    except Interrupted:
+    except (Interrupted, KeyboardInterrupt):
         _put_in_place(task, target)
         raise
     except (OSError, engine.IOException) as error:

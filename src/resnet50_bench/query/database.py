@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING, TypeVar
 
 from resnet50_bench.errors import RequestError
 
@@ -10,6 +12,8 @@ if TYPE_CHECKING:
     from types import ModuleType
 
     import duckdb
+
+T = TypeVar("T")
 
 EXTRA = "pip install 'resnet50-bench[query]'"
 
@@ -58,3 +62,17 @@ def lock(connection: duckdb.DuckDBPyConnection, writable: str | None = None) -> 
         "lock_configuration = true",
     ):
         connection.execute(f"set {setting}")
+
+
+def run_interruptibly(connection: duckdb.DuckDBPyConnection, work: Callable[[], T]) -> T:
+    """Return what the work on a connection brings, and end it at once on a Ctrl-C.
+
+    DuckDB does not look for signals while it computes, so it does that in a thread of its own.
+    """
+    with ThreadPoolExecutor(1) as pool:
+        done = pool.submit(work)
+        try:
+            return done.result()
+        except BaseException:
+            connection.interrupt()
+            raise

@@ -12,7 +12,13 @@ from typing import TYPE_CHECKING, Any
 from resnet50_bench.errors import RequestError
 from resnet50_bench.query.cache import Watch, attached_cache
 from resnet50_bench.query.columns import FOLDER, QUERIES, RUNS, list_columns
-from resnet50_bench.query.database import import_duckdb, lock, open_memory, quote
+from resnet50_bench.query.database import (
+    import_duckdb,
+    lock,
+    open_memory,
+    quote,
+    run_interruptibly,
+)
 from resnet50_bench.query.rows import make_value
 
 if TYPE_CHECKING:
@@ -54,18 +60,23 @@ class Tables:
                 table.
         """
         with _explained():
-            found = self.connection.execute(_require_question(self.connection, sql))
-            described = found.description or []
-            return Answer(
-                columns=tuple(str(item[0]) for item in described),
-                numeric=tuple(_is_numeric(str(item[1])) for item in described),
-                rows=found.fetchall(),
-            )
+            question = _require_question(self.connection, sql)
+            return run_interruptibly(self.connection, lambda: self._answer(question))
+
+    def _answer(self, question: str) -> Answer:
+        found = self.connection.execute(question)
+        described = found.description or []
+        return Answer(
+            columns=tuple(str(item[0]) for item in described),
+            numeric=tuple(_is_numeric(str(item[1])) for item in described),
+            rows=found.fetchall(),
+        )
 
     def write_parquet(self, sql: str, path: Path) -> None:
         """Write the answer into the one file that `open_tables` was told of; raises as `ask`."""
         with _explained():
-            self.connection.sql(_require_question(self.connection, sql)).write_parquet(str(path))
+            found = self.connection.sql(_require_question(self.connection, sql))
+            run_interruptibly(self.connection, lambda: found.write_parquet(str(path)))
 
     def read_table(self, name: str) -> duckdb.DuckDBPyRelation:
         """Return all of a table, for data frames.

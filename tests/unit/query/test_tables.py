@@ -48,7 +48,9 @@ def ask(top: Path, sql: str, watch: Watch | None = None) -> list[tuple]:
 def count_reads(top: Path, monkeypatch) -> list[str]:
     """The runs whose records are read to answer a question."""
     read, seen = cache.read_record, []
-    monkeypatch.setattr(cache, "read_record", lambda place: [seen.append(place.name), read(place)][1])
+    monkeypatch.setattr(
+        cache, "read_record", lambda place: [seen.append(place.name), read(place)][1]
+    )
     ask(top, "from runs")
     monkeypatch.setattr(cache, "read_record", read)
     return seen
@@ -85,7 +87,9 @@ class TestColumns:
         assert row[5:] == (pytest.approx(128 / 195.64, 1e-3), 32, "2026-01-02 03:04:05", "30")
 
     def test_what_a_run_does_not_have_is_null(self, runs):
-        found = ask(runs, "select images_per_s, p50_ms, top1, valid, failures from runs order by folder")
+        found = ask(
+            runs, "select images_per_s, p50_ms, top1, valid, failures from runs order by folder"
+        )
         assert found[1][:3] == (pytest.approx(40.0), 50.0, None)
         assert found[2][:4] == (None, None, None, False)
         assert "instance" in found[2][4]
@@ -156,7 +160,9 @@ class TestCache:
         with pytest.raises(RecordError, match=r"a/record\.json"):
             ask(tmp_path, "from runs")
 
-    def test_a_folder_that_cannot_be_written_is_read_each_time_and_told(self, tmp_path, monkeypatch):
+    def test_a_folder_that_cannot_be_written_is_read_each_time_and_told(
+        self, tmp_path, monkeypatch
+    ):
         keep(tmp_path / "a")
 
         def refuse(folder: Path) -> None:
@@ -272,7 +278,10 @@ class TestDataFrames:
         assert found.columns == [name for name, _, _ in list_columns()["runs"]]
         assert found.schema["created"] == polars.Datetime("us")
         assert found.filter(polars.col("valid"))["images_per_s"].to_list()[0] == 128.0
-        assert read_runs(runs).to_polars("queries").height == ask(runs, "select count(*) from queries")[0][0]
+        assert (
+            read_runs(runs).to_polars("queries").height
+            == ask(runs, "select count(*) from queries")[0][0]
+        )
 
     def test_pandas(self, runs):
         pytest.importorskip("pandas", reason="pandas is not installed")
