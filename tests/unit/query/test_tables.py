@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import re
 import sys
 from dataclasses import replace
@@ -38,6 +37,10 @@ def keep(folder: Path, **changes) -> Path:
     folder.mkdir(parents=True)
     write_record(folder, make_record(run_id=folder.name, roofline=make_roofline(), **changes))
     return folder
+
+
+def list_names(folder: Path) -> list[str]:
+    return sorted(path.name for path in folder.iterdir())
 
 
 def ask(top: Path, sql: str, watch: Watch | None = None) -> list[tuple]:
@@ -172,11 +175,11 @@ class TestCache:
         notes: list[str] = []
         assert ask(tmp_path, "select run_id from runs", Watch(note=notes.append)) == [("a",)]
         assert "Permission denied" in notes[0]
-        assert sorted(os.listdir(tmp_path)) == ["a"]
+        assert list_names(tmp_path) == ["a"]
 
     def test_a_single_runs_folder_stays_as_it_is(self, tmp_path):
         assert ask(keep(tmp_path / "a"), "select folder from runs") == [(f"{tmp_path}/a",)]
-        assert os.listdir(tmp_path / "a") == ["record.json"]
+        assert list_names(tmp_path / "a") == ["record.json"]
 
     def test_interrupted_it_keeps_what_was_read(self, tmp_path, monkeypatch):
         for name in "abc":
@@ -189,7 +192,7 @@ class TestCache:
 
         with pytest.raises(Interrupted):
             ask(tmp_path, "from runs", Watch(reading=interrupt))
-        assert sorted(os.listdir(tmp_path)) == [CACHE_FILE, "a", "b", "c"]
+        assert list_names(tmp_path) == [CACHE_FILE, "a", "b", "c"]
         assert count_reads(tmp_path, monkeypatch) == ["c"]
         assert ask(tmp_path, "select count(*) from queries") == [(240,)]
 
@@ -198,7 +201,7 @@ class TestCache:
         monkeypatch.setattr(cache, "_hash_code", lambda: (_ for _ in ()).throw(OSError(28, "No space left on device")))  # fmt: skip
         with pytest.raises(OutputError, match="No space left"):
             ask(tmp_path, "from runs")
-        assert os.listdir(tmp_path) == ["a"]
+        assert list_names(tmp_path) == ["a"]
 
     def test_an_empty_folder_has_empty_tables(self, tmp_path):
         assert ask(tmp_path, "select count(*) from runs") == [(0,)]
@@ -242,7 +245,7 @@ class TestOnlyReads:
 
         with open_tables(runs, Watch()) as tables:
             for sql in ("set enable_external_access = true", "delete from cache.runs"):
-                with pytest.raises(duckdb.InvalidInputException, match="locked|read-only"):
+                with pytest.raises(duckdb.InvalidInputException, match=r"locked|read-only"):
                     tables.connection.execute(sql)
 
     @pytest.mark.parametrize("sql", ["", "-- nothing", "from runs; from queries"])
