@@ -191,6 +191,11 @@ def test_the_table_sorts_and_filters(showcase, open_page):
     found = page.locator("#all tbody tr").all_inner_texts()
     assert found
     assert all("avx_int8" in row and "INVALID" not in row for row in found)
+    with page.expect_download() as download:
+        page.locator("#runs-json").click()
+    kept = json.loads(Path(download.value.path()).read_text())
+    assert {row["precision"] for row in kept} == {"avx_int8"}
+    assert len(kept) == len(found)
     page.locator("#find").fill("invalid")
     assert 0 < page.locator("#all tbody tr").count() < 10
     page.locator("#find").fill("nothing like this")

@@ -65,10 +65,10 @@ def _require_place(output: Path) -> None:
 
     from resnet50_bench.errors import RequestError, refuse_output
     from resnet50_bench.files.atomic import check_folder
-    from resnet50_bench.files.paths import is_folder
+    from resnet50_bench.files.paths import is_file, is_there
 
-    if is_folder(output):
-        raise RequestError(f"--output {output}: it is a folder", "name a file in it")
+    if is_there(output) and not is_file(output):
+        raise RequestError(f"--output {output}: it is no regular file", "name a file in a folder")
     try:
         if not output.parent.is_dir():
             raise FileNotFoundError(2, "there is no such folder", str(output.parent))

@@ -8,13 +8,18 @@ import tempfile
 from contextlib import suppress
 from pathlib import Path
 
+from resnet50_bench.files.paths import is_file, is_folder, is_there
+
 
 def write_atomically(path: Path, content: bytes) -> None:
     """Write a file beside `path` and put it in its place in one step.
 
     Raises:
-        OSError: it cannot be written; `filename` is `path`.
+        OSError: it cannot be written; or it is a device, which would be a file from then on.
+            `filename` is `path`.
     """
+    if is_there(path) and not is_file(path) and not is_folder(path):
+        raise OSError(errno.ENODEV, "it is no regular file", str(path))
     try:
         _write(path, content)
     except OSError as error:

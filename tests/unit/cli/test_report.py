@@ -53,7 +53,7 @@ def test_an_empty_folder_makes_a_page_and_says_so(runs, tmp_path):
     ("words", "message"),
     [
         (["none"], "no folder of runs at none"),
-        (["runs", "-o", "runs"], "--output runs: it is a folder"),
+        (["runs", "-o", "runs"], "--output runs: it is no regular file"),
         (["runs", "-o", "none/page.html"], "--output none/page.html: there is no such folder"),
         (["runs", "-o", "x" * 300], "--output xxx"),
     ],

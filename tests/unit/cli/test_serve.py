@@ -53,6 +53,11 @@ def test_a_record_is_served_as_it_is(ask, folder):
     assert ask("/one/record.json").content == (folder / "one" / "record.json").read_bytes()
 
 
+def test_a_record_in_a_folder_of_any_name_is_served(ask, folder):
+    odd = (folder / "one").rename(os.fsdecode(os.fsencode(folder / "a b#") + b"\xff"))
+    assert ask("/a%20b%23%FF/record.json").content == (odd / "record.json").read_bytes()
+
+
 @pytest.mark.parametrize(
     "path",
     ["/one/../../secret/record.json", "/%2e%2e/secret/record.json", "//secret/record.json",

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 import stat
 from pathlib import Path
 
@@ -65,3 +66,14 @@ def test_a_folder_is_looked_at_and_not_made(tmp_path):
 def test_a_folder_without_room_for_the_file(tmp_path):
     with pytest.raises(OSError, match="No space left on device"):
         check_folder(tmp_path, needed_bytes=1 << 62)
+
+
+def test_what_is_no_regular_file_stays_what_it_is(tmp_path):
+    """A device, say: whoever may write to its folder would put a file in its place."""
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    with pytest.raises(OSError, match="it is no regular file") as caught:
+        write_atomically(pipe, b"new")
+    assert caught.value.filename == str(pipe)
+    assert stat.S_ISFIFO(pipe.stat().st_mode)
+    assert list(tmp_path.iterdir()) == [pipe]

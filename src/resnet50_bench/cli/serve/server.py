@@ -81,9 +81,10 @@ class _Handler(BaseHTTPRequestHandler):
         if not _is_own_name(self.headers.get("Host") or ""):
             self._send(HTTPStatus.FORBIDDEN, "text/plain", b"ask for 127.0.0.1\n")
             return
-        path = unquote(urlsplit(self.path).path)
+        path = unquote(urlsplit(self.path).path, errors="surrogateescape")
         places: dict[str, Callable[[], tuple[str, bytes]]] = {
             "/": lambda: ("text/html; charset=utf-8", self.server.watch.render()),
+            "/favicon.ico": lambda: ("image/x-icon", b""),  # browsers ask for it beside a record
             "/state.json": lambda: ("application/json", self._read_state()),
         }
         try:

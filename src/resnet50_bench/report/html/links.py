@@ -34,7 +34,8 @@ class Links:
 
     def record(self, row: RunRow) -> str:
         """The file of the record, as an address relative to the page."""
-        return quote(os.path.relpath(Path(row.folder, RECORD_FILE), self.start))
+        # As bytes: the name of a folder need not be text.
+        return quote(os.fsencode(os.path.relpath(Path(row.folder, RECORD_FILE), self.start)))
 
 
 def name_places(folders: Collection[str]) -> dict[str, str]:

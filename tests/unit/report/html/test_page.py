@@ -4,6 +4,7 @@ import base64
 import gzip
 import hashlib
 import json
+import os
 import re
 from dataclasses import replace
 from pathlib import Path
@@ -98,6 +99,15 @@ def test_text_from_a_record_is_escaped(tmp_path):
     assert "\u202e" not in page
     names, (row,) = read_data(page)["runs"].values()
     assert "\\u202e" in row[names.index("host")]
+
+
+def test_a_folder_whose_name_is_no_text_has_its_link(tmp_path):
+    place = write_run(tmp_path / "runs", make_record())
+    odd = place.rename(os.fsdecode(os.fsencode(place.parent / "a b#?") + b"\xff"))
+    page = render_page(make_report(tmp_path / "runs"), LIBRARY)
+    assert 'href="runs/a%20b%23%3F%FF/record.json"' in page
+    names, (row,) = read_data(page)["runs"].values()
+    assert row[names.index("folder")] == f"{odd.parent}/a b#?\\xff"
 
 
 def test_an_empty_folder_makes_a_page_that_says_so(tmp_path):
