@@ -29,6 +29,7 @@ from resnet50_bench.cli.ctest.command import ctest, ctest_case
 from resnet50_bench.cli.dataset.command import dataset
 from resnet50_bench.cli.doctor import doctor
 from resnet50_bench.cli.enclave import enclave
+from resnet50_bench.cli.export import export
 from resnet50_bench.cli.host import host
 from resnet50_bench.cli.images import images
 from resnet50_bench.cli.k8s import k8s
@@ -74,6 +75,7 @@ Examples:
   r50 list                                   the runs so far, with their verdicts
   r50 report runs                            all of them as a page for the browser
   r50 query "from runs where valid"          a question over all runs, in SQL
+  r50 export runs --format junit             runs as CI, dashboards and trackers read them
   r50 compare runs/BEFORE runs/AFTER         which is faster, and is it certain
   r50 profile runs/NAME                      which kernels took its time
   r50 reference                              what others published, as shares of the limit
@@ -97,6 +99,7 @@ r50.add_command(sweep)
 r50.add_command(show)
 r50.add_command(list_runs)
 r50.add_command(query)
+r50.add_command(export)
 r50.add_command(profile)
 r50.add_command(reference)
 r50.add_command(roofline)

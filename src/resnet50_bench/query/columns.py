@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import datetime, timezone
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from resnet50_bench.report.columns import join_columns
@@ -119,12 +119,8 @@ def _accuracy(read: Callable[[Accuracy], Any]) -> Callable[[Facts], Any]:
 
 def _read_created(facts: Facts) -> datetime | None:
     """In UTC; None where the record holds no time."""
-    try:
-        created = datetime.fromisoformat(facts.record.created)
-        aware = created if created.tzinfo is not None else created.replace(tzinfo=timezone.utc)
-        return aware.astimezone(timezone.utc).replace(tzinfo=None)
-    except (ValueError, OverflowError):
-        return None
+    created = facts.record.created_at
+    return created.replace(tzinfo=None) if created is not None else None
 
 
 def _read_proof(facts: Facts) -> str | None:

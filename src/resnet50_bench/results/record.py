@@ -6,6 +6,7 @@ One JSON document a run; `files` writes and reads it.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime, timezone
 from typing import Literal
 
 from resnet50_bench.config import RunConfig, Workload
@@ -302,6 +303,16 @@ class Record:
         """The operations of the graph as an instance executed it; {} when none told."""
         seen = (item.evidence.fused_ops for item in self.instances if item.evidence)
         return next(seen, {})
+
+    @property
+    def created_at(self) -> datetime | None:
+        """When it was made, in UTC; None where `created` is no time."""
+        try:
+            created = datetime.fromisoformat(self.created)
+            aware = created if created.tzinfo else created.replace(tzinfo=timezone.utc)
+            return aware.astimezone(timezone.utc)
+        except (ValueError, OverflowError):
+            return None
 
     @property
     def planned_instances(self) -> int:

@@ -132,6 +132,11 @@ Examples:
     help="Run what `r50 tune` found best on this machine; every other setting wins over it.",
 )
 @click.option("--sla", metavar="pN=TIME", help="With --tuned, the answer found under this limit.")
+@click.option(
+    "--mlflow",
+    metavar="URI",
+    help="Tell an MLflow store of the run: a folder, sqlite:///FILE or a server's address.",
+)
 @click.option("--dry-run", is_flag=True, help="Print the plan and stop.")
 @click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
 def run(**values: Any) -> None:
@@ -142,6 +147,7 @@ def run(**values: Any) -> None:
     """
     flags = take_flags(PARAMETERS, values)
     options = RunOptions(**values, flags=flags)
+    _refuse_mlflow(options)
     if options.resume is not None:
         _refuse_others(options)
         from resnet50_bench.cli.run.points import resume_one
@@ -187,6 +193,17 @@ def _run_both(points: tuple[Point, ...], options: RunOptions) -> int:
             "leave it out",
         )
     return run_contrast(points[0], options)
+
+
+def _refuse_mlflow(options: RunOptions) -> None:
+    """The store is told by the process that measures, of each run by itself."""
+    others = [f"--{name.replace('_', '-')}" for name in ("docker", "compare_native",
+              "compare_unshared") if getattr(options, name)]  # fmt: skip
+    if options.mlflow is not None and others:
+        raise RequestError(
+            f"--mlflow tells a store of runs, not of what {others[0]} makes of them",
+            f"leave out one of --mlflow and {others[0]}",
+        )
 
 
 def _refuse_others(options: RunOptions) -> None:

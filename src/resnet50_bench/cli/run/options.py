@@ -32,4 +32,5 @@ class RunOptions:
     docker: bool
     tuned: bool
     sla: str | None
+    mlflow: str | None
     flags: dict[str, str | bool | None]

@@ -15,6 +15,7 @@ from resnet50_bench.cli.measuring import (
     plan_point,
     tell_result,
 )
+from resnet50_bench.cli.run.store import find_store, tell_store
 from resnet50_bench.cli.terminal import make_console, print_json
 from resnet50_bench.config import Mode
 from resnet50_bench.contention.cpu_lock import find_held
@@ -65,9 +66,11 @@ def show_plans(points: Sequence[Point], output: Path, *, as_json: bool) -> None:
 def run_one(point: Point, options: RunOptions) -> int:
     """Measure one point and print its result; return the exit code."""
     plan = plan_point(point.config, options.output)
+    store = find_store(options)
     with hold_plans([plan], wait=options.wait) as lock:
         result = measure_plan(plan, make_desk(options.output, lock))
-    return tell_result(result, plan, as_json=options.as_json)
+    code = tell_result(result, plan, as_json=options.as_json)
+    return max(code, tell_store(store, result))
 
 
 def resume_one(folder: Path, options: RunOptions) -> int:
@@ -87,14 +90,17 @@ def resume_one(folder: Path, options: RunOptions) -> int:
             f"--resume {folder}: this run is complete", f"`r50 show {folder}` prints its result"
         )
     plan = door.plan(record.config)
+    store = find_store(options)
     with hold_plans([plan], wait=options.wait) as lock:
         result = measure_plan(plan, replace(make_desk(folder.parent, lock), resume=folder))
-    return tell_result(result, plan, as_json=options.as_json)
+    code = tell_result(result, plan, as_json=options.as_json)
+    return max(code, tell_store(store, result))
 
 
 def run_all(points: Sequence[Point], options: RunOptions) -> int:
     """Measure the points one after the other and print their results; return the worst code."""
     plans = _check_points(points, options)
+    store = find_store(options)
     choose = choose_in_order(points, keep_going=options.keep_going)
     path = plan_summary_path(options.output, datetime.now(timezone.utc))
 
@@ -103,6 +109,7 @@ def run_all(points: Sequence[Point], options: RunOptions) -> int:
         plan = door.plan(point.config)
         result = measure_plan(plan, make_desk(options.output, lock))
         code = tell_result(result, plan, as_json=None if options.as_json else False)
+        code = max(code, tell_store(store, result))
         return Measured(result.folder, code, describe_kpi(result.record))
 
     def keep(results: Sequence[PointResult]) -> None:
