@@ -28,7 +28,8 @@ def import_duckdb() -> ModuleType:
         import duckdb
     except ImportError as error:
         raise RequestError(f"questions over runs need DuckDB ({error})", EXTRA) from error
-    return duckdb
+    engine: ModuleType = duckdb  # where it is not installed, it has no type
+    return engine
 
 
 def quote(text: str) -> str:
