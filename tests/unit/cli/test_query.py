@@ -72,7 +72,8 @@ def test_csv_is_for_spreadsheets(ask):
 def test_parquet_is_read_by_others(ask, tmp_path):
     file = tmp_path / "answer.parquet"
     ask(ALL_KINDS, "--output", str(file))
-    found = duckdb.connect().read_parquet(str(file)).fetchall()
+    with duckdb.connect() as connection:
+        found = connection.read_parquet(str(file)).fetchall()
     assert [row[:2] for row in found] == [("a", 128.0), ("b", 128.0)]
 
 

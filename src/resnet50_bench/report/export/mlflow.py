@@ -34,7 +34,7 @@ _DEFAULTS = {
 """Of MLflow's own variables, where the user has set none."""
 
 _MAX_TEXT = 5000
-"""Characters of a parameter or a tag: the store's own limits are 6000 and 8000 (mlflow 2.10)."""
+"""Characters of a parameter or a tag: the store's own limits are 6000 and 8000 (mlflow 2.22)."""
 
 
 @dataclass(frozen=True, slots=True)
