@@ -8,6 +8,7 @@ softmax) has no place in the sum: all of it together is less than 1 % of the mul
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING
@@ -65,9 +66,15 @@ class Layer:
 
     @property
     def input_values(self) -> int:
-        """Values of one image that it reads, those of a shortcut apart."""
-        height, width, channels = self.input_shape
-        return height * width * channels
+        """Values of one image that it reads, those of a shortcut apart.
+
+        A kernel smaller than its stride, as of the shortcuts' own convolutions, passes over rows
+        and columns; a pixel's channels are whole lines of the cache, so these are not moved.
+        """
+        *sides, channels = self.input_shape
+        if self.kernel < self.stride:
+            sides = [self.kernel * side for side in self.output_shape[:2]]
+        return math.prod(sides) * channels
 
     @property
     def output_values(self) -> int:

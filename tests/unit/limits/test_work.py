@@ -95,3 +95,12 @@ def test_the_layers_are_those_of_the_graph() -> None:
     assert thin is not None
     assert count_multiply_adds(thin) < count_multiply_adds(LAYERS) / 40
     assert read_layers(replace(describe(), parameters=7)) is None
+
+
+def test_a_shortcut_of_stride_2_reads_every_other_pixel() -> None:
+    layer = find("conv2d_11")
+    assert (layer.kernel, layer.stride, layer.input_shape) == (1, 2, (56, 56, 256))
+    assert layer.input_values == 28 * 28 * 256
+    # Three values wide, a kernel of stride 2 leaves none out.
+    assert find("conv2d_13").kernel == 3
+    assert find("conv2d_13").input_values == 56 * 56 * 128
