@@ -41,6 +41,10 @@ class Preprocessing(str, Enum):
     MLPERF = "mlperf"
     TENSORFLOW = "tensorflow"
     TORCHVISION = "torchvision"
+    TORCHVISION_V2 = "torchvision-v2"
+    TIMM_875 = "timm-0.875"
+    TIMM_95 = "timm-0.95"
+    TIMM_100 = "timm-1.0"
 
 
 class SharePer(str, Enum):
@@ -129,6 +133,8 @@ class RunConfig:
     max_unreadable: int | None = None
     expected_top1: float | None = None
     model: str | None = None
+    input_name: str | None = None
+    output_name: str | None = None
     calibration: str | None = None
     accept_loss: bool = False
     leave_out_calibration: bool = False

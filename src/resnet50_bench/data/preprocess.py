@@ -41,6 +41,11 @@ _LOOKAHEAD = 4
 
 _OPENCV_INTERPOLATION = {Resize.AREA: cv2.INTER_AREA, Resize.BILINEAR: cv2.INTER_LINEAR}
 
+_PILLOW_FILTERS = {
+    Resize.ANTIALIASED_BILINEAR: PillowImage.Resampling.BILINEAR,
+    Resize.ANTIALIASED_BICUBIC: PillowImage.Resampling.BICUBIC,
+}
+
 _SPARE_PIXELS = 2
 """Pixels resized beyond the crop, so that its last row and column do not lie at a border."""
 
@@ -187,8 +192,8 @@ def _crop_rgb(rgb: Rgb, profile: Profile, name: str) -> Crop:
         raise UnreadableImage(name, f"is too narrow: {rgb.shape[1]} x {rgb.shape[0]} pixels")
     if profile.resize is Resize.FLOAT_BILINEAR:
         return _resize_as_tensorflow(rgb, window)
-    if profile.resize is Resize.ANTIALIASED_BILINEAR:
-        return _resize_by_pillow(rgb, window)
+    if profile.resize in _PILLOW_FILTERS:
+        return _resize_by_pillow(rgb, window, _PILLOW_FILTERS[profile.resize])
     return _resize_by_opencv(rgb, window, _OPENCV_INTERPOLATION[profile.resize])
 
 
@@ -227,10 +232,10 @@ def _resize_by_opencv(rgb: Rgb, window: _Window, interpolation: int) -> Rgb:
     return np.asarray(resized[window.top : bottom, window.left : right], dtype=np.uint8)
 
 
-def _resize_by_pillow(rgb: Rgb, window: _Window) -> Rgb:
+def _resize_by_pillow(rgb: Rgb, window: _Window, kernel: PillowImage.Resampling) -> Rgb:
     size = rgb.shape[1], rgb.shape[0]
     image = PillowImage.frombuffer("RGB", size, np.ascontiguousarray(rgb), "raw", "RGB", 0, 1)
-    resized = image.resize((window.width, window.height), PillowImage.Resampling.BILINEAR)
+    resized = image.resize((window.width, window.height), kernel)
     right, bottom = window.left + window.side, window.top + window.side
     return np.asarray(resized.crop((window.left, window.top, right, bottom)))
 

@@ -46,6 +46,8 @@ class Resize(str, Enum):
     """tf.image.resize: of the four neighbours, half-pixel centres, no antialiasing; float32."""
     ANTIALIASED_BILINEAR = "antialiased-bilinear"
     """Pillow BILINEAR: a triangle as wide as the scale; uint8."""
+    ANTIALIASED_BICUBIC = "antialiased-bicubic"
+    """Pillow BICUBIC: a cubic, a = -0.5, as wide as the scale; uint8."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -144,9 +146,48 @@ TORCHVISION = Profile(
     means=(0.485, 0.456, 0.406),
     stds=(0.229, 0.224, 0.225),
 )
-"""The preprocessing of IMAGENET1K_V1, 76.130 % top-1 by torchvision; V2 resizes to 232."""
+"""The preprocessing of IMAGENET1K_V1, 76.130 % top-1 by torchvision."""
 
-PROFILES: dict[str, Profile] = {item.name: item for item in (MLPERF, TENSORFLOW, TORCHVISION)}
+TORCHVISION_V2 = replace(
+    TORCHVISION,
+    name="torchvision-v2",
+    family="torchvision's resnet50 weights IMAGENET1K_V2",
+    source=(
+        "torchvision/models/resnet.py, ResNet50_Weights.IMAGENET1K_V2: "
+        "ImageClassification(crop_size=224, resize_size=232)"
+    ),
+    resize_side=232,
+)
+
+_TIMM_SOURCE = (
+    "timm/models/resnet.py, default_cfgs, and timm/data/transforms_factory.py, "
+    "transforms_imagenet_eval: Resize(floor(224 / crop_pct)) by Pillow's bicubic, CenterCrop(224), "
+    "division by 255, Normalize"
+)
+
+
+def _plan_timm(crop: str, side: int, family: str) -> Profile:
+    return replace(
+        TORCHVISION,
+        name=f"timm-{crop}",
+        family=family,
+        source=_TIMM_SOURCE,
+        resize=Resize.ANTIALIASED_BICUBIC,
+        resize_side=side,
+    )
+
+
+TIMM_875 = _plan_timm("0.875", 256, "timm's resnet50.ra_in1k, ram_in1k, am_in1k, bt_in1k, gluon")
+TIMM_95 = _plan_timm("0.95", 235, "timm's resnet50.a1_in1k, a2, a3, b1k, b2k, c1, c2 and d_in1k")
+TIMM_100 = _plan_timm("1.0", 224, "timm's resnet50.a1h_in1k")
+
+PROFILES: dict[str, Profile] = {
+    item.name: item
+    for item in (
+        *(MLPERF, TENSORFLOW, TORCHVISION, TORCHVISION_V2),
+        *(TIMM_875, TIMM_95, TIMM_100),
+    )
+}
 """Profile name -> profile."""
 
 IMAGE_BYTES = MLPERF.crop_side * MLPERF.crop_side * 3 * 4
@@ -190,6 +231,7 @@ _RESIZE_TEXTS = {
     Resize.BILINEAR: "a bilinear resize",
     Resize.FLOAT_BILINEAR: "a bilinear resize",
     Resize.ANTIALIASED_BILINEAR: "an antialiased bilinear resize",
+    Resize.ANTIALIASED_BICUBIC: "an antialiased bicubic resize",
 }
 
 
@@ -221,30 +263,31 @@ def list_variants(profile: Profile) -> tuple[Variant, ...]:
     """Return what else a model may expect that is given this profile, the likeliest first.
 
     Args:
-        profile: one of `PROFILES`.
+        profile: one of `PROFILES`, or a variant of one.
 
     Returns:
-        the changes that make a difference to `profile`, then the other profiles.
+        the changes that make a difference to `profile`, then the other profiles, of which those
+        that differ in the resize alone count as one: that costs a point or two, no more.
 
     """
+    base = profile.name.partition("/")[0]
     changed = tuple(
         Variant(
             item.name,
-            f"{profile.name}/{item.name}",
+            f"{base}/{item.name}",
             f"the model expects {item.expected} and got {item.given}",
         )
         for item in _list_changes(profile)
+        if f"{base}/{item.name}" != profile.name
     )
-    others = tuple(
-        Variant(
-            name,
-            name,
-            f"the model expects the preprocessing {name} and got {profile.name}",
-        )
-        for name in PROFILES
-        if name != profile.name
-    )
-    return changed + others
+    seen = {_describe_values(profile)}
+    others = []
+    for name, other in PROFILES.items():
+        if _describe_values(other) not in seen:
+            seen.add(_describe_values(other))
+            cause = f"the model expects the preprocessing {name} and got {profile.name}"
+            others.append(Variant(name, name, cause))
+    return (*changed, *others)
 
 
 def find_pixel_twin(profile: Profile) -> Profile:
@@ -258,9 +301,19 @@ def find_pixel_twin(profile: Profile) -> Profile:
     return profile
 
 
+def _describe_values(profile: Profile) -> tuple[object, ...]:
+    """What distinguishes a profile from others, the resize aside."""
+    return tuple(
+        getattr(profile, name)
+        for name in ("decoding", "fallback", "upright", "divisor", "means", "stds", "bgr")
+    )
+
+
 def _list_changes(profile: Profile) -> tuple[_Change, ...]:
     """Return the changes whose fields differ from the profile's."""
     values = _STANDARDISED if profile.divisor != 1 else "0 to 255 less the channel means"
+    if "/" in profile.name:
+        values = f"those of {profile.name}"
     resize = _RESIZE_TEXTS[profile.resize]
     whole = "the centre of images that keep their shape"
     standardised = {key: getattr(TORCHVISION, key) for key in _PLAIN}

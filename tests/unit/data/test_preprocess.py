@@ -24,7 +24,6 @@ from resnet50_bench.data.preprocess import (
 from resnet50_bench.data.profiles import (
     IMAGE_BYTES,
     MLPERF,
-    PROFILES,
     TENSORFLOW,
     TORCHVISION,
     find_profile,
@@ -34,7 +33,10 @@ from resnet50_bench.data.sources import ImageRef, UnreadableImage
 
 MEANS = np.array([123.68, 116.78, 103.94], dtype=np.float32)
 
-every_profile = pytest.mark.parametrize("profile", PROFILES.values(), ids=list(PROFILES))
+KINDS = {item.name: item for item in (MLPERF, TENSORFLOW, TORCHVISION)}
+"""The others are one of these with another resize."""
+
+every_profile = pytest.mark.parametrize("profile", KINDS.values(), ids=list(KINDS))
 
 SIZES = [
     (256, 256), (512, 512), (375, 500), (500, 375), (333, 500), (224, 224), (256, 301),
@@ -56,15 +58,17 @@ def as_the_mlperf_reference(data: bytes, interpolation: int = cv2.INTER_AREA) ->
     return np.asarray(image[top:bottom, left:right], np.float32) - MEANS
 
 
-def as_torchvision(data: bytes) -> np.ndarray:
-    """The arithmetic of Resize(256), CenterCrop(224), ToTensor, Normalize on a PIL image."""
+def as_torchvision(
+    data: bytes, side: int = 256, kernel: Image.Resampling = Image.Resampling.BILINEAR
+) -> np.ndarray:
+    """The arithmetic of Resize(side), CenterCrop(224), ToTensor, Normalize on a PIL image."""
     image = Image.open(io.BytesIO(data)).convert("RGB")
     width, height = image.size
     if width <= height:
-        width, height = 256, int(256 * height / width)
+        width, height = side, int(side * height / width)
     else:
-        width, height = int(256 * width / height), 256
-    image = image.resize((width, height), Image.Resampling.BILINEAR)
+        width, height = int(side * width / height), side
+    image = image.resize((width, height), kernel)
     top, left = round((height - 224) / 2.0), round((width - 224) / 2.0)
     values = np.asarray(image)[top : top + 224, left : left + 224].astype(np.float32)
     values = values / np.float32(255)
@@ -107,6 +111,21 @@ class TestAgainstTheReferences:
     def test_torchvision_to_the_last_bit(self, height, width):
         data = encode(smooth(height, height, width), ".jpg")
         assert np.array_equal(preprocess(data, TORCHVISION), as_torchvision(data))
+
+    @pytest.mark.parametrize(
+        ("name", "side", "kernel"),
+        [
+            ("torchvision-v2", 232, Image.Resampling.BILINEAR),
+            ("timm-0.875", 256, Image.Resampling.BICUBIC),
+            ("timm-0.95", 235, Image.Resampling.BICUBIC),
+            ("timm-1.0", 224, Image.Resampling.BICUBIC),
+        ],
+    )
+    def test_the_profiles_of_other_weights_to_the_last_bit(self, name, side, kernel):
+        for height, width in SIZES[:10]:
+            data = encode(smooth(height, height, width), ".jpg")
+            expected = as_torchvision(data, side, kernel)
+            assert np.array_equal(preprocess(data, find_profile(name)), expected)
 
     def test_every_kind_of_jpeg(self):
         for name, data in jpegs(97, 130).items():
@@ -153,7 +172,7 @@ class TestGeometry:
     )
     def test_centre_crop_without_a_resize(self, height, width, down, even):
         coded = position_coded(height, width)
-        for profile in PROFILES.values():
+        for profile in KINDS.values():
             top, left = even if profile is TORCHVISION else down
             crop = make_crop(encode(coded), profile)
             assert np.array_equal(crop, coded[top : top + 224, left : left + 224]), profile.name
@@ -232,13 +251,13 @@ class TestTheInterpretersLock:
 class TestVariants:
     DATA = encode(smooth(3, 300, 451), ".jpg")
 
-    @pytest.mark.parametrize("base", PROFILES.values(), ids=list(PROFILES))
+    @pytest.mark.parametrize("base", KINDS.values(), ids=list(KINDS))
     def test_bgr_is_the_reverse(self, base):
         image = preprocess(self.DATA, find_profile(f"{base.name}/bgr"))
         assert image.flags.c_contiguous
         assert np.array_equal(image, preprocess(self.DATA, base)[:, :, ::-1])
 
-    @pytest.mark.parametrize("base", PROFILES.values(), ids=list(PROFILES))
+    @pytest.mark.parametrize("base", KINDS.values(), ids=list(KINDS))
     def test_values(self, base):
         crop = make_crop(self.DATA, base).astype(np.float32)
         expected = {
@@ -268,7 +287,7 @@ class TestVariants:
         expected = cv2.resize(rgb, (448, 224), interpolation=cv2.INTER_AREA)[:, 112:336]
         assert np.array_equal(image, expected.astype(np.float32) - MEANS)
 
-    @pytest.mark.parametrize("base", PROFILES.values(), ids=list(PROFILES))
+    @pytest.mark.parametrize("base", KINDS.values(), ids=list(KINDS))
     def test_every_variant_gives_another_image(self, base):
         seen = {preprocess(self.DATA, base).tobytes()}
         for variant in list_variants(base):

@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from dataclasses import fields
+from dataclasses import fields, replace
 
 import pytest
 
@@ -19,10 +19,29 @@ from resnet50_bench.data.profiles import (
 )
 from resnet50_bench.errors import RequestError
 
+KINDS = {"mlperf": MLPERF, "tensorflow": TENSORFLOW, "torchvision": TORCHVISION}
+"""The others are one of these with another resize."""
 
-def test_the_three_profiles_are_those_that_can_be_asked_for():
+
+def test_the_profiles_are_those_that_can_be_asked_for():
     assert list(PROFILES) == [item.value for item in Preprocessing]
-    assert PROFILES == {"mlperf": MLPERF, "tensorflow": TENSORFLOW, "torchvision": TORCHVISION}
+    assert list(PROFILES.values())[: len(KINDS)] == list(KINDS.values())
+
+
+def test_weights_published_later_differ_in_the_resize_alone():
+    for profile in list(PROFILES.values())[len(KINDS) :]:
+        named = {"name": profile.name, "family": profile.family, "source": profile.source}
+        resized = {"resize": profile.resize, "resize_side": profile.resize_side}
+        assert replace(TORCHVISION, **named, **resized) == profile
+    assert {name: profile.resize_side for name, profile in PROFILES.items()} == {
+        "mlperf": 256,
+        "tensorflow": 256,
+        "torchvision": 256,
+        "torchvision-v2": 232,
+        "timm-0.875": int(224 / 0.875),
+        "timm-0.95": int(224 / 0.95),
+        "timm-1.0": 224,
+    }
 
 
 def test_constants():
@@ -32,7 +51,7 @@ def test_constants():
     assert TORCHVISION.means == (0.485, 0.456, 0.406)
     assert TORCHVISION.stds == (0.229, 0.224, 0.225)
     assert IMAGE_BYTES == 602_112
-    assert [item.is_uint8_exact for item in PROFILES.values()] == [True, False, True]
+    assert [name for name, item in PROFILES.items() if not item.is_uint8_exact] == ["tensorflow"]
 
 
 def test_a_name_finds_its_profile():
@@ -51,7 +70,7 @@ def test_a_variant_is_the_profile_with_a_change():
     ("name", "message", "advice"),
     [
         ("caffe", "--preprocessing caffe: there is no such profile",
-         "choose mlperf, tensorflow, torchvision"),
+         "choose mlperf, tensorflow, torchvision, torchvision-v2, timm-0.875, timm-0.95, timm-1.0"),
         ("mlperf/gray", "--preprocessing mlperf/gray: mlperf has no such variant",
          "give mlperf/CHANGE, with CHANGE one of bgr, no-mean, unit, symmetric, standardised, "
          "squash, no-crop-margin, bilinear"),
@@ -69,11 +88,23 @@ def test_an_unknown_name(name, message, advice):
 def test_the_variants_of_each_profile():
     values = ["bgr", "no-mean", "unit", "symmetric"]
     shapes = ["squash", "no-crop-margin"]
-    assert {name: [item.name for item in list_variants(p)] for name, p in PROFILES.items()} == {
+    assert {name: [item.name for item in list_variants(p)] for name, p in KINDS.items()} == {
         "mlperf": [*values, "standardised", *shapes, "bilinear", "tensorflow", "torchvision"],
         "tensorflow": [*values, "standardised", *shapes, "area", "mlperf", "torchvision"],
         "torchvision": [*values, *shapes, "bilinear", "area", "mlperf", "tensorflow"],
     }
+
+
+def test_the_variants_of_a_variant_are_those_of_its_profile():
+    names = [item.profile_name for item in list_variants(find_profile("mlperf/unit"))]
+    assert "mlperf/unit" not in names
+    assert {"mlperf", "mlperf/bgr", "torchvision"} <= set(names)
+
+
+def test_a_profile_that_differs_in_the_resize_alone_is_not_tried():
+    names = {item.profile_name for item in list_variants(find_profile("torchvision-v2"))}
+    assert "torchvision-v2/bgr" in names
+    assert {name for name in names if "/" not in name} == {"mlperf", "tensorflow"}
 
 
 def test_causes_are_sentences_that_begin_with_what_the_model_expects():
@@ -89,7 +120,7 @@ def test_causes_are_sentences_that_begin_with_what_the_model_expects():
 
 
 def test_only_channels_and_values_share_a_profiles_crops():
-    for name, base in PROFILES.items():
+    for name, base in KINDS.items():
         for variant in list_variants(base):
             twin = find_pixel_twin(find_profile(variant.profile_name))
             shares = variant.name in ("bgr", "no-mean", "unit", "symmetric", "standardised")
