@@ -24,11 +24,12 @@ from resnet50_bench.config import Precision
 from resnet50_bench.engines.base import LoadRequest
 from resnet50_bench.model import ModelSource, PreparedModel, prepare
 from resnet50_bench.model.cache import MODEL_FILE, plan_source_folder
+from resnet50_bench.model.formats.frozen_graph import read_graph
 from resnet50_bench.model.graph.architecture import Network, plan_network
 from resnet50_bench.model.graph.generate import GraphStyle, build_graph
 from resnet50_bench.model.graph.weights import Weights, calibrate_weights
 from resnet50_bench.model.recipes import find_recipe
-from resnet50_bench.model.toolchain import prepare_graph, read_graph
+from resnet50_bench.model.toolchain import prepare_graph
 
 THIN = 8
 

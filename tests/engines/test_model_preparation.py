@@ -7,6 +7,7 @@ from resnet50_bench.config import Precision
 from resnet50_bench.engines.base import LoadRequest
 from resnet50_bench.errors import ModelError
 from resnet50_bench.model import ModelSource, find_prepared, prepare, verify
+from resnet50_bench.model.formats.frozen_graph import read_graph
 from resnet50_bench.model.graph.architecture import plan_network
 from resnet50_bench.model.graph.convolutions import find_convolutions
 from resnet50_bench.model.graph.generate import GraphStyle, build_graph
@@ -15,7 +16,7 @@ from resnet50_bench.model.graph.probe import plan_probe_images
 from resnet50_bench.model.graph.rewrite import add_constant, read_constant
 from resnet50_bench.model.graph.structure import find_problems, read_structure
 from resnet50_bench.model.recipes import find_recipe
-from resnet50_bench.model.toolchain import generate_graph, prepare_graph, read_graph
+from resnet50_bench.model.toolchain import generate_graph, prepare_graph
 
 pytestmark = pytest.mark.tensorflow
 

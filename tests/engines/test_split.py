@@ -10,6 +10,7 @@ from resnet50_bench.config import Precision
 from resnet50_bench.engines.base import LoadRequest
 from resnet50_bench.model import CalibrationRequest, ModelSource
 from resnet50_bench.model.calibration import select_calibration
+from resnet50_bench.model.formats.frozen_graph import read_graph
 from resnet50_bench.model.graph.nodes import index_nodes
 from resnet50_bench.model.graph.probe import plan_probe_images
 from resnet50_bench.model.graph.rewrite import read_constant
@@ -19,7 +20,6 @@ from resnet50_bench.model.recipes import find_recipe
 from resnet50_bench.model.toolchain import (
     answer_request,
     prepare_graph,
-    read_graph,
     run_graph,
     write_graph,
 )

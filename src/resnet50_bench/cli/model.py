@@ -6,6 +6,7 @@ import os
 import sys
 from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
@@ -16,7 +17,25 @@ from resnet50_bench.errors import ExitCode
 from resnet50_bench.parameters.parameter import Setting
 from resnet50_bench.parameters.settings import make_config
 
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
 _PRECISIONS = "|".join(item.value for item in Precision)
+
+
+_ENDS = (
+    click.option("--input-name", metavar="NAME",
+                 help="The node that takes the images.  [default: found]"),
+    click.option("--output-name", metavar="NAME",
+                 help="The node that gives the answers.  [default: found]"),
+)  # fmt: skip
+
+
+def _take_ends(command: Callable[..., None]) -> Callable[..., None]:
+    """Give a command the flags that name the ends of a graph."""
+    for option in reversed(_ENDS):
+        command = option(command)
+    return command
 
 
 @click.group()
@@ -24,8 +43,18 @@ def model() -> None:
     """Prepare, describe, check and download models."""
 
 
-@model.command(epilog="\b\nExamples:\n  r50 model prepare\n  r50 model prepare --model FILE.pb")
-@click.option("--model", "path", metavar="FILE", help="A frozen graph; none: one is generated.")
+@model.command(
+    epilog="""\b
+Examples:
+  r50 model prepare
+  r50 model prepare --model resnet50_v1.pb --precision avx_int8
+  r50 model prepare --model resnet50-11ad3fa6.pth
+  r50 model prepare --model FOLDER --input-name images"""
+)
+@click.option("--model", "path", metavar="PATH",
+              help="A frozen graph, SavedModel folder, .keras, .h5, .onnx, .safetensors or .pth; "
+              "none: one is generated.")  # fmt: skip
+@_take_ends
 @click.option("--precision", default="avx_fp32", metavar=_PRECISIONS, show_default=True,
               help="What to prepare it for.")  # fmt: skip
 @click.option(
@@ -36,7 +65,7 @@ def model() -> None:
 @click.option("--accept-loss", is_flag=True,
               help="Take a model that loses too many answers by rounding.")  # fmt: skip
 def prepare(
-    path: str | None, precision: str, calibration: str | None, *, accept_loss: bool
+    precision: str, calibration: str | None, *, accept_loss: bool, **named: str | None
 ) -> None:
     """Fold and optimise a graph for inference, once; `r50 run` does it on demand."""
     _require_tensorflow()
@@ -49,16 +78,32 @@ def prepare(
         default_cache_dir,
         find_prepared,
         prepare,
+        require_precision,
     )
-    from resnet50_bench.planning.model import describe_model, plan_calibration, require_serving
+    from resnet50_bench.planning.model import (
+        describe_model,
+        open_source_model,
+        plan_calibration,
+        require_serving,
+    )
 
-    asked = {"PRECISION": precision, "CALIBRATION": calibration, "ACCEPT_LOSS": accept_loss}
+    asked = {
+        "PRECISION": precision,
+        "CALIBRATION": calibration,
+        "ACCEPT_LOSS": accept_loss,
+        "MODEL": named["path"],
+        "INPUT_NAME": named["input_name"],
+        "OUTPUT_NAME": named["output_name"],
+    }
     config = make_config([
         Setting(name, str(value), f"--{name.lower().replace('_', '-')}")
         for name, value in asked.items()
         if value is not None
     ])  # fmt: skip
-    source = ModelSource.file(Path(path).absolute()) if path else ModelSource.generated()
+    source = ModelSource.generated()
+    if config.model is not None:
+        source = open_source_model(config)
+        require_precision(source, config.precision)
     cache_dir = default_cache_dir(os.environ)
     with TerminalObserver() as observer:
         opener = Opener(plan_index_folder(cache_dir), ListingProgress(observer))
@@ -99,15 +144,28 @@ def info(*, as_json: bool) -> None:
             print_line(f"  {name:<14}{text}")
 
 
-@model.command(epilog="\b\nExample:\n  r50 model verify resnet50_v1.pb")
+@model.command(
+    epilog="""\b
+Examples:
+  r50 model verify resnet50_v1.pb
+  r50 model verify model.safetensors
+  r50 model verify resnet50.onnx --output-name logits"""
+)
 @click.argument("path", type=click.Path(path_type=Path))
-def verify(path: Path) -> None:
-    """Check that the graph in PATH is ResNet-50 v1.5, and say what is wrong otherwise."""
+@_take_ends
+def verify(path: Path, input_name: str | None, output_name: str | None) -> None:
+    """Check that the model in PATH is ResNet-50 v1.5; say how it is read and what is wrong."""
     _require_tensorflow()
-    from resnet50_bench.model import verify
+    from resnet50_bench.config import RunConfig
+    from resnet50_bench.model import verify_source
+    from resnet50_bench.planning.model import open_source_model
+    from resnet50_bench.report.terminal.model import describe_reading
 
-    found = verify(path)
+    asked = RunConfig(model=str(path), input_name=input_name, output_name=output_name)
+    found = verify_source(open_source_model(asked))
     print_line(f"{path}: {found.identity.size_bytes:,} bytes, sha256 {found.identity.sha256}")
+    for name, text in describe_reading(found.reading) if found.reading is not None else ():
+        print_line(f"  {name:<14}{text}")
     if not found.problems:
         print_line(f"ResNet-50 v1.5: {found.structure.convolutions} convolutions, "
                    f"{found.structure.parameters:,} parameters, "

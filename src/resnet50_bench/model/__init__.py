@@ -21,6 +21,7 @@ from resnet50_bench.model.cache import (
 )
 from resnet50_bench.model.calibration import CalibrationIdentity, CalibrationRequest
 from resnet50_bench.model.download import PUBLISHED_URL, Origin, fetch
+from resnet50_bench.model.formats.known_weights import find_own_profile
 from resnet50_bench.model.graph.structure import Structure
 from resnet50_bench.model.manifest import (
     Agreement,
@@ -28,16 +29,22 @@ from resnet50_bench.model.manifest import (
     FileIdentity,
     Manifest,
     ModelSource,
+    OwnProfile,
     PreparedGraph,
     PreparedModel,
+    Reading,
     read_manifest,
 )
 from resnet50_bench.model.preparation import (
     Inspection,
     find_prepared,
+    inspect_model,
+    is_quantized,
     list_prepared,
     prepare,
+    require_precision,
     verify,
+    verify_source,
 )
 from resnet50_bench.model.recipes import wants_split
 
@@ -53,17 +60,24 @@ __all__ = [
     "Manifest",
     "ModelSource",
     "Origin",
+    "OwnProfile",
     "PreparedGraph",
     "PreparedModel",
+    "Reading",
     "Structure",
     "check_cache",
     "default_cache_dir",
     "fetch",
+    "find_own_profile",
     "find_prepared",
     "find_shared_caches",
+    "inspect_model",
+    "is_quantized",
     "list_prepared",
     "prepare",
     "read_manifest",
+    "require_precision",
     "verify",
+    "verify_source",
     "wants_split",
 ]

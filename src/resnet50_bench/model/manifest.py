@@ -11,7 +11,7 @@ import msgspec
 
 from resnet50_bench.config import Precision
 from resnet50_bench.errors import ModelError
-from resnet50_bench.files.paths import open_file
+from resnet50_bench.files.paths import is_folder, open_file
 from resnet50_bench.model.calibration import CalibrationIdentity
 from resnet50_bench.model.graph.architecture import BASE_WIDTH
 from resnet50_bench.model.graph.structure import Structure
@@ -21,7 +21,7 @@ SCHEMA_VERSION = 1
 GENERATOR_VERSION = 1
 """Raised whenever the same seed would give another generated model."""
 
-PREPARATION_VERSION = 3
+PREPARATION_VERSION = 4
 """Raised whenever the same source would give another prepared model, or more is known of it."""
 
 GENERATED = "generated"
@@ -29,28 +29,57 @@ USER_FILE = "user file"
 
 
 @dataclass(frozen=True, slots=True)
+class OwnProfile:
+    """The preprocessing that belongs to a model.
+
+    Attributes:
+        name: of the profile.
+        reason: what tells so.
+    """
+
+    name: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
 class ModelSource:
     """The graph to prepare: a file, or the one generated from a seed; and in which form.
 
     Attributes:
-        path: the user's frozen graph; None for a generated one.
+        path: the user's file or folder; None for a generated graph.
         seed: of the generated weights; None for a file.
         base_width: channels after the stem; 64 is ResNet-50, less is a thin one for tests.
         split: prepare it with its large kernels split; only where `recipes.wants_split`.
+        input_name: the node of a file's graph that is to take the images; None to find it.
+        output_name: the node that is to give the answers, likewise.
+        preprocessing: what belongs to a file's weights, where that is known.
     """
 
     path: str | None = None
     seed: int | None = None
     base_width: int = BASE_WIDTH
     split: bool = False
+    input_name: str | None = None
+    output_name: str | None = None
+    preprocessing: OwnProfile | None = None
 
     def form(self, precision: Precision) -> str:
         """Name what is prepared of it, e.g. `amx_int8` or `amx_int8-split`."""
         return precision.value + "-split" * self.split
 
+    def key(self, sha256: str) -> str:
+        """Name what is prepared: the file's hash, and how it is to be understood.
+
+        Args:
+            sha256: of the file.
+        """
+        own = self.preprocessing.name if self.preprocessing is not None else None
+        wishes = (self.input_name, self.output_name, own)
+        return sha256 if wishes == (None, None, None) else f"{sha256} {wishes}"
+
     @classmethod
     def file(cls, path: Path) -> ModelSource:
-        """The frozen graph in `path`."""
+        """The model in `path`."""
         return cls(path=str(path))
 
     @classmethod
@@ -152,6 +181,30 @@ class PreparedGraph:
     arithmetic: Arithmetic | None = None
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reading:
+    """How a user's model was understood.
+
+    Attributes:
+        form: what it was given as.
+        input_name: what was taken as the input, in the file's own words.
+        output_name: what was taken as the output.
+        changes: what was done to bring it to the published graph's form, a sentence each.
+        check: how far its answers then are from those of the form's own runtime; None where nothing
+            was changed, or where that runtime is not installed.
+        preprocessing: what belongs to it; None where that is not known.
+        is_quantized: whether it computed in 8 bits before.
+    """
+
+    form: str
+    input_name: str
+    output_name: str
+    changes: tuple[str, ...] = ()
+    check: str | None = None
+    preprocessing: OwnProfile | None = None
+    is_quantized: bool = False
+
+
 @dataclass(frozen=True, slots=True)
 class FileIdentity:
     """A file's name, SHA-256 and size."""
@@ -178,6 +231,8 @@ class Manifest:
         graph: what the toolchain did and found.
         created: UTC, ISO 8601.
         calibration: the images int8 was calibrated with; None where none were needed.
+        reading: how a user's file was understood; None for a generated graph, and in manifests
+            that do not tell.
     """
 
     schema_version: int = SCHEMA_VERSION
@@ -191,6 +246,7 @@ class Manifest:
     graph: PreparedGraph
     created: str
     calibration: CalibrationIdentity | None = None
+    reading: Reading | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -202,7 +258,7 @@ class PreparedModel:
 
 
 def read_identity(path: Path) -> FileIdentity:
-    """Hash a file.
+    """Hash a file, or all files of a folder with their names.
 
     Raises:
         ModelError: it cannot be read.
@@ -210,15 +266,24 @@ def read_identity(path: Path) -> FileIdentity:
     digest = hashlib.sha256()
     size_bytes = 0
     try:
-        with open_file(path) as file:
-            while block := file.read(1 << 20):
-                digest.update(block)
-                size_bytes += len(block)
+        for part in _list_files(path):
+            if part != path:
+                digest.update(f"{part.relative_to(path)}\n{part.stat().st_size}\n".encode())
+            with open_file(part) as file:
+                while block := file.read(1 << 20):
+                    digest.update(block)
+                    size_bytes += len(block)
     except OSError as error:
         raise ModelError(
             f"cannot read the model {path}: {error.strerror}", "check the path after --model"
         ) from error
     return FileIdentity(path.name, digest.hexdigest(), size_bytes)
+
+
+def _list_files(path: Path) -> list[Path]:
+    if not is_folder(path):
+        return [path]
+    return sorted(part for part in path.rglob("*") if part.is_file())
 
 
 def read_manifest(path: Path) -> Manifest:

@@ -25,7 +25,10 @@ from resnet50_bench.model.calibration import (
     select_calibration,
 )
 from resnet50_bench.model.child import read_tensorflow_version, run_toolchain
-from resnet50_bench.model.graph_file import check_graph_file
+from resnet50_bench.model.formats.kinds import Form
+from resnet50_bench.model.formats.libraries import require_library
+from resnet50_bench.model.formats.model_file import ModelFile, check_model_file
+from resnet50_bench.model.formats.torch_file import open_weights
 from resnet50_bench.model.manifest import (
     GENERATED,
     GENERATOR_VERSION,
@@ -34,14 +37,14 @@ from resnet50_bench.model.manifest import (
     FileIdentity,
     Manifest,
     ModelSource,
-    PreparedGraph,
     PreparedModel,
+    Reading,
     read_identity,
     read_manifest,
     write_json,
 )
-from resnet50_bench.model.protocol import ToolchainRequest
-from resnet50_bench.model.recipes import find_recipe
+from resnet50_bench.model.protocol import ToolchainAnswer, ToolchainRequest
+from resnet50_bench.model.recipes import find_quantized_recipe, find_recipe
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -58,6 +61,7 @@ class Inspection:
         path: the file.
         identity: its name, SHA-256 and size.
         structure: what the graph says about itself.
+        reading: how the file was understood.
         problems: what keeps it from being ResNet-50 v1.5; empty when nothing does.
     """
 
@@ -65,6 +69,7 @@ class Inspection:
     identity: FileIdentity
     structure: Structure
     problems: tuple[str, ...]
+    reading: Reading | None = None
 
 
 def find_prepared(
@@ -88,13 +93,13 @@ def find_prepared(
         ModelError: the precision has no recipe, the source file cannot be read, TensorFlow is not
             installed, or the dataset to calibrate with is unusable.
     """
-    chosen = _select_calibration(precision, calibration)
+    chosen = _select_calibration(source, precision, calibration)
     identity = _find_source(source, cache_dir)
     if identity is None:
         return None
     version = read_tensorflow_version()
     folder = plan_prepared_folder(
-        identity.sha256,
+        source.key(identity.sha256),
         source.form(precision),
         version,
         cache_dir,
@@ -126,13 +131,13 @@ def prepare(
             not installed, the dataset to calibrate with is unusable, or the prepared graph's
             answers differ too much from the source's.
     """
-    chosen = _select_calibration(precision, calibration)
+    chosen = _select_calibration(source, precision, calibration)
     version = read_tensorflow_version()
     identity = _find_source(source, cache_dir)
     if identity is None:
         identity = _generate(source, cache_dir, on_progress)
     folder = plan_prepared_folder(
-        identity.sha256,
+        source.key(identity.sha256),
         source.form(precision),
         version,
         cache_dir,
@@ -151,28 +156,40 @@ def prepare(
             calibration=chosen,
         )
         with fill_folder(folder) as partial:
-            graph = _run_preparation(request, partial / MODEL_FILE, on_progress)
+            answer = _run_preparation(request, partial / MODEL_FILE, on_progress)
             _require_same_source(graph_path, identity)
             prepared = read_identity(partial / MODEL_FILE)
-            manifest = _plan_manifest(source, (identity, prepared), request, graph)
+            manifest = _plan_manifest(source, (identity, prepared), request, answer)
             write_json(partial / MANIFEST_FILE, manifest)
     return PreparedModel(folder / MODEL_FILE, manifest)
 
 
 def verify(path: Path) -> Inspection:
-    """Say what a graph file is and what keeps it from being ResNet-50 v1.5.
+    """Say what a model is and what keeps it from being ResNet-50 v1.5; see `verify_source`."""
+    return verify_source(ModelSource.file(path))
+
+
+def verify_source(
+    source: ModelSource, on_progress: Callable[[str], None] = lambda _: None
+) -> Inspection:
+    """Say what a model is, how it was understood, and what keeps it from being ResNet-50 v1.5.
+
+    Args:
+        source: the file or folder.
+        on_progress: called with one sentence for people at a time.
 
     Raises:
-        ModelError: the file cannot be read or is no TensorFlow graph, or TensorFlow is not
+        ModelError: it cannot be read or is no model of a form that is read, or TensorFlow is not
             installed.
     """
-    check_graph_file(path)
+    path = Path(source.path or "")
+    inspect_model(source)
     identity = read_identity(path)
     read_tensorflow_version()
-    answer = run_toolchain(ToolchainRequest(source=ModelSource.file(path)), lambda _: None)
+    answer = run_toolchain(ToolchainRequest(source=source), on_progress)
     if answer.structure is None:
         raise ModelError(f"the model toolchain read nothing from {path}")
-    return Inspection(path, identity, answer.structure, answer.problems)
+    return Inspection(path, identity, answer.structure, answer.problems, answer.reading)
 
 
 def list_prepared(cache_dir: Path) -> list[PreparedModel]:
@@ -182,21 +199,59 @@ def list_prepared(cache_dir: Path) -> list[PreparedModel]:
     return [prepared for prepared in found if prepared is not None]
 
 
+def inspect_model(source: ModelSource) -> ModelFile:
+    """Look into a user's file or folder, as far as no framework is needed.
+
+    Raises:
+        ModelError: it cannot be read, is no model of a form that is read, is damaged, or is given
+            names of nodes that it does not have.
+    """
+    path = Path(source.path or "")
+    found = check_model_file(path, source.input_name, source.output_name)
+    if found.form is Form.ONNX:
+        require_library(path, "onnx")
+    if not found.form.is_weights:
+        return found
+    named = [name for name in (source.input_name, source.output_name) if name is not None]
+    if named:
+        raise ModelError(
+            f"--model {path}: {found.form.value} hold no graph, so no node {named[0]}",
+            "leave out --input-name and --output-name",
+        )
+    open_weights(path, found.form, source.base_width)
+    return found
+
+
+def is_quantized(source: ModelSource) -> bool:
+    """Say whether a file's graph computes in 8 bits already; raises as `inspect_model` does."""
+    return source.path is not None and inspect_model(source).is_quantized
+
+
+def require_precision(source: ModelSource, precision: Precision) -> None:
+    """Refuse a precision that a model cannot be prepared for.
+
+    Raises:
+        ModelError: its graph computes in 8 bits already, and something else is asked for.
+    """
+    if is_quantized(source):
+        find_quantized_recipe(precision)
+
+
 def _select_calibration(
-    precision: Precision, request: CalibrationRequest | None
+    source: ModelSource, precision: Precision, request: CalibrationRequest | None
 ) -> CalibrationSet | None:
-    if find_recipe(precision).quantize is None:
+    if find_recipe(precision).quantize is None or is_quantized(source):
         return None
     return select_calibration(request or CalibrationRequest())
 
 
 def _run_preparation(
     request: ToolchainRequest, output: Path, on_progress: Callable[[str], None]
-) -> PreparedGraph:
-    graph = run_toolchain(replace(request, output=str(output)), on_progress).prepared
-    if graph is None:
+) -> ToolchainAnswer:
+    answer = run_toolchain(replace(request, output=str(output)), on_progress)
+    if answer.prepared is None:
         raise ModelError(f"the model toolchain prepared nothing from {request.source.path}")
-    return graph
+    return answer
 
 
 def _source_path(source: ModelSource, cache_dir: Path) -> Path:
@@ -208,7 +263,7 @@ def _source_path(source: ModelSource, cache_dir: Path) -> Path:
 def _find_source(source: ModelSource, cache_dir: Path) -> FileIdentity | None:
     """Return the identity of a user's file, or of a generated graph that is there and intact."""
     if source.path is not None:
-        check_graph_file(Path(source.path))
+        inspect_model(source)
         return read_identity(Path(source.path))
     folder = plan_source_folder(source, cache_dir)
     try:
@@ -259,11 +314,12 @@ def _plan_manifest(
     source: ModelSource,
     files: tuple[FileIdentity, FileIdentity],
     request: ToolchainRequest,
-    graph: PreparedGraph,
+    answer: ToolchainAnswer,
 ) -> Manifest:
     identity, prepared = files
     is_generated = source.path is None
     assert request.precision is not None
+    assert answer.prepared is not None
     return Manifest(
         kind=GENERATED if is_generated else USER_FILE,
         seed=source.seed,
@@ -272,7 +328,8 @@ def _plan_manifest(
         prepared=prepared,
         precision=request.precision,
         preparation_version=PREPARATION_VERSION,
-        graph=graph,
+        graph=answer.prepared,
         created=datetime.now(timezone.utc).isoformat(timespec="seconds"),
         calibration=request.calibration.identity if request.calibration else None,
+        reading=None if is_generated else answer.reading,
     )

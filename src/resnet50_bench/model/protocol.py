@@ -13,7 +13,7 @@ import msgspec
 from resnet50_bench.config import Precision
 from resnet50_bench.model.calibration import CalibrationSet
 from resnet50_bench.model.graph.structure import Structure
-from resnet50_bench.model.manifest import ModelSource, PreparedGraph
+from resnet50_bench.model.manifest import ModelSource, PreparedGraph, Reading
 
 MODULE = "resnet50_bench.model.toolchain"
 
@@ -54,6 +54,7 @@ class ToolchainAnswer:
         structure: what was inspected.
         problems: what keeps it from being ResNet-50 v1.5.
         prepared: what was prepared.
+        reading: how a user's file was understood.
         failure: the task failed; this is the last line.
     """
 
@@ -62,6 +63,7 @@ class ToolchainAnswer:
     structure: Structure | None = None
     problems: tuple[str, ...] = ()
     prepared: PreparedGraph | None = None
+    reading: Reading | None = None
     failure: Failure | None = field(default=None)
 
 

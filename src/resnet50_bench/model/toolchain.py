@@ -26,7 +26,13 @@ from resnet50_bench.model.agreement.answers import compare_answers
 from resnet50_bench.model.agreement.gate import find_worst, require_right
 from resnet50_bench.model.agreement.layers import CHECKED_IMAGES, measure_layers
 from resnet50_bench.model.cache import CACHE_ADVICE
-from resnet50_bench.model.calibration import HELD_OUT_IMAGES
+from resnet50_bench.model.calibration import (
+    GENERATED_IMAGES,
+    HELD_OUT_IMAGES,
+    CalibrationIdentity,
+    CalibrationSet,
+)
+from resnet50_bench.model.formats.reading import read_model
 from resnet50_bench.model.graph.architecture import plan_network
 from resnet50_bench.model.graph.convert import read_arithmetic
 from resnet50_bench.model.graph.convolutions import find_convolutions
@@ -34,7 +40,7 @@ from resnet50_bench.model.graph.generate import GraphStyle, build_graph
 from resnet50_bench.model.graph.nodes import index_nodes, referenced_name
 from resnet50_bench.model.graph.structure import find_problems, read_structure
 from resnet50_bench.model.graph.weights import calibrate_weights
-from resnet50_bench.model.manifest import ModelSource, PreparedGraph
+from resnet50_bench.model.manifest import ModelSource, PreparedGraph, Reading
 from resnet50_bench.model.protocol import Failure, ToolchainAnswer, ToolchainRequest, encode
 from resnet50_bench.model.quantization.ranges import (
     find_input_range,
@@ -42,14 +48,14 @@ from resnet50_bench.model.quantization.ranges import (
     read_calibration_batches,
     read_held_out_images,
 )
-from resnet50_bench.model.recipes import Recipe, find_recipe
+from resnet50_bench.model.recipes import Recipe, find_quantized_recipe, find_recipe
 from resnet50_bench.signals import ENDING_SIGNALS
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from resnet50_bench.config import Precision
     from resnet50_bench.engines.base import Images
-    from resnet50_bench.model.calibration import CalibrationSet
 
 EVIDENCE_IMAGES = 8
 """Images in the batch that shows which operations TensorFlow executes."""
@@ -86,10 +92,12 @@ def answer_request(
         ModelError: the graph cannot be read, or is not what was asked for.
     """
     source = request.source
+    reading = None
     if source.path is None:
         graph = generate_graph(source, on_progress)
     else:
-        graph = read_graph(Path(source.path))
+        graph, reading = read_model(source)
+        tell_reading(reading, on_progress)
     structure = read_structure(graph)
     problems = tuple(find_problems(structure, source.base_width))
     prepared = None
@@ -101,10 +109,48 @@ def answer_request(
         if request.precision is None:
             write_graph(graph, output)
         else:
-            recipe = find_recipe(request.precision, split=source.split)
+            recipe = _choose_recipe(request.precision, source, reading)
             load = LoadRequest(output, request.precision, _count_threads(), EVIDENCE_IMAGES)
-            prepared = prepare_graph(graph, recipe, load, on_progress, request.calibration)
-    return ToolchainAnswer(finished=True, structure=structure, problems=problems, prepared=prepared)
+            images = _choose_images(request.calibration, reading)
+            prepared = prepare_graph(graph, recipe, load, on_progress, images)
+    return ToolchainAnswer(
+        finished=True,
+        structure=structure,
+        problems=problems,
+        prepared=prepared,
+        reading=reading,
+    )
+
+
+def tell_reading(reading: Reading, on_progress: Callable[[str], None]) -> None:
+    """Say how a file was understood."""
+    on_progress(
+        f"{reading.form}: takes the images at {reading.input_name}, gives the answers at "
+        f"{reading.output_name}"
+    )
+    for text in (*reading.changes, reading.check):
+        if text is not None:
+            on_progress(text)
+
+
+def _choose_recipe(precision: Precision, source: ModelSource, reading: Reading | None) -> Recipe:
+    if reading is None or not reading.is_quantized:
+        return find_recipe(precision, split=source.split)
+    return find_quantized_recipe(precision)
+
+
+def _choose_images(
+    calibration: CalibrationSet | None, reading: Reading | None
+) -> CalibrationSet | None:
+    """Have the images preprocessed as belongs to the model, where nothing else was asked for."""
+    own = reading.preprocessing if reading is not None else None
+    if own is None:
+        return calibration
+    chosen = calibration or CalibrationSet(
+        identity=CalibrationIdentity(kind=GENERATED_IMAGES, images=0, seed=0)
+    )
+    named = chosen.identity.preprocessing or own.name
+    return replace(chosen, identity=replace(chosen.identity, preprocessing=named))
 
 
 def generate_graph(source: ModelSource, on_progress: Callable[[str], None]) -> Any:
@@ -112,30 +158,6 @@ def generate_graph(source: ModelSource, on_progress: Callable[[str], None]) -> A
     network = plan_network(source.base_width)
     weights = calibrate_weights(network, source.seed or 0, on_progress)
     return build_graph(network, weights, GraphStyle())
-
-
-def read_graph(path: Path) -> Any:
-    """Read a GraphDef from a file.
-
-    Raises:
-        ModelError: the file cannot be read, or is no GraphDef.
-    """
-    import tensorflow as tf
-    from google.protobuf.message import DecodeError
-
-    graph = tf.compat.v1.GraphDef()
-    try:
-        graph.ParseFromString(path.read_bytes())
-    except OSError as error:
-        raise ModelError(f"cannot read the model {path}: {error.strerror}") from error
-    except DecodeError as error:
-        raise ModelError(
-            f"{path} is not a TensorFlow graph, or only a part of one",
-            "the file must be a frozen GraphDef (.pb); download it again if it was cut short",
-        ) from error
-    if not graph.node:
-        raise ModelError(f"{path} holds no graph: it has no nodes")
-    return graph
 
 
 def write_graph(graph: Any, path: Path) -> None:
@@ -226,6 +248,7 @@ def plan_fusion_notes(found: dict[str, int], expected: dict[str, int]) -> tuple[
     notes += [
         f"{count} operations {name} are fused with nothing"
         for name, count in find_unfused(found).items()
+        if count > expected.get(name, 0)
     ]
     return tuple(notes)
 
@@ -246,8 +269,10 @@ def _rewrite(
     for rewrite in recipe.steps:
         steps.append(rewrite(graph))
         on_progress(steps[-1])
+    if recipe.expect_fused_ops is None:
+        return tuple(steps), {}, None
     convolutions = find_convolutions(graph)
-    expected_ops = recipe.expect_fused_ops(convolutions)
+    expected_ops = recipe.expect_fused_ops(convolutions) | _count_pads(graph)
     if not recipe.rounds:
         return tuple(steps), expected_ops, None
     reference = type(graph).FromString(graph.SerializeToString())
@@ -263,6 +288,12 @@ def _rewrite(
         steps.append(recipe.quantize(graph, ranges))
     on_progress(steps[-1])
     return tuple(steps), expected_ops, reference
+
+
+def _count_pads(graph: Any) -> dict[str, int]:
+    """Count the Pads that stay: a pooling has no zeros of its own to put around an image."""
+    pads = sum(node.op == "Pad" for node in graph.node)
+    return {"Pad": pads} if pads else {}
 
 
 def _count_classes(graph: Any) -> int:

@@ -55,6 +55,11 @@ def find_conflicts(config: RunConfig, named: Mapping[str, str]) -> list[str]:
             for name in ("dataset", "limit")
             if getattr(config, name) is not None
         ]
+    problems += [
+        f"{named[name]} names a node of a model's graph: add --model PATH, or leave it out"
+        for name in ("input_name", "output_name")
+        if getattr(config, name) is not None and config.model is None
+    ]
     problems += _find_accuracy_conflicts(config, named)
     problems += _find_until_conflicts(config, named)
     problems += _find_pointless(config, named)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from resnet50_bench.config import Mode, Preprocessing
+from resnet50_bench.config import Mode
 from resnet50_bench.data.labels.classes import CLASSES
 from resnet50_bench.data.labels.find import find_labels
 from resnet50_bench.data.labels.orders import read_order
@@ -151,11 +151,17 @@ def find_calibrating(
     )
 
 
-def choose_preprocessing(config: RunConfig, classes: int) -> Preprocessing:
-    """Return what was asked for, else what models of so many classes were trained with."""
+def choose_preprocessing(config: RunConfig, own: str | None, classes: int) -> str:
+    """Name the profile: what was asked for, else the model's own, else that of its kind.
+
+    Args:
+        config: what was asked.
+        own: the profile that belongs to the model's weights; None where that is not known.
+        classes: of the model.
+    """
     if config.preprocessing is not None:
-        return config.preprocessing
-    return Preprocessing(name_usual_profile(classes))
+        return config.preprocessing.value
+    return own or name_usual_profile(classes)
 
 
 def count_batches(images: int, batch_size: int) -> int:

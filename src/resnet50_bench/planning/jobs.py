@@ -83,7 +83,7 @@ def _plan_feed(plan: RunPlan, refs: tuple[ImageRef, ...], threads: int) -> RealF
         path=str(Path(plan.config.dataset or "").absolute()),
         refs=refs,
         batch_size=plan.workload.batch_size,
-        profile=plan.preprocessing.value,
+        profile=plan.preprocessing,
         threads=threads,
         max_pool_bytes=plan_pool_bytes(plan.host, len(plan.placement.slots)),
     )

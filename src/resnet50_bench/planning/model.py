@@ -8,8 +8,17 @@ from typing import TYPE_CHECKING
 
 from resnet50_bench.config import Mode
 from resnet50_bench.engines import LoadRequest
-from resnet50_bench.errors import ModelError, RequestError
-from resnet50_bench.model import CalibrationRequest, ModelSource, find_prepared, wants_split
+from resnet50_bench.errors import ModelError
+from resnet50_bench.model import (
+    CalibrationRequest,
+    ModelSource,
+    find_own_profile,
+    find_prepared,
+    inspect_model,
+    is_quantized,
+    require_precision,
+    wants_split,
+)
 from resnet50_bench.model.agreement.gate import Loss, describe_loss, judge_loss
 from resnet50_bench.model.calibration import MIN_FOUND_IMAGES, list_calibration
 from resnet50_bench.model.manifest import GENERATED as GENERATED_MODEL
@@ -117,7 +126,7 @@ def find_model_source(
     """Return the graph to prepare and its form; None for an engine that needs none.
 
     Raises:
-        RequestError: the model is a folder.
+        ModelError: the file or folder is no model of a form that is read, or is damaged.
     """
     if not engine.needs_model:
         return None
@@ -126,9 +135,26 @@ def find_model_source(
     split = wants_split(config.precision, engine.images_alone(load))
     if config.model is None:
         return replace(ModelSource.generated(), split=split)
-    path = Path(config.model)
-    if path.is_dir():
-        raise RequestError(
-            f"--model {path} is a folder", "give the frozen graph itself, a .pb file"
-        )
-    return replace(ModelSource.file(path.absolute()), split=split)
+    source = open_source_model(config)
+    require_precision(source, config.precision)
+    return replace(source, split=split)
+
+
+def open_source_model(config: RunConfig) -> ModelSource:
+    """Return the model that was named, looked into as far as no framework is needed.
+
+    Raises:
+        ModelError: as `find_model_source` says.
+    """
+    path = Path(config.model or "").absolute()
+    named = replace(
+        ModelSource.file(path),
+        input_name=config.input_name,
+        output_name=config.output_name,
+    )
+    return replace(named, preprocessing=find_own_profile(inspect_model(named)))
+
+
+def calibrates(source: ModelSource | None) -> bool:
+    """Say whether a model can still be calibrated: not one that computes in 8 bits already."""
+    return source is not None and not is_quantized(source)

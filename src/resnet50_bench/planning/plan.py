@@ -46,13 +46,17 @@ from resnet50_bench.planning.memory import (
     plan_instance_bytes,
     plan_pool_bytes,
 )
-from resnet50_bench.planning.model import find_model, find_model_source, plan_calibration
+from resnet50_bench.planning.model import (
+    calibrates,
+    find_model,
+    find_model_source,
+    plan_calibration,
+)
 from resnet50_bench.precision.runnable import require_loadable, require_runnable
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from resnet50_bench.config import Preprocessing
     from resnet50_bench.data.sources import ImageRef, ImageSource, OnListing
     from resnet50_bench.engines import Engine
     from resnet50_bench.host.machine import Host
@@ -157,9 +161,12 @@ class RunPlan:
         return writes_kernels(self.environment)
 
     @property
-    def preprocessing(self) -> Preprocessing:
-        """How images are prepared; known for sure once the model is."""
-        return choose_preprocessing(self.config, self.classes)
+    def preprocessing(self) -> str:
+        """The profile that images are prepared with; known for sure once the model is."""
+        own = self.model_source.preprocessing if self.model_source is not None else None
+        if self.model is not None and self.model.manifest.reading is not None:
+            own = self.model.manifest.reading.preprocessing or own
+        return choose_preprocessing(self.config, own.name if own else None, self.classes)
 
     @property
     def classes(self) -> int:
@@ -249,7 +256,7 @@ def plan_run(
     placement = plan_layout(config, host, count_batches(len(refs), workload.batch_size))
     slot = placement.slots[0]
     model_source = find_model_source(config, engine, slot, workload.batch_size)
-    calibration = plan_calibration(config, opener, source) if engine.needs_model else None
+    calibration = plan_calibration(config, opener, source) if calibrates(model_source) else None
     shared = find_shared_caches(environ)
     model = find_model(config, model_source, (cache_dir, *shared), calibration)
     ours = plan_environment(config, host, engine, slot.threads)

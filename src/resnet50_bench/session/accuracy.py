@@ -65,7 +65,7 @@ class AccuracyTask:
     def plan_jobs(self) -> list[Job]:
         """Return what each instance is told: disjoint shares of what is left."""
         shape = self.plan.workload.batch_size, len(self.plan.placement.slots)
-        passes = (self.plan.preprocessing.value,)
+        passes = (self.plan.preprocessing,)
         crops = self.crops.path if self.crops is not None else None
         requests = plan_requests(self._evaluation, passes, self.remaining, shape, crops)
         return plan_evaluation_jobs(self.plan, requests)
@@ -128,7 +128,7 @@ class AccuracyTask:
         progress = self._journal.progress()
         plan = self._evaluation
         return Evaluation(
-            preprocessing=self.plan.preprocessing.value,
+            preprocessing=self.plan.preprocessing,
             labels_origin=plan.labels_origin,
             classes=self.plan.classes,
             dataset_images=plan.dataset_images,
@@ -172,7 +172,7 @@ def _find_crops(plan: RunPlan) -> Crops | None:
         return None
     for cache_dir in (plan.cache_dir, *plan.shared_caches):
         folder = plan_crops_folder(cache_dir)
-        found = find_crops(folder, plan.source, plan.preprocessing.value)
+        found = find_crops(folder, plan.source, plan.preprocessing)
         if found is not None:
             return found
     return None
@@ -186,7 +186,7 @@ def describe_origin(plan: RunPlan, evaluation: EvaluationPlan) -> Origin:
         model_sha256=plan.model.manifest.prepared.sha256 if plan.model is not None else None,
         engine=" ".join([plan.config.engine, *(f"{name}={text}" for name, text in settings)]),
         precision=plan.config.precision.value,
-        preprocessing=plan.preprocessing.value,
+        preprocessing=plan.preprocessing,
         batch_size=plan.workload.batch_size,
         images_sha256=evaluation.images_sha256,
         cpu=f"{plan.host.cpu_model}, flags {flags}",

@@ -30,7 +30,7 @@ class Trials:
         size = plan.workload.batch_size
         plan = limit_instances(plan, count_batches(len(sample), size))
         self._variants = tuple(
-            item.profile_name for item in list_variants(find_profile(plan.preprocessing.value))
+            item.profile_name for item in list_variants(find_profile(plan.preprocessing))
         )
         self._sample = sample
         self._rows: dict[str, list[bytes]] = defaultdict(list)

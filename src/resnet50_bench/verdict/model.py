@@ -11,7 +11,7 @@ from resnet50_bench.results.findings import Finding
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from resnet50_bench.model.manifest import Agreement
+    from resnet50_bench.model.manifest import Agreement, Reading
     from resnet50_bench.results.record import Record
 
 
@@ -25,9 +25,22 @@ def warn_of_model(record: Record) -> Iterator[Finding]:
             "generated weights: speed does not depend on weight values, accuracy does",
             "--model FILE uses a trained graph",
         )
+    reading = record.model.reading
+    if reading is not None and record.evaluation is not None and _is_unsure(record, reading):
+        yield Finding(
+            f"nothing tells which preprocessing belongs to these weights: "
+            f"{record.evaluation.preprocessing} was taken",
+            "--preprocessing names the one that they were published with",
+        )
     yield from (Finding(f"the prepared model: {note}") for note in record.model.graph.notes)
     if not is_generated:  # which has no right answers to lose
         yield from _warn_of_loss(record, record.model.graph.agreement)
+
+
+def _is_unsure(record: Record, reading: Reading) -> bool:
+    """Whether the preprocessing of weights without a graph was neither known nor asked for."""
+    is_weights = reading.form.startswith("PyTorch")
+    return is_weights and reading.preprocessing is None and record.config.preprocessing is None
 
 
 def _warn_of_loss(record: Record, agreement: Agreement) -> Iterator[Finding]:

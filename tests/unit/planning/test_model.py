@@ -3,13 +3,14 @@ from pathlib import Path
 
 import pytest
 from tests.archives import write_folder
+from tests.graphs import encode_graph, encode_model
 from tests.records import make_manifest
 from tests.unit.planning.plans import IMAGE_BYTES, plan
 
 from resnet50_bench.config import Mode, Precision, Preprocessing, RunConfig
 from resnet50_bench.data.sources import open_source
 from resnet50_bench.data.sources.index import Opener
-from resnet50_bench.errors import ConfigError, ModelError, RequestError
+from resnet50_bench.errors import ConfigError, ModelError
 from resnet50_bench.model import CalibrationRequest, PreparedModel
 from resnet50_bench.model.calibration import select_calibration
 from resnet50_bench.model.manifest import FileIdentity, ModelSource
@@ -168,14 +169,34 @@ class TestModelSource:
 
     def test_a_file_by_its_absolute_path(self, tmp_path, monkeypatch):
         monkeypatch.chdir(tmp_path)
+        (tmp_path / "m.pb").write_bytes(encode_model())
         found = plan(engine="tensorflow", model="m.pb")
         assert found.model_source == ModelSource(path=str(tmp_path / "m.pb"))
 
     def test_a_folder_is_refused(self, tmp_path):
-        with pytest.raises(RequestError) as caught:
+        with pytest.raises(ModelError) as caught:
             plan(engine="tensorflow", model=str(tmp_path))
-        assert caught.value.message == f"--model {tmp_path} is a folder"
-        assert caught.value.advice == "give the frozen graph itself, a .pb file"
+        assert caught.value.message == (
+            f"--model {tmp_path} is a folder without saved_model.pb, so no SavedModel"
+        )
+
+    def test_a_graph_in_8_bits_is_taken_as_it_is_and_for_int8_alone(self, tmp_path):
+        (tmp_path / "m.pb").write_bytes(
+            encode_graph(("x", "Placeholder"), ("c", "QuantizedConv2DWithBias"), ("y", "Softmax"))
+        )
+        asked = {"engine": "tensorflow", "model": str(tmp_path / "m.pb"), "emulated": True}
+        assert plan(precision=Precision.AVX_INT8, **asked).calibration is None
+        with pytest.raises(ModelError, match="computes in 8 bits already"):
+            plan(precision=Precision.AVX_FP32, **asked)
+
+    def test_names_of_nodes_go_into_the_model_asked_for(self, tmp_path):
+        (tmp_path / "m.pb").write_bytes(encode_model())
+        asked = {"engine": "tensorflow", "model": str(tmp_path / "m.pb")}
+        found = plan(**asked, input_name="input_tensor", output_name="any").model_source
+        assert (found.input_name, found.output_name) == ("input_tensor", "any")
+        assert found.key("f00") != ModelSource(path=found.path).key("f00")
+        with pytest.raises(ModelError, match="--input-name images: there is no such node"):
+            plan(**asked, input_name="images")
 
     def test_customer_env_wins_over_the_precisions_caps(self):
         ours = plan(engine="tensorflow").environment

@@ -28,7 +28,7 @@ _FLOAT, _BFLOAT16 = 1, 14
 """Data type numbers of TensorFlow's types.proto."""
 
 _TYPE_NAMES = {_FLOAT: "float32", _BFLOAT16: "bfloat16", 11: "int8"}
-_CONVERTED = frozenset({"Conv2D", "BiasAdd", "Relu", "Add", "AddV2", "MaxPool", "ConcatV2"})
+_CONVERTED = frozenset({"Conv2D", "BiasAdd", "Relu", "Add", "AddV2", "MaxPool", "Pad", "ConcatV2"})
 _NOT_COMPUTING = frozenset({"Const", "Placeholder", "Cast", "QuantizeV2", "Dequantize"})
 
 
@@ -75,7 +75,7 @@ def read_arithmetic(graph: GraphDef, fused_ops: Mapping[str, int]) -> Arithmetic
     for node in graph.node:
         computed = _computed_type(node)
         if "Conv2D" in node.op:
-            convolutions[_TYPE_NAMES[computed]] += 1
+            convolutions[_TYPE_NAMES.get(computed, "int8")] += 1
         elif computed == _FLOAT and node.op not in _NOT_COMPUTING:
             float_ops[node.op] += 1
     sums = (count for name, count in fused_ops.items() if "Add,Add" in name or "Sum" in name)

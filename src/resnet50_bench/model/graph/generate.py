@@ -35,12 +35,16 @@ class GraphStyle:
         read_nodes: put an Identity named `.../read` between each trained value and its user.
         batch_norm_op: the operation that normalizes.
         arg_max: also write the `ArgMax` node, which nothing here reads.
+        pooling: where the windows of the pooling after the stem begin: `same` with the image, as
+            TensorFlow's padding does for an even side, `centred` one row and column before it, as
+            PyTorch's `padding=1` does. All values are positive there, so zeros change no maximum.
     """
 
     data_format: Literal["NHWC", "NCHW"] = "NHWC"
     read_nodes: bool = False
     batch_norm_op: Literal["FusedBatchNorm", "FusedBatchNormV3"] = "FusedBatchNorm"
     arg_max: bool = True
+    pooling: Literal["same", "centred"] = "same"
 
 
 def build_graph(network: Network, weights: Weights, style: GraphStyle) -> Any:
@@ -74,11 +78,14 @@ class _Writer:
         values = self._convolve(network.stem, values)
         values = self._identity(values, "initial_conv")
         values = self._relu(self._normalize(network.stem, values))
+        is_centred = self._style.pooling == "centred"
+        if is_centred:
+            values = self._pad(3, values)
         values = self._ops.MaxPool(
             input=values,
             ksize=self._sides(3),
             strides=self._sides(2),
-            padding="SAME",
+            padding="VALID" if is_centred else "SAME",
             data_format=self._style.data_format,
             name=f"{PREFIX}/max_pooling2d/MaxPool",
         )

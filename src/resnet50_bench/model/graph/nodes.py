@@ -53,6 +53,13 @@ def constant_shape(node: Node) -> tuple[int, ...]:
     return tuple(dim.size for dim in node.attr["value"].tensor.tensor_shape.dim)
 
 
+def placeholder_shape(node: Node) -> tuple[int, ...] | None:
+    """Return a Placeholder's shape, -1 where any size goes; None where any shape does."""
+    if "shape" not in node.attr or node.attr["shape"].shape.unknown_rank:
+        return None
+    return tuple(dim.size for dim in node.attr["shape"].shape.dim)
+
+
 def data_format(node: Node) -> str:
     """Return a node's layout: `NHWC` (also when it does not say) or `NCHW`."""
     if "data_format" not in node.attr:

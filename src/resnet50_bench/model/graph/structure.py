@@ -16,6 +16,7 @@ from resnet50_bench.model.graph.nodes import (
     find_reachable,
     find_source,
     index_nodes,
+    placeholder_shape,
     spatial_stride,
 )
 
@@ -33,7 +34,13 @@ _VARIABLE_OPS = frozenset({"Variable", "VariableV2", "VarHandleOp", "ReadVariabl
 _DTYPES = {1: "float32", 2: "float64", 3: "int32", 4: "uint8", 14: "bfloat16", 19: "float16"}
 """The DataType numbers of TensorFlow's types.proto that an input may have."""
 
-_INT8_CONVOLUTION = "QuantizedConv2D"
+_QUANTIZED = "Quantize"
+"""What the names of 8-bit operations have in them: `QuantizeV2`, `QuantizedConv2DWithBias...`."""
+
+_QUANTIZED_GRAPH_OPS = frozenset({"AvgPool", "Max", "Min", "Cast", "ConcatV2"})
+"""Float operations that quantized graphs have besides."""
+
+_LEAVING = frozenset({"Dequantize", "Requantize", "RequantizePerChannel", "RequantizationRange"})
 
 _TRAINED_INPUTS = {"Conv2D": (1,), "MatMul": (1,), "BiasAdd": (1,)}
 
@@ -80,7 +87,7 @@ def read_structure(graph: GraphDef) -> Structure:
     ops = Counter(node.op for node in found)
     source = nodes.get(INPUT_NAME)
     placeholder = source if source is not None and source.op == "Placeholder" else None
-    convolutions = [node for node in found if node.op.startswith(("Conv2D", _INT8_CONVOLUTION))]
+    convolutions = [node for node in found if "Conv2D" in node.op]
     return Structure(
         convolutions=len(convolutions),
         batch_norms=sum(count for op, count in ops.items() if op.startswith("FusedBatchNorm")),
@@ -89,9 +96,9 @@ def read_structure(graph: GraphDef) -> Structure:
         stride_in=_stride_place(nodes, convolutions),
         input_name=INPUT_NAME if placeholder is not None else None,
         input_dtype=_dtype_name(placeholder) if placeholder is not None else None,
-        input_shape=_placeholder_shape(placeholder) if placeholder is not None else None,
+        input_shape=placeholder_shape(placeholder) if placeholder is not None else None,
         output_name=OUTPUT_NAME if has_output else None,
-        classes=_count_classes(nodes, found),
+        classes=count_classes(nodes, found),
         data_format="NCHW" if any(data_format(node) == "NCHW" for node in found) else "NHWC",
         ops=dict(sorted(ops.items())),
     )
@@ -136,10 +143,18 @@ def _operation_problems(structure: Structure) -> list[str]:
     variables = [op for op in structure.ops if op in _VARIABLE_OPS]
     if variables:
         return [f"the graph is not frozen: it holds variables ({', '.join(variables)})"]
-    unsupported = [op for op in structure.ops if op not in _SUPPORTED_OPS]
+    unsupported = [op for op in structure.ops if not _is_supported(op, structure)]
     if unsupported:
         return [f"the graph has operations ResNet-50 does not: {', '.join(unsupported)}"]
     return []
+
+
+def _is_supported(op: str, structure: Structure) -> bool:
+    """Whether ResNet-50 has the operation, in 8 bits where the graph has such at all."""
+    if op in _SUPPORTED_OPS:
+        return True
+    is_quantized = any(_QUANTIZED in each for each in structure.ops)
+    return is_quantized and (_QUANTIZED in op or op in _LEAVING or op in _QUANTIZED_GRAPH_OPS)
 
 
 def _network_problems(structure: Structure, base_width: int) -> list[str]:
@@ -181,7 +196,9 @@ def _stride_place(nodes: dict[str, Node], convolutions: list[Node]) -> str | Non
 
 def _trained_values(nodes: dict[str, Node], node: Node) -> int:
     positions: tuple[int, ...] = _TRAINED_INPUTS.get(node.op, ())
-    if node.op.startswith(("FusedBatchNorm", _INT8_CONVOLUTION)):
+    if node.op.startswith("FusedBatchNorm") or (
+        _QUANTIZED in node.op and ("Conv2D" in node.op or "MatMul" in node.op)
+    ):
         positions = (1, 2)
     total = 0
     for position in positions:
@@ -191,9 +208,10 @@ def _trained_values(nodes: dict[str, Node], node: Node) -> int:
     return total
 
 
-def _count_classes(nodes: dict[str, Node], found: list[Node]) -> int | None:
+def count_classes(nodes: dict[str, Node], found: list[Node]) -> int | None:
+    """Return the columns of the classifier; None where there is none."""
     for node in found:
-        if node.op == "MatMul":
+        if "MatMul" in node.op:
             kernel = find_source(nodes, node.input[1])
             if kernel is not None and kernel.op == "Const":
                 shape = constant_shape(kernel)
@@ -204,8 +222,3 @@ def _count_classes(nodes: dict[str, Node], found: list[Node]) -> int | None:
 def _dtype_name(placeholder: Node) -> str:
     number = placeholder.attr["dtype"].type
     return _DTYPES.get(number, f"data type number {number}")
-
-
-def _placeholder_shape(placeholder: Node) -> tuple[int, ...] | None:
-    shape = placeholder.attr["shape"].shape
-    return None if shape.unknown_rank else tuple(dim.size for dim in shape.dim)

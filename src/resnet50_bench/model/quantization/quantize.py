@@ -127,6 +127,8 @@ class _Writer:
             return self._add_convolution(self._fused[node.name])
         if node.op == "MaxPool":
             return self._add_max_pool(node)
+        if node.op == "Pad":
+            return self._add_pad(node)
         if node.op == "ConcatV2":
             return self._add_concatenation(node)
         if node.name == INPUT_NAME:
@@ -151,6 +153,15 @@ class _Writer:
         for attribute in ("ksize", "strides", "padding"):
             added.attr[attribute].CopyFrom(node.attr[attribute])
         return _Activation(name, source.dtype)
+
+    def _add_pad(self, node: Node) -> _Activation:
+        """Zeros are zeros in 8 bits too, as everything is symmetric."""
+        source = self._activation(node.input[0])
+        name = f"{node.name}/int8"
+        added = self._graph.node.add(name=name, op="Pad", input=(source.name, node.input[1]))
+        added.attr["T"].type = source.dtype
+        added.attr["Tpaddings"].CopyFrom(node.attr["Tpaddings"])
+        return _Activation(name, source.dtype, source.range_name or source.name)
 
     def _add_concatenation(self, node: Node) -> _Activation:
         *parts, axis = node.input

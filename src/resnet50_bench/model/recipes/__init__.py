@@ -27,7 +27,7 @@ class Recipe:
     Attributes:
         steps: the rewrites that change no more than the order of rounding, in order.
         expect_fused_ops: names the operations which the executed graph must hold when each of
-            the convolutions is fused, and counts them.
+            the convolutions is fused, and counts them; None for a graph that is run as it is.
         max_logits_relative_l2: largest relative error of the logits where nothing is rounded; None
             where something is, and `agreement.gate` asks other questions.
         convert: the last rewrite where one rounds to fewer bits without calibration.
@@ -35,7 +35,7 @@ class Recipe:
     """
 
     steps: tuple[Rewrite, ...]
-    expect_fused_ops: ExpectFusedOps
+    expect_fused_ops: ExpectFusedOps | None
     max_logits_relative_l2: float | None = None
     convert: Rewrite | None = None
     quantize: Quantize | None = None
@@ -99,4 +99,21 @@ def find_recipe(precision: Precision, *, split: bool = False) -> Recipe:
         )
     module = _SPLIT_RECIPES[precision] if split else RECIPES[precision]
     recipe: Recipe = importlib.import_module(module).RECIPE
+    return recipe
+
+
+def find_quantized_recipe(precision: Precision) -> Recipe:
+    """Return the recipe of a graph that computes in 8 bits already: it is run as it is.
+
+    Raises:
+        ModelError: another precision is asked for.
+    """
+    if "int8" not in precision.value:
+        raise ModelError(
+            f"the graph computes in 8 bits already, and not in what --precision "
+            f"{precision.value} means",
+            "choose --precision avx_int8 or amx_int8, or give the float32 graph that it was made "
+            "of",
+        )
+    recipe: Recipe = importlib.import_module("resnet50_bench.model.recipes.quantized").RECIPE
     return recipe

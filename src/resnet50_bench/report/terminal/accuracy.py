@@ -43,7 +43,19 @@ def describe_accuracy(record: Record) -> Iterator[tuple[str, str | Sequence[str]
     else:
         yield "Subtotal", f"{_describe_figures(evaluation, accuracy)}; this is not the KPI"
     yield "Labels", evaluation.labels_origin
-    yield "Preparation", evaluation.preprocessing
+    yield "Preparation", _describe_preparation(record, evaluation)
+
+
+def _describe_preparation(record: Record, evaluation: Evaluation) -> str:
+    """The profile, and whether it is the one that belongs to the model."""
+    name = evaluation.preprocessing
+    reading = record.model.reading if record.model is not None else None
+    own = reading.preprocessing if reading is not None else None
+    if own is None:
+        return name
+    if own.name == name:
+        return f"{name}, which belongs to the model: {own.reason}"
+    return f"{name}, as asked for; {own.name} belongs to the model: {own.reason}"
 
 
 def _describe_calibration(evaluation: Evaluation) -> Iterator[tuple[str, str]]:

@@ -12,7 +12,22 @@ from resnet50_bench.model.agreement.gate import (
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from resnet50_bench.model import PreparedModel
+    from resnet50_bench.model import PreparedModel, Reading
+
+
+def describe_reading(reading: Reading) -> Iterator[tuple[str, str]]:
+    """Yield how a user's file was understood, as named lines."""
+    yield (
+        "read as",
+        f"{reading.form}: takes the images at {reading.input_name}, gives the answers at "
+        f"{reading.output_name}",
+    )
+    if reading.changes:
+        yield "changed", "; ".join(reading.changes)
+        yield "checked", reading.check or "not: the runtime of its own is not installed"
+    if reading.preprocessing is not None:
+        own = reading.preprocessing
+        yield "preprocessing", f"{own.name}: {own.reason}"
 
 
 def describe_manifest(model: PreparedModel) -> Iterator[tuple[str, str]]:
@@ -21,6 +36,8 @@ def describe_manifest(model: PreparedModel) -> Iterator[tuple[str, str]]:
     graph, agreement = manifest.graph, manifest.graph.agreement
     yield "file", str(model.path)
     yield "source", f"{manifest.source.name}, sha256 {manifest.source.sha256}"
+    if manifest.reading is not None:
+        yield from describe_reading(manifest.reading)
     yield (
         "structure",
         f"{graph.structure.convolutions} convolutions, {graph.structure.parameters:,} parameters",

@@ -6,6 +6,7 @@ import io
 
 import pytest
 from rich.console import Console
+from tests.graphs import encode_model
 from tests.hosts.synthetic import Machine
 
 from resnet50_bench.config import Mode, Precision, RunConfig
@@ -50,11 +51,12 @@ def find_calibration(text: str) -> str | None:
 
 
 def evaluate(images, **asked):
+    (model := images.parent / "model.pb").write_bytes(encode_model())
     return show(
         mode=Mode.ACCURACY,
         dataset=str(images),
         labels=str(images.parent / "val_map.txt"),
-        model=__file__,
+        model=str(model),
         **asked,
     )
 
