@@ -28,8 +28,8 @@ Examples:
              where in_window group by 1" runs
   r50 query "from runs" --output runs.parquet
 \b
-The first question over a folder reads every record, which takes a minute for ten
-thousand; what was read is kept in FOLDER/.r50-query.duckdb, and only what changed is read
+The first question over a folder reads every record, which takes half a minute for
+ten thousand; what was read is kept in FOLDER/.r50-query.duckdb, and only what changed is read
 again. The file may be removed at any time."""
 
 
