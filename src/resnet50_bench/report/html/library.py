@@ -7,6 +7,7 @@ kept in the cache, one file for each version.
 from __future__ import annotations
 
 from contextlib import suppress
+from functools import cache
 from importlib.metadata import version
 from importlib.util import find_spec
 from typing import TYPE_CHECKING
@@ -45,13 +46,19 @@ def read_library(environ: Mapping[str, str]) -> str:
     path = _plan_path(environ)
     with suppress(OSError, UnicodeDecodeError):
         return path.read_text("utf-8")
-    import vl_convert
-
-    script: str = vl_convert.javascript_bundle("window.vegaEmbed = vegaEmbed;")
+    script = _bundle()
     # A cache that cannot be written costs time, and nothing else.
     with suppress(OSError):
         path.parent.mkdir(parents=True, exist_ok=True)
         write_atomically(path, script.encode())
+    return script
+
+
+@cache
+def _bundle() -> str:
+    import vl_convert
+
+    script: str = vl_convert.javascript_bundle("window.vegaEmbed = vegaEmbed;")
     return script
 
 

@@ -14,7 +14,7 @@ def test_without_the_package_the_command_that_brings_it_is_told(monkeypatch):
     assert told.value.advice == "pip install 'resnet50-bench[report]'"
 
 
-def test_the_script_is_bundled_once_and_kept(tmp_path, monkeypatch):
+def test_the_script_is_bundled_once_and_kept(tmp_path):
     pytest.importorskip("vl_convert", reason="the extra `report` is not installed")
     environ = {"R50_CACHE_DIR": str(tmp_path)}
     made = library.read_library(environ)
@@ -26,7 +26,7 @@ def test_the_script_is_bundled_once_and_kept(tmp_path, monkeypatch):
 
 
 def test_a_cache_that_cannot_be_written_is_done_without(tmp_path, monkeypatch):
-    vl_convert = pytest.importorskip("vl_convert", reason="the extra `report` is not installed")
-    monkeypatch.setattr(vl_convert, "javascript_bundle", lambda _: "made")
+    pytest.importorskip("vl_convert", reason="the extra `report` is not installed")
+    monkeypatch.setattr(library, "_bundle", lambda: "made")
     (tmp_path / "charts").write_text("a file in the way")
     assert library.read_library({"R50_CACHE_DIR": str(tmp_path)}) == "made"
