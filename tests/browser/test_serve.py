@@ -24,14 +24,14 @@ def test_the_page_follows_the_runs(tmp_path, open_page):
         try:
             page = open_page(f"http://127.0.0.1:{server.server_port}/")
             told = page.locator("#live-text")
-            told.filter(has_text="1 runs have ended").wait_for()
+            told.filter(has_text="have ended: 1.").wait_for()
             begun = make_record(third.config, third.host, [], status="running", run_id="now",
                                 created="2026-01-02T09:00:00+00:00")  # fmt: skip
             write_run(tmp_path / "runs", begun)
             told.filter(has_text="Now: avx_fp32, batches of 1 on 4 cores").wait_for()
             assert page.locator("#all tbody tr").count() == 1
             write_run(tmp_path / "runs", second)
-            told.filter(has_text="2 runs have ended").wait_for()
+            told.filter(has_text="have ended: 2.").wait_for()
             page.locator("#found").filter(has_text="2 of 2 runs").wait_for()
             link = page.locator(".run.shown .downloads a")
             with page.expect_navigation():

@@ -203,7 +203,7 @@
   const watch = (live) => {
     const tell = (state) => {
       const planned = state.total === null ? "" : ` of ${state.total}`;
-      $("live-text").textContent = `${state.done}${planned} runs have ended. ${state.running}`;
+      $("live-text").textContent = `Runs that have ended: ${state.done}${planned}. ${state.running}`;
       if (state.total !== null) { $("live-bar").max = state.total; $("live-bar").value = state.done; }
       $("live-bar").hidden = state.total === null;
     };
