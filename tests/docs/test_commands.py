@@ -12,6 +12,7 @@ from pathlib import Path
 import click
 import pytest
 from tests.archives import make_images, write_folder, write_tar
+from tests.model_forms import write_torch_zip
 from tests.records import make_accuracy_config, make_accuracy_record, make_evaluation, make_record
 from tests.tfrecords import image_example, write_shard
 
@@ -47,6 +48,7 @@ PARSED_ONLY = {
     "enclave",
     "images",
     "model fetch",
+    "model verify resnet50.onnx",  # which takes TensorFlow, and a model
     "profile",
     "report",  # needs the extra that draws; tests/unit/cli and tests/browser run it
     "roofline",  # needs CPUs that nobody holds
@@ -58,6 +60,10 @@ PARSED_ONLY = {
 }
 """Measure, need a network, a builder of images, gramine, many nodes' records, the trace of a real run,
 a run or a sweep that was interrupted, or a search; or they are one."""
+
+
+WHOLE_MODEL = b"\x80\x02ctorchvision.models.resnet\nResNet\n)\x81."
+"""How torch.save(model) begins: it names the class."""
 
 
 @pytest.fixture(scope="module")
@@ -90,6 +96,7 @@ def desk(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (desk / "LOC.csv").write_text("".join(["ImageId,PredictionString\n", *rows]))
     for name in ("fitted.pb", "resnet50_v1.pb"):
         (desk / name).write_bytes(b"")
+    write_torch_zip(desk / "whole.pth", {}, pickled=WHOLE_MODEL)
     (desk / "hosts").write_text("localhost slots=2\n")
     (desk / "old").mkdir()
     shutil.copy(ROOT / "tests/golden/latency.log.txt", desk / "old" / "benchmark_0.log")

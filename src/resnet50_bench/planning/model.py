@@ -135,7 +135,7 @@ def find_model_source(
     split = wants_split(config.precision, engine.images_alone(load))
     if config.model is None:
         return replace(ModelSource.generated(), split=split)
-    source = open_source_model(config)
+    source = open_source_model(replace(config, model=str(Path(config.model).absolute())))
     require_precision(source, config.precision)
     return replace(source, split=split)
 
@@ -146,9 +146,8 @@ def open_source_model(config: RunConfig) -> ModelSource:
     Raises:
         ModelError: as `find_model_source` says.
     """
-    path = Path(config.model or "").absolute()
     named = replace(
-        ModelSource.file(path),
+        ModelSource.file(Path(config.model or "")),
         input_name=config.input_name,
         output_name=config.output_name,
     )

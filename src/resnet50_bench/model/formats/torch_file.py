@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeAlias
@@ -57,6 +58,7 @@ def open_weights(path: Path, form: Form, base_width: int = BASE_WIDTH) -> TorchF
     originals = strip_prefixes(shapes)
     plain = {name: shapes[original] for name, original in originals.items()}
     names, problems = find_names(plain, base_width)
+    problems += _find_stride_problems(path, names)
     if problems:
         raise ModelError(
             f"the weights in {path} are not ResNet-50's: {'; '.join(problems)}",
@@ -64,6 +66,21 @@ def open_weights(path: Path, form: Form, base_width: int = BASE_WIDTH) -> TorchF
             "ResNet-50",
         )
     return TorchFile(path, form, names, originals, state)
+
+
+def _find_stride_problems(path: Path, names: NetworkNames) -> list[str]:
+    """What transformers' configuration beside the weights says of the stride, which they do not."""
+    try:
+        content = json.loads(path.with_name("config.json").read_bytes())
+    except (OSError, ValueError):
+        return []
+    in_first = isinstance(content, dict) and content.get("downsample_in_bottleneck") is True
+    if not in_first or not names.classifier.startswith("classifier"):
+        return []
+    return [
+        "config.json beside them says downsample_in_bottleneck: the stride is in the first 1x1 "
+        "convolution of a block, as in ResNet-50 v1"
+    ]
 
 
 def _read_safetensors_shapes(path: Path) -> dict[str, tuple[int, ...]]:

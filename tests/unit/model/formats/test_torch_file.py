@@ -15,7 +15,7 @@ from resnet50_bench.errors import ModelError
 from resnet50_bench.model.formats.kinds import Form
 from resnet50_bench.model.formats.model_file import check_model_file
 from resnet50_bench.model.formats.torch_file import open_reader, open_weights
-from resnet50_bench.model.formats.torch_names import find_names, strip_prefixes
+from resnet50_bench.model.formats.torch_names import NORMS, find_names, strip_prefixes
 from resnet50_bench.model.graph.architecture import plan_network
 from resnet50_bench.model.graph.weights import ConvolutionWeights, Weights
 
@@ -132,6 +132,28 @@ def test_other_networks_are_told_by_their_values(values, change, problem):
     assert find_names(shapes, THIN)[1] == []
     change(shapes)
     assert find_names(shapes, THIN)[1] == [problem]
+
+
+def rename_as_transformers(values):
+    """transformers/models/resnet/modeling_resnet.py: the same values by other names."""
+    ours, _ = find_names({"conv1.weight": ()}, THIN)
+    theirs, _ = find_names({"resnet.embedder.embedder.convolution.weight": ()}, THIN)
+    renamed = {f"{theirs.classifier}.{end}": values[f"fc.{end}"] for end in ("weight", "bias")}
+    for layer, other in zip(ours.layers, theirs.layers, strict=True):
+        renamed[other.kernel] = values[layer.kernel]
+        renamed |= {f"{other.norm}.{end}": values[f"{layer.norm}.{end}"] for end in NORMS}
+    return renamed
+
+
+def test_transformers_names_are_known_and_its_v1_is_refused(tmp_path, values):
+    renamed = rename_as_transformers(values)
+    assert "resnet.encoder.stages.1.layers.0.shortcut.normalization.running_var" in renamed
+    assert "resnet.encoder.stages.3.layers.2.layer.2.convolution.weight" in renamed
+    assert open_zip(tmp_path / "r50.pth", renamed).names.classifier == "classifier.1"
+    (tmp_path / "config.json").write_text('{"downsample_in_bottleneck": true}')
+    with pytest.raises(ModelError, match="stride is in the first 1x1 convolution"):
+        open_zip(tmp_path / "r50.pth", renamed)
+    assert open_zip(tmp_path / "r50.pth", values).names.classifier == "fc"
 
 
 def test_what_wrapped_a_network_is_taken_off():
