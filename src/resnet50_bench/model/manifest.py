@@ -13,6 +13,7 @@ from resnet50_bench.config import Precision
 from resnet50_bench.errors import ModelError
 from resnet50_bench.files.paths import is_folder, open_file
 from resnet50_bench.model.calibration import CalibrationIdentity
+from resnet50_bench.model.formats.onnx_bytes import list_weight_files
 from resnet50_bench.model.graph.architecture import BASE_WIDTH
 from resnet50_bench.model.graph.structure import Structure
 
@@ -204,6 +205,13 @@ class Reading:
     preprocessing: OwnProfile | None = None
     is_quantized: bool = False
 
+    def describe(self) -> str:
+        """Say in one line what the file was taken for."""
+        return (
+            f"{self.form}: takes the images at {self.input_name}, gives the answers at "
+            f"{self.output_name}"
+        )
+
 
 @dataclass(frozen=True, slots=True)
 class FileIdentity:
@@ -258,7 +266,7 @@ class PreparedModel:
 
 
 def read_identity(path: Path) -> FileIdentity:
-    """Hash a file, or all files of a folder with their names.
+    """Hash a file and those that hold its weights, or all files of a folder with their names.
 
     Raises:
         ModelError: it cannot be read.
@@ -268,7 +276,7 @@ def read_identity(path: Path) -> FileIdentity:
     try:
         for part in _list_files(path):
             if part != path:
-                digest.update(f"{part.relative_to(path)}\n{part.stat().st_size}\n".encode())
+                digest.update(f"{part.name}\n{part.stat().st_size}\n".encode())
             with open_file(part) as file:
                 while block := file.read(1 << 20):
                     digest.update(block)
@@ -282,7 +290,7 @@ def read_identity(path: Path) -> FileIdentity:
 
 def _list_files(path: Path) -> list[Path]:
     if not is_folder(path):
-        return [path]
+        return [path, *list_weight_files(path)]
     return sorted(part for part in path.rglob("*") if part.is_file())
 
 

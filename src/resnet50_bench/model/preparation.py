@@ -28,6 +28,7 @@ from resnet50_bench.model.child import read_tensorflow_version, run_toolchain
 from resnet50_bench.model.formats.kinds import Form
 from resnet50_bench.model.formats.libraries import require_library
 from resnet50_bench.model.formats.model_file import ModelFile, check_model_file
+from resnet50_bench.model.formats.onnx_bytes import require_weight_files
 from resnet50_bench.model.formats.torch_file import open_weights
 from resnet50_bench.model.manifest import (
     GENERATED,
@@ -210,6 +211,7 @@ def inspect_model(source: ModelSource) -> ModelFile:
     found = check_model_file(path, source.input_name, source.output_name)
     if found.form is Form.ONNX:
         require_library(path, "onnx")
+        require_weight_files(path)
     if not found.form.is_weights:
         return found
     named = [name for name in (source.input_name, source.output_name) if name is not None]

@@ -124,11 +124,7 @@ def answer_request(
 
 def tell_reading(reading: Reading, on_progress: Callable[[str], None]) -> None:
     """Say how a file was understood."""
-    on_progress(
-        f"{reading.form}: takes the images at {reading.input_name}, gives the answers at "
-        f"{reading.output_name}"
-    )
-    for text in (*reading.changes, reading.check):
+    for text in (reading.describe(), *reading.changes, reading.check):
         if text is not None:
             on_progress(text)
 

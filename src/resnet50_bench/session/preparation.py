@@ -24,6 +24,9 @@ def prepare_model(plan: RunPlan, stages: Stages) -> RunPlan:
         return plan
     if plan.model is not None:
         stages.begin(f"model ready: {describe_model(plan.model.manifest)}")
+        reading = plan.model.manifest.reading
+        if reading is not None and reading.changes:
+            stages.note(f"read as {reading.describe()}")
         return plan
     stages.begin("prepare the model: once, then it is cached")
     model = prepare(

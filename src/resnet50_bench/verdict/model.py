@@ -33,7 +33,12 @@ def warn_of_model(record: Record) -> Iterator[Finding]:
             "--preprocessing names the one that they were published with",
         )
     yield from (Finding(f"the prepared model: {note}") for note in record.model.graph.notes)
-    if not is_generated:  # which has no right answers to lose
+    if reading is not None and reading.is_quantized:
+        yield Finding(
+            "the graph was given in 8 bits: what its rounding costs is not known",
+            "--mode accuracy measures it",
+        )
+    elif not is_generated:  # which has no right answers to lose
         yield from _warn_of_loss(record, record.model.graph.agreement)
 
 

@@ -5,6 +5,7 @@ from tests.records import make_accuracy_record, make_evaluation_of_zeros, make_m
 from tests.unit.verdict.runs import warnings
 
 from resnet50_bench.config import RunConfig
+from resnet50_bench.model import OwnProfile, Reading
 from resnet50_bench.results.findings import Finding
 from resnet50_bench.verdict.judge import judge
 from resnet50_bench.verdict.model import warn_of_model
@@ -66,3 +67,27 @@ def test_notes_of_the_preparation_are_told():
         "the prepared model: 4 Pads are left",
         "the prepared model: no Softmax",
     ]
+
+
+def read_as(record, **reading):
+    facts = {"form": "frozen graph", "input_name": "x", "output_name": "y", **reading}
+    return replace(record, model=replace(record.model, reading=Reading(**facts)))
+
+
+def test_what_a_graph_given_in_8_bits_lost_before_is_not_known():
+    record = read_as(keep(make_record(), 0.7), is_quantized=True)
+    (finding,) = warn_of_model(record)
+    assert finding.message == "the graph was given in 8 bits: what its rounding costs is not known"
+
+
+def test_weights_whose_preprocessing_nothing_tells_are_told_beside_an_accuracy():
+    record = keep(make_accuracy_record(make_evaluation_of_zeros([0] * 100)), 1.0)
+    unknown = read_as(record, form="PyTorch weights (safetensors)")
+    (finding,) = warn_of_model(unknown)
+    assert finding.message.startswith(
+        "nothing tells which preprocessing belongs to these weights: "
+    )
+    assert "--preprocessing" in (finding.advice or "")
+    own = OwnProfile("timm-0.95", "its hash")
+    known = read_as(record, form="PyTorch weights (safetensors)", preprocessing=own)
+    assert list(warn_of_model(known)) == []

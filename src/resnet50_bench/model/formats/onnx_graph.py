@@ -402,7 +402,7 @@ class _Converter:
         return ModelError(
             f"{self._path} is not ResNet-50 v1.5: {node.op_type} {node.name or node.output[0]}: "
             f"{why}",
-            "give --model a ResNet-50 v1.5 in float32, as torch.onnx or tf2onnx export it",
+            "give --model a ResNet-50 v1.5 in float32, as torch.onnx exports it",
         )
 
 

@@ -17,11 +17,7 @@ if TYPE_CHECKING:
 
 def describe_reading(reading: Reading) -> Iterator[tuple[str, str]]:
     """Yield how a user's file was understood, as named lines."""
-    yield (
-        "read as",
-        f"{reading.form}: takes the images at {reading.input_name}, gives the answers at "
-        f"{reading.output_name}",
-    )
+    yield "read as", reading.describe()
     if reading.changes:
         yield "changed", "; ".join(reading.changes)
         yield "checked", reading.check or "not: the runtime of its own is not installed"
