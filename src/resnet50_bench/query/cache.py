@@ -137,6 +137,8 @@ def _plan(top: Path) -> _Task:
 def _read_known(path: Path) -> dict[str, _Known] | None:
     """Return the runs whose rows this code has put into a file; None where there is no such."""
     engine = import_duckdb()
+    if not _is_utf8(path):
+        return None
     try:
         with engine.connect(str(path), read_only=True) as connection:
             if connection.execute("select code from code").fetchall() != [(_hash_code(),)]:
@@ -145,6 +147,15 @@ def _read_known(path: Path) -> dict[str, _Known] | None:
     except engine.Error:
         return None
     return {name: _Known(number, _Stamp(size, mtime)) for name, number, size, mtime in rows}
+
+
+def _is_utf8(path: Path) -> bool:
+    """Whether DuckDB can be told of it."""
+    try:
+        str(path).encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 @cache
@@ -169,6 +180,9 @@ def _read_stamp(place: Path) -> _Stamp:
 def _choose_target(task: _Task, top: Path, spare: Path, watch: Watch) -> Path:
     """Where a new file is written: beside the runs, or for this time only."""
     if list(task.places.values()) == [top]:  # a run's folder gets nothing into it but the run
+        return spare / CACHE_FILE
+    if not _is_utf8(top):
+        watch.note("DuckDB opens no file below a name that is not UTF-8, so all records are read")
         return spare / CACHE_FILE
     try:
         check_folder(top)

@@ -177,6 +177,18 @@ class TestCache:
         assert "Permission denied" in notes[0]
         assert list_names(tmp_path) == ["a"]
 
+    def test_a_folder_that_duckdb_cannot_name_is_read_each_time_and_told(self, tmp_path):
+        top = tmp_path / "runs\udcff"
+        keep(top / "a")
+        told = []
+        assert ask(top, "select folder from runs", Watch(note=told.append)) == [
+            (f"{tmp_path}/runs\\udcff/a",)
+        ]
+        assert told == [
+            "DuckDB opens no file below a name that is not UTF-8, so all records are read"
+        ]
+        assert list_names(top) == ["a"]
+
     def test_a_single_runs_folder_stays_as_it_is(self, tmp_path):
         assert ask(keep(tmp_path / "a"), "select folder from runs") == [(f"{tmp_path}/a",)]
         assert list_names(tmp_path / "a") == ["record.json"]
