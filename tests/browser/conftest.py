@@ -89,7 +89,7 @@ def open_page(browser) -> Iterator:
 
 
 @pytest.fixture(scope="session")
-def showcase(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def showcase(browser, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A page of a sweep with everything in it, beside its folder `sweep`."""
     folder = tmp_path_factory.mktemp("showcase")
     write_showcase(folder / "sweep")
