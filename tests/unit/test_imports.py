@@ -8,6 +8,7 @@ import pkgutil
 import re
 import subprocess
 import sys
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -58,6 +59,7 @@ def test_a_package_has_a_page_whose_names_exist(package: str) -> None:
         assert hasattr(owner, last), name
 
 
+@cache
 def list_calls(name: str) -> set[str]:
     """What the source of a module calls, as written there."""
     path = ROOT / Path(*name.split("."))
