@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import fields, is_dataclass, replace
 from functools import cache
 from operator import le
@@ -109,12 +109,16 @@ def _check_numbers(value: Any, field: str, *, signed: bool = False) -> None:
     elif isinstance(value, (tuple, list)):
         if set(map(type, value)) == {int} and min(value) >= 0 and max(value) < _LIMIT:
             return  # times, by the hundred thousand
-        odd = ((number, item) for number, item in enumerate(value) if not _is_plain(item))
-        for number, item in odd:
-            _check_numbers(item, f"{field}[{number}]", signed=signed)
+        for number, item in enumerate(value):
+            if not _is_plain(item):
+                _check_numbers(item, f"{field}[{number}]", signed=signed)
     else:
-        parts = ((name, item) for name, item in _list_parts(value) if not _is_plain(item))
-        for name, item in parts:
+        _check_parts(value, field)
+
+
+def _check_parts(value: Any, field: str) -> None:
+    for name, item in _list_parts(value):
+        if not _is_plain(item):
             where = f"{field}.{name}" if field else name
             _check_numbers(item, where, signed=name in _SIGNED)
 
@@ -122,7 +126,11 @@ def _check_numbers(value: Any, field: str, *, signed: bool = False) -> None:
 def _is_plain(value: Any) -> bool:
     """Whether a value is a number that could be, or none at all: most are, and need no name."""
     kind = type(value)
-    return kind in _NO_NUMBERS or (kind is int and 0 <= value < _LIMIT)
+    if kind is int:
+        return bool(0 <= value < _LIMIT)
+    if kind is float:  # of one that is no number, nothing holds
+        return bool(-_LIMIT < value < _LIMIT)
+    return kind in _NO_NUMBERS
 
 
 def _shorten(number: int) -> str:
@@ -130,14 +138,15 @@ def _shorten(number: int) -> str:
     return str(number) if abs(number) < _LIMIT else "too large for any machine"
 
 
-def _list_parts(value: Any) -> Iterator[tuple[str, Any]]:
+def _list_parts(value: Any) -> list[tuple[str, Any]]:
+    if is_dataclass(value):
+        return [(name, getattr(value, name)) for name in _list_fields(value.__class__)]
+    if isinstance(value, msgspec.Struct):
+        return [(name, getattr(value, name)) for name in value.__struct_fields__]
     if isinstance(value, Mapping):
-        yield from ((str(key), item) for key, item in value.items())
-        yield from ((str(key), key) for key in value if isinstance(key, int))
-    elif is_dataclass(value):
-        yield from ((name, getattr(value, name)) for name in _list_fields(value.__class__))
-    elif isinstance(value, msgspec.Struct):
-        yield from ((name, getattr(value, name)) for name in value.__struct_fields__)
+        keys = [(str(key), key) for key in value if isinstance(key, int)]
+        return [*((str(key), item) for key, item in value.items()), *keys]
+    return []
 
 
 @cache
