@@ -136,7 +136,7 @@ def _read_runtime(facts: Facts) -> str | None:
 def _count_images(facts: Facts) -> int | None:
     if facts.accuracy is not None:
         return facts.accuracy.images
-    return facts.kpis.images if facts.kpis is not None else None
+    return round(facts.kpis.images) if facts.kpis is not None else None
 
 
 def _count_queries(facts: Facts) -> int | None:

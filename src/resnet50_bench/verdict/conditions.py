@@ -127,7 +127,7 @@ def warn_of_conditions(
     yield from _warn_of_parent(record)
     yield from _warn_of_others(record, kpis, taken)
     if kpis is not None:
-        yield from _warn_of_few_queries(record, kpis)
+        yield from _warn_of_few_queries(kpis)
         yield from _warn_of_warm_up(record, kpis)
         yield from _warn_of_drift(kpis)
     if kpis is not None or record.evaluation is not None:
@@ -171,11 +171,10 @@ def _warn_of_drift(kpis: Kpis) -> Iterator[Finding]:
     )
 
 
-def _warn_of_few_queries(record: Record, kpis: Kpis) -> Iterator[Finding]:
-    queries = kpis.images // record.workload.batch_size
-    if queries < MIN_QUERIES:
+def _warn_of_few_queries(kpis: Kpis) -> Iterator[Finding]:
+    if kpis.queries < MIN_QUERIES:
         yield Finding(
-            f"only {queries} queries were measured: too few to tell a difference by",
+            f"only {kpis.queries} queries were measured: too few to tell a difference by",
             "leave out --steps, or raise it",
         )
 

@@ -71,13 +71,21 @@ class TestThroughput:
         # Window 10..30. First: 10 is outside, 20 and 30 inside. Second: 30 inside.
         kpis = compute_kpis(instances(chain(0, 10, 20, 30, 40), [(10, 30)]), 1)
         assert kpis.window == Window(10, 30)
-        assert kpis.images == 3
+        assert kpis.queries == kpis.images == 3
         assert kpis.images_per_s == pytest.approx(3 / 20e-9)
 
-    def test_query_begun_before_the_window_counts_when_it_ends_inside(self):
-        # Window 9..21: the first instance's ends 10 and 20, the second's 15 and 21.
+    def test_of_a_query_that_the_window_cuts_the_part_inside_counts(self):
+        # Window 9..21. Of the first instance a tenth, a whole and a tenth; of the second two whole.
         kpis = compute_kpis(instances(chain(0, 10, 20, 30), chain(9, 15, 21)), 1)
-        assert (kpis.window, kpis.images) == (Window(9, 21), 4)
+        assert kpis.window == Window(9, 21)
+        assert kpis.queries == 4
+        assert kpis.images == pytest.approx(3.2)
+        assert kpis.images_per_s == pytest.approx(3.2 / 12e-9)
+
+    def test_instances_that_begin_together_lose_nothing_at_the_end(self):
+        # Four that are equally fast but for a thousandth: each does an image a second.
+        together = [make_queries(0, 10, SECOND + number * MS) for number in range(4)]
+        assert compute_kpis(instances(*together), 1).images_per_s == pytest.approx(4, rel=0.002)
 
     def test_batch_size_multiplies_images_not_latency(self):
         kpis = compute_kpis([make_instance(0, make_queries(0, 10, SECOND))], 32)
@@ -189,7 +197,7 @@ class TestLatency:
     def test_absent_when_no_query_is_whole_inside(self):
         # Window 9..10.
         kpis = compute_kpis(instances(chain(0, 10), chain(9, 20)), 1)
-        assert kpis.images == 1
+        assert kpis.queries == 1
         assert kpis.latency is None
 
     @pytest.mark.parametrize(
@@ -265,7 +273,8 @@ class TestSpread:
         # half of (90, 110) lies in slice 0, and a tenth of (110, 210) in each other one.
         first, other = make_queries(100, 20, 5), chain(50, 90, 110, 210)
         kpis = compute_kpis(instances(first, other), 1)
-        assert (kpis.window, kpis.images) == (Window(100, 200), 21)
+        assert (kpis.window, kpis.queries) == (Window(100, 200), 21)
+        assert kpis.images == pytest.approx(20 + 0.5 + 0.9)
         assert kpis.spread.high == pytest.approx(2.5e8)
         assert [kpis.spread.low, kpis.spread.median] == pytest.approx([2.1e8, 2.1e8])
 

@@ -254,7 +254,7 @@ def list_speed(mode: Mode, kpis: Kpis) -> list[KpiLine]:
     return [
         throughput,
         *latency,
-        KpiLine("Images", "", kpis.images),
+        KpiLine("Images", "", kpis.images, decimals=1),
         KpiLine("Window", "s", kpis.window.seconds, decimals=3),
         KpiLine("Instances", "", kpis.instances),
         *([KpiLine("Streams", "", kpis.lanes)] if kpis.lanes > kpis.instances else []),

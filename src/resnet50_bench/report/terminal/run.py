@@ -98,7 +98,7 @@ def list_result_rows(record: Record, *, verbose: bool) -> Iterator[Row]:
 def _describe_kpis(record: Record, kpis: Kpis) -> Iterator[Row]:
     rows: list[Row] = [("Throughput", _describe_throughput(kpis))]
     if kpis.throughput_interval is not None:
-        rows.append(("Interval", _describe_interval(kpis.throughput_interval, kpis.images_per_s)))
+        rows.append(("Interval", _describe_interval(kpis.throughput_interval)))
     if kpis.latency is not None:
         place = 0 if record.config.mode is Mode.LATENCY else len(rows)
         rows.insert(place, ("Latency", _describe_latency(kpis.latency)))
@@ -108,13 +108,12 @@ def _describe_kpis(record: Record, kpis: Kpis) -> Iterator[Row]:
     if record.launch.hosts:
         rates = [f"{host}: {rate:.2f} images/s" for host, rate in kpis.by_host.items()]
         yield "Hosts", [*rates, "throughput is their sum, each over its own window"]
-    queries = kpis.images // record.workload.batch_size
     on_hosts = f" (the shortest of {len(kpis.windows)} hosts)" if record.launch.hosts else ""
     yield (
         "Window",
         (
             f"{kpis.window.seconds:.1f} s{on_hosts} common to {_describe_lanes(kpis)}: "
-            f"{queries} queries of {_count(record.workload.batch_size, 'image')}"
+            f"{kpis.queries} queries of {_count(record.workload.batch_size, 'image')}"
         ),
     )
 
@@ -149,13 +148,11 @@ def _describe_throughput(kpis: Kpis) -> str:
     return text
 
 
-def _describe_interval(interval: MeanInterval, images_per_s: float) -> str:
-    """How well the throughput is known; its centre where the count of whole queries is another."""
-    inside = interval.low <= images_per_s <= interval.high
-    parts = "" if inside else f"; cut queries count in parts here: {interval.mean:.2f}"
+def _describe_interval(interval: MeanInterval) -> str:
+    """How well the throughput is known."""
     return (
         f"95 %: {interval.low:.2f} .. {interval.high:.2f} images/s, +-{interval.relative:.1%} "
-        f"(as from {interval.effective:.0f} independent values{parts})"
+        f"(as from {interval.effective:.0f} independent values)"
     )
 
 

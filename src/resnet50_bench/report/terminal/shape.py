@@ -26,7 +26,7 @@ def describe_shape(record: Record, kpis: Kpis) -> Iterator[tuple[str, str]]:
 
     Nothing of fewer than two queries a lane: there is no shape.
     """
-    cells = min(_CELLS, kpis.images // record.workload.batch_size // kpis.lanes)
+    cells = min(_CELLS, kpis.queries // kpis.lanes)
     if cells > 1:
         rates = list_rates(record, kpis, cells)
         low, high = min(rates), max(rates)

@@ -64,8 +64,7 @@ class Measurement:
 
     Attributes:
         record: of it.
-        speed: images per second, a cut query counted in parts (see `Kpis.throughput_interval`); in
-            latency mode queries per second of one caller, 1 / mean.
+        speed: images per second; in latency mode queries per second of one caller, 1 / mean.
         error: its standard error by the run's own interval, as a part; None of short runs.
     """
 
@@ -309,9 +308,7 @@ def _measure(record: Record) -> Measurement | str:
     interval = kpis.throughput_interval
     error = interval.error / interval.mean if interval is not None else None
     if record.config.mode is Mode.THROUGHPUT:
-        return Measurement(
-            record, interval.mean if interval is not None else kpis.images_per_s, error
-        )
+        return Measurement(record, kpis.images_per_s, error)
     if kpis.latency is None:
         return "no query lies whole in its window"
     return Measurement(record, 1e9 / kpis.latency.mean_ns, error)

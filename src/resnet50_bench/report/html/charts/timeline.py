@@ -38,7 +38,7 @@ _LEAST_SUSPECT = 0.01
 
 def plan_rates(chart: str, record: Record, kpis: Kpis) -> Chart | None:
     """Return the images per second over the window; None of fewer than two queries a lane."""
-    slices = min(_MOST, kpis.images // record.workload.batch_size // kpis.lanes)
+    slices = min(_MOST, kpis.queries // kpis.lanes)
     if slices < 2:
         return None
     length = kpis.window.seconds / slices
