@@ -10,5 +10,6 @@ Public names:
     `record.Record`: a run.
     `files.read_record`, `files.write_record`: from its folder, and to it.
     `kpi.run_kpis`: throughput and latency over the common window.
+    `pace.compute_pace`: how fast an evaluation went.
     `accuracy.compute_accuracy`: accuracy and its interval.
 """

@@ -21,7 +21,6 @@ from resnet50_bench.instance.job import StreamSamples
 from resnet50_bench.results.kpi import (
     Window,
     compute_kpis,
-    compute_pace,
     find_window,
     run_kpis,
     survivors_kpis,
@@ -305,25 +304,6 @@ class TestOfARun:
     def test_nobody_survived(self):
         record = make_record(instances=[make_lost(0), make_lost(1)], status="lost instances")
         assert (run_kpis(record), survivors_kpis(record)) == (None, None)
-
-
-class TestPace:
-    """Two instances, ten batches each: 0.4 s to read and decode, then 0.6 s to classify."""
-
-    def test_counts_from_the_first_read_to_the_last_answer(self):
-        pace = compute_pace(make_accuracy_record(make_evaluation_of_zeros([0] * 20)))
-        assert (pace.images, pace.seconds, pace.images_per_s) == (20, 10.0, 2.0)
-        assert pace.prepare_s == pytest.approx(2 * 10 * 0.4 / 20)
-        assert pace.infer_s == pytest.approx(2 * 10 * 0.6 / 20)
-
-    def test_unreadable_images_count_and_those_of_an_earlier_part_do_not(self):
-        evaluation = make_evaluation_of_zeros([0] * 19 + [None], resumed_images=10)
-        assert compute_pace(make_accuracy_record(evaluation)).images == 10
-
-    def test_only_complete_evaluations_have_one(self):
-        evaluation = make_evaluation_of_zeros([0] * 20)
-        assert compute_pace(make_accuracy_record(evaluation, status="interrupted")) is None
-        assert compute_pace(make_record()) is None
 
     def test_an_evaluation_has_no_other_speed(self):
         record = make_accuracy_record(make_evaluation_of_zeros([0] * 20))

@@ -20,8 +20,9 @@ from resnet50_bench.printable import join_lines
 from resnet50_bench.report.kpi.lines import UnusedLine
 from resnet50_bench.results.accuracy import compute_accuracy
 from resnet50_bench.results.efficiency import EnergyUse, compute_cost, compute_energy
-from resnet50_bench.results.kpi import Kpis, Latency, compute_pace, run_kpis, survivors_kpis
+from resnet50_bench.results.kpi import Kpis, Latency, run_kpis, survivors_kpis
 from resnet50_bench.results.limit import compute_limit
+from resnet50_bench.results.pace import compute_pace
 from resnet50_bench.verdict.accuracy import is_subset
 from resnet50_bench.verdict.instances import LOST_INSTANCES_LINE, has_lost_instances
 from resnet50_bench.verdict.judge import judge

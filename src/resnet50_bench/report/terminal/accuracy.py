@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from resnet50_bench.data.profiles import find_profile, list_variants
 from resnet50_bench.results.accuracy import Accuracy, compute_accuracy, compute_other_accuracy
-from resnet50_bench.results.kpi import compute_pace
+from resnet50_bench.results.pace import compute_pace
 from resnet50_bench.verdict.accuracy import is_subset
 from resnet50_bench.verdict.expectation import find_expected_top1
 from resnet50_bench.verdict.explain import explain, should_explain
