@@ -233,17 +233,22 @@ def _count_ends(item: Lane, window: Window) -> int:
 
 def _count_done(item: Lane, window: Window) -> float:
     """How many queries were done in the window: whole ones, and the parts inside of others."""
-    begin, end = _done_by(item, (window.begin_ns, window.end_ns))
+    import numpy as np
+
+    begin, end = _done_by(item, np.array([window.begin_ns, window.end_ns], float))
     return float(end - begin)
 
 
-def _done_by(item: Lane, moments_ns: npt.ArrayLike) -> npt.NDArray[np.float64]:
+def _done_by(item: Lane, moments_ns: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
     """How many queries were done by each moment: whole ones, and a part of the one at work."""
     import numpy as np
 
     whole = np.arange(len(item.end_ns))
     turns_ns = np.ravel([item.start_ns, item.end_ns], order="F")
-    return np.interp(moments_ns, turns_ns, np.ravel([whole, whole + 1], order="F"))
+    done: npt.NDArray[np.float64] = np.interp(
+        moments_ns, turns_ns, np.ravel([whole, whole + 1], order="F")
+    )
+    return done
 
 
 def list_durations(record: Record, kpis: Kpis) -> list[int]:
