@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.fuzz.commands import NOT_TRIED, Leaf, list_commands
 from tests.fuzz.sandbox import guarded, make_sandbox
-from tests.fuzz.trial import clear, is_clean, lay_out, try_input
+from tests.fuzz.trial import clear, is_clean, lay_out, try_arguments, try_input
 
 from resnet50_bench.cli import r50
 
@@ -37,6 +37,23 @@ def test_no_input_ends_in_an_internal_error(leaf: Leaf, folder: Path) -> None:
         assert finding is None, f"{finding.kind}\n{finding.arguments!r}\n{finding.detail}"
 
     try_one()
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["compare", "y" * 5000, "run"],
+        ["export", "--format", "junit", "loop"],
+        ["tune", "--batch-size", "9" * 5000],
+        ["k8s", "--cpus", "16", "--image", "\x7f\u2028", "throughput_avx_fp32_gated"],
+        ["sweep", "--dry-run", "--output", "y" * 5000],
+    ],
+    ids=lambda arguments: arguments[0],
+)
+def test_what_longer_runs_found_is_mended(arguments: list[str], folder: Path) -> None:
+    clear(folder)
+    finding = try_arguments(arguments, folder)
+    assert finding is None, f"{finding.kind}\n{finding.detail}"
 
 
 def test_every_command_is_tried() -> None:

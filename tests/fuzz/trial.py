@@ -98,7 +98,11 @@ def try_input(random: Random, leaf: Leaf, folder: Path) -> Finding | None:
             if (folder / name).is_dir():
                 continue
             (folder / name).write_bytes(make(random))
-    arguments = make_arguments(random, leaf)
+    return try_arguments(make_arguments(random, leaf), folder)
+
+
+def try_arguments(arguments: list[str], folder: Path) -> Finding | None:
+    """Run a command line in the folder; see `try_input`."""
     with guarded(folder) as (stdout, stderr):
         finding = _run(arguments)
     if finding is not None:

@@ -158,10 +158,11 @@ def read_records(side: Path) -> list[Record]:
         RecordError: there is none, or the one that is named cannot be read.
     """
     from resnet50_bench.errors import RecordError
+    from resnet50_bench.files.paths import is_file, is_folder
     from resnet50_bench.results.files import RECORD_FILE, read_record
     from resnet50_bench.session.door import read_runs
 
-    if not side.is_dir() or (side / RECORD_FILE).is_file():
+    if not is_folder(side) or is_file(side / RECORD_FILE):
         return [read_record(side)]
 
     def tell(place: Path, error: RecordError) -> None:

@@ -76,9 +76,10 @@ def _read(paths: Sequence[Path]) -> Iterator[ExportedRun]:
         if not places:
             raise RecordError(f"no run in or below {path}", "name a folder in which runs were kept")
         for place in places:
+            record = read_record(place)  # which tells why a path is none
             if place.resolve() not in seen:
                 seen.add(place.resolve())
-                yield describe_run(place, read_record(place))
+                yield describe_run(place, record)
 
 
 def _render(runs: Sequence[ExportedRun], form: str) -> str:

@@ -10,6 +10,7 @@ import click
 
 from resnet50_bench.cli.lines import print_line, print_text
 from resnet50_bench.errors import ConfigError, HostError, RequestError
+from resnet50_bench.files.paths import is_file, is_there
 from resnet50_bench.parameters.parameter import Setting
 from resnet50_bench.parameters.settings import make_config
 
@@ -105,11 +106,11 @@ def _collect_parameters(
 
 
 def _write_chart(folder: Path, files: dict[str, str]) -> None:
-    if folder.exists() and any(folder.iterdir()) and not (folder / "Chart.yaml").is_file():
-        raise RequestError(
-            f"--chart {folder} holds something else", "name a new or empty folder, or a chart's"
-        )
     try:
+        if is_there(folder) and any(folder.iterdir()) and not is_file(folder / "Chart.yaml"):
+            raise RequestError(
+                f"--chart {folder} holds something else", "name a new or empty folder, or a chart's"
+            )
         for name, text in files.items():
             path = folder / name
             path.parent.mkdir(parents=True, exist_ok=True)

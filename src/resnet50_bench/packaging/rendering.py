@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from resnet50_bench.printable import show_controls
 from resnet50_bench.templates import open_templates
 
 
@@ -46,13 +47,16 @@ def render(template: str, context: Mapping[str, Any]) -> str:
 
 
 def render_value(value: Any) -> str:
-    """Return a value as JSON, which is YAML and TOML too; of a chart's value its expression."""
+    """Return a value as JSON, which is YAML too; of a chart's value its expression.
+
+    What does not print and JSON would leave as it is, such as DEL, is escaped as in YAML.
+    """
     if isinstance(value, ChartValue):
         return f"{{{{ {value.path} | toJson }}}}"
     if isinstance(value, Mapping):
-        pairs = (f"{json.dumps(key)}: {render_value(item)}" for key, item in value.items())
+        pairs = (f"{render_value(key)}: {render_value(item)}" for key, item in value.items())
         return f"{{{', '.join(pairs)}}}"
-    return json.dumps(value, ensure_ascii=False)
+    return show_controls(json.dumps(value, ensure_ascii=False))
 
 
 def _render_environment(parameters: Any) -> str:

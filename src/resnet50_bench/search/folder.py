@@ -21,7 +21,7 @@ import msgspec
 from resnet50_bench.config import RunConfig
 from resnet50_bench.errors import HostError, OutputError, RecordError
 from resnet50_bench.files.atomic import write_atomically
-from resnet50_bench.files.paths import describe_problem, read_content
+from resnet50_bench.files.paths import describe_problem, is_folder, is_there, read_content
 from resnet50_bench.search.attempts import Attempt, read_attempts
 from resnet50_bench.search.grid import Candidate, LeftOut
 from resnet50_bench.search.identity import MachineIdentity, hash_config
@@ -145,9 +145,9 @@ def require_usable(folder: Path) -> bool:
     Raises:
         RecordError: it holds something else.
     """
-    if (folder / SWEEP_FILE).exists():
+    if is_there(folder / SWEEP_FILE):
         return True
-    if folder.is_dir() and any(folder.iterdir()):
+    if is_folder(folder) and any(folder.iterdir()):
         raise RecordError(
             f"--output {folder}: it is not empty and holds no {SWEEP_FILE}",
             "a sweep has a folder of its own: name a new one, or one of an earlier sweep",

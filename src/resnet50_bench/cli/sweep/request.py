@@ -16,6 +16,7 @@ from resnet50_bench.cli.options import collect_flags
 from resnet50_bench.cli.settings import collect_case_settings, collect_environment
 from resnet50_bench.config import CaseType, Mode
 from resnet50_bench.errors import ConfigError, RequestError
+from resnet50_bench.files.paths import is_there
 from resnet50_bench.host.amx_probe import probe_amx
 from resnet50_bench.host.machine import Host, read_host
 from resnet50_bench.parameters.parameter import Setting
@@ -229,4 +230,4 @@ def _name_folder(output: Path) -> Path:
     stamp = datetime.now(timezone.utc).strftime("%Y%m%dT%H%M%SZ")
     suffixes = itertools.chain([""], (f"-{number}" for number in itertools.count(2)))
     folders = (output / f"{stamp}-sweep{suffix}" for suffix in suffixes)
-    return next(folder for folder in folders if not folder.exists())
+    return next(folder for folder in folders if not is_there(folder))

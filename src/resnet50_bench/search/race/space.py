@@ -28,6 +28,8 @@ AXES = ("ENGINE", "ALLOCATOR", "WEIGHT_SHARING", "INSTANCES", "CORES_PER_INSTANC
 """The parameters that are searched, the one that changes fastest last."""
 
 BATCH_SIZES = "1..128"
+_MOST_DIGITS = 9
+"""Of a number of cores or images; Python itself refuses to read one of some thousand digits."""
 _NULL_START_S = 0.5
 """Of an engine that imports no framework."""
 
@@ -95,14 +97,17 @@ def plan_combinations(
 def _list_options(combination: Sequence[Setting], options: str) -> list[Setting]:
     value = {item.name: item.value for item in combination}
     own = [Setting("ENGINE_OPTION", options, "--engine-option")]
-    cores, batch_size = value["CORES_PER_INSTANCE"], value["BATCH_SIZE"]
+    cores, batch_size = _read_count(value["CORES_PER_INSTANCE"]), _read_count(value["BATCH_SIZE"])
     is_open = value["ENGINE"] == "tensorflow" and CALLERS_OPTION not in options
-    if not is_open or value["WEIGHT_SHARING"] == "True" or not cores.isdecimal():
+    if not is_open or value["WEIGHT_SHARING"] == "True" or not 1 < cores <= batch_size:
         return own
-    if not batch_size.isdecimal() or not 1 < int(cores) <= int(batch_size):
-        return own
-    text = f"{options} {CALLERS_OPTION}={int(cores)}".strip()
+    text = f"{options} {CALLERS_OPTION}={cores}".strip()
     return [*own, Setting("ENGINE_OPTION", text, find_flag("ENGINE_OPTION"))]
+
+
+def _read_count(text: str) -> int:
+    """A number that fits a machine; 0 for what is none, which is refused where it is planned."""
+    return int(text) if text.isdecimal() and len(text) <= _MOST_DIGITS else 0
 
 
 def list_core_counts(host: Host) -> tuple[int, ...]:
