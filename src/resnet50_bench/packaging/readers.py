@@ -82,10 +82,11 @@ class Readers:
         return True
 
     def _receive(self) -> None:
-        while True:
-            stream = self._fifo.open("wb", buffering=0)  # returns when somebody reads
-            self._replace()
-            self._opened.put(stream)
+        with suppress(FileNotFoundError):  # it was taken away: nobody can come in any more
+            while True:
+                stream = self._fifo.open("wb", buffering=0)  # returns when somebody reads
+                self._replace()
+                self._opened.put(stream)
 
     def _replace(self) -> None:
         self._spare.rename(self._fifo)
