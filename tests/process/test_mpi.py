@@ -116,6 +116,21 @@ class TestOneHost:
         assert run(r50, *arguments).code == 0
         assert [item.slot.cores for item in r50.record().instances] == [1, 1]
 
+    def test_instances_are_those_of_the_host(self, r50):
+        arguments = [*MEASURE, "--mpi", "--instances", 2, "--cores-per-instance", 1]
+        ended = run(r50, *arguments)
+        assert ended.code == 0, ended.stdout + ended.stderr
+        assert len({item.seen.cpus for item in r50.record().instances}) == 2
+
+    def test_a_rank_with_streams_that_share_its_weights(self, r50):
+        sharing = ["--weight-sharing", "--precision", "avx_int8", "--cores-per-instance", 1]
+        ended = run(r50, *MEASURE, "--mpi", *sharing)
+        assert ended.code == 0, ended.stdout + ended.stderr
+        item = r50.record().instances[0]
+        assert [stream.cpus for stream in item.streams] == list(item.slot.streams)
+        assert len(item.streams) > 1
+        assert all(len(stream.end_ns) >= STEPS for stream in item.streams)
+
     def test_real_images_reach_every_rank(self, r50, picture):
         assert run(r50, *MEASURE, *TWO, "--dataset", picture).code == 0
         assert [item.feed.kind for item in r50.record().instances] == ["real", "real"]

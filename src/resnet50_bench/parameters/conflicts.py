@@ -223,13 +223,23 @@ def _find_mpi_conflicts(config: RunConfig, named: Mapping[str, str]) -> list[str
                 "host; add --mpi, or leave it out"
             )
         return problems
+    by_socket = config.instances is None and not config.weight_sharing
     refused = {
-        "instances": (
-            config.instances is not None,
-            "under MPI their number is --num-mpi times the sockets: leave it out",
+        "num_mpi": (
+            config.num_mpi > 1 and not by_socket,
+            f"{config.num_mpi} processes on each socket, and "
+            + (
+                "with weight sharing there is one for each socket or, by --share-per, memory node"
+                if config.weight_sharing
+                else f"{named['instances']} says how many each host gets"
+            )
+            + ": leave one of them out",
         ),
-        "weight_sharing": (config.weight_sharing, "under MPI every process has its own weights"),
-        "span_sockets": (config.span_sockets, "under MPI every process belongs to one socket"),
+        "span_sockets": (
+            config.span_sockets and by_socket,
+            "processes counted by the socket belong to one: leave it out, or give their number "
+            "with --instances",
+        ),
     }
     problems = [f"{named[name]}: {why}" for name, (given, why) in refused.items() if given]
     if config.mode is Mode.ACCURACY:

@@ -195,7 +195,7 @@ PARAMETERS: tuple[Parameter, ...] = (
         "INSTANCES",
         "instances",
         parse_whole(1),
-        "How many instances run side by side.",
+        "How many instances run side by side; with --mpi, on each host.",
         default="as many as fit",
         metavar="N",
     ),
@@ -394,7 +394,8 @@ PARAMETERS: tuple[Parameter, ...] = (
         "MPI",
         "mpi",
         parse_switch,
-        "Start the instances by MPI: --num-mpi on each socket (docs/mpi.md).",
+        "Start the instances by MPI: --num-mpi on each socket, or --instances on each host "
+        "(docs/mpi.md).",
         default="off",
         switch=True,
     ),

@@ -40,9 +40,16 @@ def plan_request(config: RunConfig) -> PlacementRequest:
         instances=config.instances,
         use_smt=config.smt,
         span_sockets=config.span_sockets,
-        per_socket=config.num_mpi if config.mpi else None,
+        per_socket=_count_per_socket(config),
         core_kind=config.core_kind,
     )
+
+
+def _count_per_socket(config: RunConfig) -> int | None:
+    """How many instances each socket is to get, where MPI is asked for so many; None elsewhere."""
+    if not config.mpi or config.instances is not None or config.weight_sharing:
+        return None
+    return config.num_mpi
 
 
 def plan_layout(config: RunConfig, host: Host, batches: int | None = None) -> Placement:

@@ -116,6 +116,7 @@ def _advise_memory(record: Record) -> str:
     """Name the CORES_PER_INSTANCE with which the instances would fit, if there is one."""
     if record.config.mpi:
         fewer = "a smaller --num-mpi or " if record.config.num_mpi > 1 else ""
+        fewer = "fewer --instances or " if (record.config.instances or 1) > 1 else fewer
         return f"use {fewer}a smaller --batch-size"
     needed = max(
         [record.memory_estimate_bytes, *(i.peak_resident_bytes or 0 for i in record.instances)]

@@ -116,13 +116,19 @@ class TestMpi:
                 "leave it out",
             ),
             (
-                {"MPI": "True", "INSTANCES": "2"},
-                "--set INSTANCES: under MPI their number is --num-mpi times the sockets: leave it "
-                "out",
+                {"MPI": "True", "NUM_MPI": "2", "INSTANCES": "3"},
+                "--set NUM_MPI: 2 processes on each socket, and --set INSTANCES says how many each "
+                "host gets: leave one of them out",
+            ),
+            (
+                {"MPI": "True", "NUM_MPI": "2", "WEIGHT_SHARING": "True", "PRECISION": "avx_int8"},
+                "--set NUM_MPI: 2 processes on each socket, and with weight sharing there is one "
+                "for each socket or, by --share-per, memory node: leave one of them out",
             ),
             (
                 {"MPI": "True", "SPAN_SOCKETS": "True"},
-                "--set SPAN_SOCKETS: under MPI every process belongs to one socket",
+                "--set SPAN_SOCKETS: processes counted by the socket belong to one: leave it out, "
+                "or give their number with --instances",
             ),
             (
                 {"MPI": "True", "MODE": "accuracy", "DATASET": "d", "MODEL": "m"},
@@ -137,3 +143,7 @@ class TestMpi:
     def test_it_is_allowed_otherwise(self):
         config = make(MPI="True", NUM_MPI="4", HOSTFILE="hosts", CORES_PER_INSTANCE="2")
         assert (config.mpi, config.num_mpi, config.hostfile) == (True, 4, "hosts")
+
+    def test_instances_and_shared_weights_are_counted_as_without_it(self):
+        assert make(MPI="True", INSTANCES="3", SPAN_SOCKETS="True").instances == 3
+        assert make(MPI="True", WEIGHT_SHARING="True", PRECISION="avx_int8").weight_sharing

@@ -120,3 +120,26 @@ class TestWeightSharing:
         placement = plan_layout(asked, host)
         assert [len(stream) for slot in placement.slots for stream in slot.streams] == [14] * 4
         assert_whole(placement)
+
+
+class TestMpi:
+    """What each host gets is placed as without MPI, unless processes are counted by the socket."""
+
+    @pytest.mark.parametrize(
+        "asked",
+        [
+            {"instances": 2},
+            {"instances": 3, "cores_per_instance": 2},
+            {"instances": 1, "cores_per_instance": 28, "span_sockets": True},
+            {"mode": Mode.LATENCY, "instances": 5},
+            {"weight_sharing": True},
+            {"weight_sharing": True, "share_per": SharePer.NODE, "cores_per_instance": 3},
+        ],
+        ids=str,
+    )
+    def test_instances_and_shared_weights(self, host, asked):
+        assert plan_layout(config(mpi=True, **asked), host) == plan_layout(config(**asked), host)
+
+    def test_counted_by_the_socket(self, host):
+        placement = plan_layout(config(mpi=True, num_mpi=2), host)
+        assert [slot.cores for slot in placement.slots] == [7] * 4

@@ -91,7 +91,7 @@ def plan_mpi(hostfile: str | None, ranks_per_host: int, search_path: str) -> Mpi
             raise RequestError(
                 f"--hostfile {hostfile} gives {entry.name} {entry.slots} slots, and the run needs "
                 f"{ranks_per_host} on each host",
-                "raise the slots, or use a smaller --num-mpi",
+                "raise the slots, or ask for fewer: --num-mpi or --instances",
             )
     if importlib.util.find_spec("mpi4py") is None:
         raise RequestError("--mpi needs mpi4py, which is not installed", _ADVICE)
