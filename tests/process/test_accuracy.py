@@ -230,7 +230,9 @@ def test_an_interrupted_run_is_resumed_with_the_identical_result(r50, ask, unint
     assert "of them before the run was interrupted" in resumed.stdout
     evaluation = json.loads((r50.folder() / "record.json").read_text())["evaluation"]
     assert evaluation["resumed_images"] > 0 == uninterrupted["resumed_images"]
-    assert evaluation | {"resumed_images": 0} == uninterrupted
+    assert evaluation["shares"][0]["asked"] == IMAGES - evaluation["resumed_images"]
+    same = {"resumed_images": 0, "shares": uninterrupted["shares"]}
+    assert evaluation | same == uninterrupted
 
 
 def test_what_cannot_be_resumed_is_refused(r50, ask, broken):
@@ -241,6 +243,8 @@ def test_what_cannot_be_resumed_is_refused(r50, ask, broken):
     ended = r50("run", "--resume", r50.folder(), "--batch-size", "3")
     assert ended.code == 2
     assert "so --batch-size cannot be given with it" in ended.stderr
+    ended = r50("run", "--resume", r50.folder(), "--set", "NUM_MPI=2")
+    assert ended.code == 2
     ended = r50("run", "--resume", broken[0])
     assert ended.code == 2
     assert "error: no run at " in ended.stderr

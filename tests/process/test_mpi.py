@@ -20,6 +20,7 @@ from resnet50_bench.launch.mpi.command import find_program
 from resnet50_bench.results.kpi import compute_kpis
 
 from .conftest import MEASURE, QUICK, STEPS, wait_until
+from .test_accuracy import IMAGES, WRONG, labelled, plan_words  # noqa: F401 - a fixture
 
 try:
     PROGRAM = find_program(os.environ.get("PATH", ""))
@@ -246,6 +247,47 @@ def assert_one_was_killed(r50, ended, number: int) -> None:
         f"ended by {PROGRAM.describe()} with instance {number}, which was lost"
     }
     assert "#INVALID RESULT" in ended.stdout
+
+
+class TestAccuracy:
+    """Images are dealt to the ranks, whose answers arrive while the run goes on."""
+
+    SEEN = f"{IMAGES - len(WRONG)} and {IMAGES - len(WRONG)} of {IMAGES} images"
+
+    def test_each_image_is_seen_once_on_two_hosts(self, r50, hosts, labelled):  # noqa: F811
+        more = ["--engine-option", "answer=image", *TWO, "--hostfile", hosts.file]
+        ended = r50(*plan_words(labelled, r50.output, *more), env=hosts.environment())
+        assert ended.code == 0, ended.stdout + ended.stderr
+        assert self.SEEN in ended.stdout
+        assert (
+            "dealt to 4 instances: 22 (nodeA 14, nodeB 8); seen 22, 0 of them twice" in ended.stdout
+        )
+        shares = r50.record().evaluation.shares
+        assert [(item.host, item.asked) for item in shares] == [
+            ("nodeA", 8), ("nodeA", 6), ("nodeB", 4), ("nodeB", 4),
+        ]  # fmt: skip
+
+    def test_a_killed_rank_loses_what_is_named_and_the_rest_is_seen_without_mpi(
+        self,
+        r50,
+        labelled,  # noqa: F811
+    ):
+        fault = "answer=image query_ms=700 fault=kill fault_instance=1 fault_query=3"
+        ended = r50(*plan_words(labelled, r50.output, "--engine-option", fault, *TWO))
+        assert ended.code == 3
+        lost = r50.record().evaluation
+        left = sum(len(item.missing) for item in lost.shares)
+        assert 0 < left < IMAGES
+        assert f"failed: {left} of {IMAGES} images were not answered: " in ended.stdout
+        assert {item.asked > len(item.missing) for item in lost.shares} == {True}
+        resumed = r50("run", "--resume", r50.folder(), "--set", "MPI=False")
+        assert resumed.code == 3  # the engine was told to kill this instance, too
+        resumed = r50("run", "--resume", r50.folder(), "--instances", 1)
+        assert resumed.code == 0, resumed.stdout + resumed.stderr
+        assert self.SEEN in resumed.stdout
+        record = r50.record()
+        assert not record.config.mpi
+        assert record.evaluation.resumed_images >= IMAGES - left
 
 
 class TestLosses:

@@ -17,7 +17,7 @@ from resnet50_bench.launch.gramine.launcher import GramineLauncher
 from resnet50_bench.launch.local import LocalLauncher
 from resnet50_bench.launch.mpi.command import MpiPlan, plan_mpi
 from resnet50_bench.launch.mpi.launcher import MpiLauncher
-from resnet50_bench.launch.worker import Launcher, Worker, ignore_answers
+from resnet50_bench.launch.worker import Launcher, OnPredicted, Worker, ignore_answers
 
 __all__ = [
     "Deadlines",
@@ -26,6 +26,7 @@ __all__ = [
     "LocalLauncher",
     "MpiLauncher",
     "MpiPlan",
+    "OnPredicted",
     "Worker",
     "ignore_answers",
     "plan_mpi",

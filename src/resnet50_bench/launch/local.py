@@ -19,7 +19,6 @@ from resnet50_bench.instance.job import (
     KERNEL_LOG,
     Go,
     Job,
-    Predicted,
     decode_answer,
     encode,
     name_log,
@@ -29,7 +28,9 @@ from resnet50_bench.launch.worker import Worker, choose_log, ignore_answers
 from resnet50_bench.signals import signals_held
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
+
+    from resnet50_bench.launch.worker import OnPredicted
 
 WORKER_ARGUMENTS = plan_arguments("resnet50_bench.instance.worker")
 
@@ -126,7 +127,7 @@ class LocalLauncher:
         jobs: Sequence[Job],
         environment: Mapping[str, str],
         log_folder: Path,
-        on_predicted: Callable[[Predicted], None] = ignore_answers,
+        on_predicted: OnPredicted = ignore_answers,
     ) -> Iterator[Sequence[Worker]]:
         """Start one process per job; none of them outlives the block."""
         workers: list[Process] = []
@@ -155,7 +156,7 @@ def _start(
     job: Job,
     program: Program,
     log_folder: Path,
-    on_predicted: Callable[[Predicted], None],
+    on_predicted: OnPredicted,
 ) -> Process:
     kind = choose_log(job)
     log_path = log_folder / name_log(kind, job.slot.instance)

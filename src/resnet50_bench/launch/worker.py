@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, TypeAlias
 
 from resnet50_bench.instance.job import (
     INSTANCE_LOG,
@@ -26,6 +26,9 @@ from resnet50_bench.instance.job import (
 )
 
 TAIL_BYTES = 4000
+
+OnPredicted: TypeAlias = "Callable[[int, Predicted], None]"
+"""Is given the number of an instance and answers of its own to images."""
 
 
 class Connection(Protocol):
@@ -56,7 +59,7 @@ class Worker(ABC):
     log_path: Path
     launched_ns: int
     heard_ns: int
-    on_predicted: Callable[[Predicted], None]
+    on_predicted: OnPredicted
     host: str | None = None
     phase: str = "starting"
     started: Started | None = None
@@ -134,7 +137,7 @@ class Worker(ABC):
             self.ready = answer
             self.phase = "waiting"
         elif isinstance(answer, Predicted):
-            self.on_predicted(answer)
+            self.on_predicted(self.job.slot.instance, answer)
         elif isinstance(answer, Finished):
             self.finished = answer
         elif isinstance(answer, Traced):
@@ -143,7 +146,7 @@ class Worker(ABC):
             self.failed = answer
 
 
-def ignore_answers(_: Predicted) -> None:
+def ignore_answers(_: int, __: Predicted) -> None:
     """Only evaluating jobs send answers, and whoever starts those takes them."""
 
 
@@ -163,7 +166,7 @@ class Launcher(Protocol):
         jobs: Sequence[Job],
         environment: Mapping[str, str],
         log_folder: Path,
-        on_predicted: Callable[[Predicted], None] = ignore_answers,
+        on_predicted: OnPredicted = ignore_answers,
     ) -> AbstractContextManager[Sequence[Worker]]:
         """Start one process per job; whatever happens, none of them outlives the block.
 

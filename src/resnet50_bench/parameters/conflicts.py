@@ -241,10 +241,4 @@ def _find_mpi_conflicts(config: RunConfig, named: Mapping[str, str]) -> list[str
             "with --instances",
         ),
     }
-    problems = [f"{named[name]}: {why}" for name, (given, why) in refused.items() if given]
-    if config.mode is Mode.ACCURACY:
-        problems.append(
-            f"{named['mpi']} True: accuracy is evaluated by instances that r50 starts itself, "
-            "which gives the same answers: leave it out"
-        )
-    return problems
+    return [f"{named[name]}: {why}" for name, (given, why) in refused.items() if given]

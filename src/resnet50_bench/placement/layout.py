@@ -46,10 +46,13 @@ def plan_request(config: RunConfig) -> PlacementRequest:
 
 
 def _count_per_socket(config: RunConfig) -> int | None:
-    """How many instances each socket is to get, where MPI is asked for so many; None elsewhere."""
+    """How many instances each socket is to get, where MPI is asked for so many; None elsewhere.
+
+    In accuracy mode, where a socket has many, one is what nobody asked for.
+    """
     if not config.mpi or config.instances is not None or config.weight_sharing:
         return None
-    return config.num_mpi
+    return None if config.mode is Mode.ACCURACY and config.num_mpi == 1 else config.num_mpi
 
 
 def plan_layout(config: RunConfig, host: Host, batches: int | None = None) -> Placement:
@@ -90,7 +93,10 @@ def plan_fewer(config: RunConfig, host: Host, placement: Placement, instances: i
         fewer = _replace_slots(host, placement, kept)
         return replace(fewer, idle_cores=(*placement.idle_cores, *idle))
     request: PlacementRequest = replace(
-        plan_request(config), cores_per_instance=placement.cores_per_instance, instances=instances
+        plan_request(config),
+        cores_per_instance=placement.cores_per_instance,
+        instances=instances,
+        per_socket=None,
     )
     fewer = plan_placement(host, request)
     if config.mode is not Mode.ACCURACY:
@@ -173,7 +179,8 @@ def _find_most_cores(config: RunConfig) -> int | None:
     """The most cores per instance, or stream, when nobody asked; None for the mode's own."""
     if config.weight_sharing:
         return min(STREAM_CORES, plan_workload(config).batch_size)
-    return ACCURACY_CORES if config.mode is Mode.ACCURACY else None
+    many = config.mode is Mode.ACCURACY and _count_per_socket(config) is None
+    return ACCURACY_CORES if many else None
 
 
 def _require_images_per_core(config: RunConfig, placement: Placement) -> None:

@@ -47,15 +47,16 @@ def plan_evaluation_jobs(plan: RunPlan, requests: Sequence[EvaluationRequest]) -
     """Return one job per request, in the first slots."""
     return [
         msgspec.structs.replace(_plan_job(plan, slot), dummy=None, evaluation=request)
-        for slot, request in zip(plan.placement.slots, requests)
+        for slot, request in zip(_list_slots(plan), requests)
     ]
 
 
 def _list_slots(plan: RunPlan) -> list[Slot]:
     """The slots of all instances: every host has the same, and the numbers go on."""
     slots = plan.placement.slots
-    count = plan.mpi.ranks if plan.mpi is not None else len(slots)
-    return [replace(slots[number % len(slots)], instance=number) for number in range(count)]
+    return [
+        replace(slots[number % len(slots)], instance=number) for number in range(plan.instances)
+    ]
 
 
 def _plan_job(plan: RunPlan, slot: Slot) -> Job:

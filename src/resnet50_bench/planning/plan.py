@@ -151,6 +151,11 @@ class RunPlan:
         return min(most, -(-share // size) * size)
 
     @property
+    def instances(self) -> int:
+        """How many there are, on all hosts together."""
+        return self.mpi.ranks if self.mpi is not None else len(self.placement.slots)
+
+    @property
     def streams(self) -> int:
         """How many queries an instance makes at once."""
         return max(1, len(self.placement.slots[0].streams))
@@ -188,7 +193,7 @@ class RunPlan:
         measuring_s = max(workload.steps * query_s, workload.min_time_ns / 1e9)
         if self.evaluation is not None:
             batches = count_batches(len(self.evaluation.refs), workload.batch_size)
-            cores = sum(slot.cores for slot in self.placement.slots)
+            cores = self.instances * self.placement.slots[0].cores
             measuring_s = batches * workload.batch_size / (IMAGES_PER_CORE_S * cores)
         trace_s = START_S if self.engine.trace_environment else 0.0
         return self.preparing_s + START_S + workload.warmup_steps * query_s + measuring_s + trace_s
@@ -321,8 +326,11 @@ def find_host_problems(config: RunConfig) -> list[str]:
 
 
 def limit_instances(plan: RunPlan, batches: int) -> RunPlan:
-    """Return the plan with no more instances than there are batches to see."""
-    return replace(plan, placement=plan_fewer(plan.config, plan.host, plan.placement, batches))
+    """Return the plan with no more instances than batches to see, but one on each host."""
+    hosts = max(1, len(plan.mpi.hosts)) if plan.mpi is not None else 1
+    placement = plan_fewer(plan.config, plan.host, plan.placement, -(-batches // hosts))
+    mpi = replace(plan.mpi, ranks_per_host=len(placement.slots)) if plan.mpi is not None else None
+    return replace(plan, placement=placement, mpi=mpi)
 
 
 def _require_precision(config: RunConfig, host: Host) -> bool:

@@ -317,6 +317,12 @@ def _check_evaluation(evaluation: Evaluation) -> None:
     _require(answered.isdisjoint(places), "evaluation.unreadable", "has an image that was answered")
     seen = len(answered) + len(places)
     _require(evaluation.resumed_images <= seen, "evaluation.resumed_images", f"is above {seen}")
+    for number, share in enumerate(evaluation.shares):
+        where = f"evaluation.shares[{number}].missing"
+        _check_places(share.missing, where, range(images))
+        _require(len(share.missing) <= share.asked, where, f"has more than the {share.asked} asked")
+        unseen = answered.isdisjoint(share.missing) and set(places).isdisjoint(share.missing)
+        _require(unseen, where, "has an image that was answered")
 
 
 def _check_rows(rows: bytes, field: str, places: range, classes: int) -> set[int]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -9,7 +10,9 @@ from resnet50_bench.instance.predictions import ROW
 from resnet50_bench.results.kpi import reported
 
 if TYPE_CHECKING:
-    from resnet50_bench.results.record import Record
+    from collections.abc import Sequence
+
+    from resnet50_bench.results.record import InstanceRecord, Record
 
 _NS = 1e9
 
@@ -20,7 +23,8 @@ class Pace:
 
     Attributes:
         images: read, and answered or found unreadable, by this run; not by a part it resumed.
-        seconds: from the first instance's first read to the last instance's last answer.
+        seconds: from the first instance's first read to the last instance's last answer; of several
+            hosts, which start together, on the host where that took longest.
         prepare_s: seconds a core read and decoded, per image.
         infer_s: seconds a core classified, per image.
     """
@@ -43,15 +47,19 @@ def compute_pace(record: Record) -> Pace | None:
         return None
     answered = len(evaluation.rows) // ROW.size + len(evaluation.unreadable)
     images = answered - evaluation.resumed_images
-    begin_ns = min(
-        start - prepare
-        for item in instances
-        for start, prepare in zip(item.start_ns, item.prepare_ns, strict=True)
-    )
     infer_ns = sum(sum(item.end_ns) - sum(item.start_ns) for item in instances)
     return Pace(
         images=images,
-        seconds=(max(item.end_ns[-1] for item in instances) - begin_ns) / _NS,
+        seconds=max(_list_spans_ns(instances)) / _NS,
         prepare_s=sum(sum(item.prepare_ns) for item in instances) / images / _NS,
         infer_s=infer_ns / images / _NS,
     )
+
+
+def _list_spans_ns(instances: Sequence[InstanceRecord]) -> list[int]:
+    """Of each host, by its own clock: from the first read to the last answer."""
+    spans: dict[str | None, list[tuple[int, int]]] = defaultdict(list)
+    for item in instances:
+        begins = (start - took for start, took in zip(item.start_ns, item.prepare_ns, strict=True))
+        spans[item.host].append((min(begins), item.end_ns[-1]))
+    return [max(end for _, end in own) - min(begin for begin, _ in own) for own in spans.values()]

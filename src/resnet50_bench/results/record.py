@@ -195,6 +195,27 @@ class Dataset:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Share:
+    """What one instance was to see of the images in this part of a run, and what came back.
+
+    Attributes:
+        instance: its number.
+        host: where it ran, as the hostfile names it; None for the host of the record.
+        asked: how many images it was told to see; those of all instances are disjoint.
+        missing: positions of those that it neither answered nor found unreadable.
+        repeated: answers to images that had been answered in this part of the run already.
+        strange: answers to images that it was not told to see.
+    """
+
+    instance: int
+    host: str | None = None
+    asked: int
+    missing: tuple[int, ...] = ()
+    repeated: int = 0
+    strange: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Evaluation:
     """What the model answered, image by image; the accuracy is computed from it.
 
@@ -215,6 +236,7 @@ class Evaluation:
         rows: the answers, see `predictions`: one packed row per image that was seen.
         unreadable: position in `images` of each image that could not be read, and why.
         resumed_images: images an earlier, interrupted part of this run had answered.
+        shares: what each instance was to see of the others; () in records of before it was noted.
         crops: folder of the images preprocessed before; None when they were decoded in this run.
         calibrating: positions in `images` of those that calibrated int8.
         calibrating_counted: whether the accuracy counts them too.
@@ -229,6 +251,7 @@ class Evaluation:
     rows: bytes = b""
     unreadable: tuple[tuple[int, str], ...] = ()
     resumed_images: int = 0
+    shares: tuple[Share, ...] = ()
     crops: str | None = None
     calibrating: tuple[int, ...] = ()
     calibrating_counted: bool = True

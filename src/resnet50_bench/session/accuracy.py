@@ -20,6 +20,7 @@ from resnet50_bench.planning.plan import limit_instances
 from resnet50_bench.results.record import Evaluation
 from resnet50_bench.session.contention import plan_tick_ns
 from resnet50_bench.session.journal import JOURNAL_FILE, Journal, Origin
+from resnet50_bench.session.tally import Tally
 from resnet50_bench.session.trials import plan_trials
 
 if TYPE_CHECKING:
@@ -61,18 +62,21 @@ class AccuracyTask:
         self.crops = _find_crops(self.plan)
         self._calibrating = find_calibrating(evaluation, plan.calibration)
         self._seen, self._right = self._count(journal.progress().rows)
+        self._tally = Tally(())
 
     def plan_jobs(self) -> list[Job]:
         """Return what each instance is told: disjoint shares of what is left."""
-        shape = self.plan.workload.batch_size, len(self.plan.placement.slots)
+        shape = self.plan.workload.batch_size, self.plan.instances
         passes = (self.plan.preprocessing,)
         crops = self.crops.path if self.crops is not None else None
         requests = plan_requests(self._evaluation, passes, self.remaining, shape, crops)
+        self._tally = Tally([request.positions for request in requests])
         return plan_evaluation_jobs(self.plan, requests)
 
-    def take(self, answers: Predicted) -> None:
+    def take(self, instance: int, answers: Predicted) -> None:
         """Keep what a worker answered."""
         self._journal.add(answers)
+        self._tally.add(instance, answers)
         seen, right = self._count(answers.rows)
         self._seen += seen
         self._right += right
@@ -140,10 +144,15 @@ class AccuracyTask:
             rows=progress.rows,
             unreadable=progress.unreadable,
             resumed_images=self.resumed_images,
+            shares=self._tally.describe(self._journal.positions(), self._find_host),
             crops=str(self.crops.path) if self.crops is not None else None,
             calibrating=self._calibrating,
             calibrating_counted=not self.plan.config.leave_out_calibration,
         )
+
+    def _find_host(self, instance: int) -> str | None:
+        mpi = self.plan.mpi
+        return mpi.find_host(instance) if mpi is not None else None
 
     def _count(self, rows: bytes) -> tuple[int, int]:
         """Return how many answers there are and how many are right."""

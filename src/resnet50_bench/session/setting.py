@@ -7,8 +7,8 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 
-from resnet50_bench.instance.job import Job, Predicted
-from resnet50_bench.launch import Deadlines, Launcher, Worker, ignore_answers
+from resnet50_bench.instance.job import Job
+from resnet50_bench.launch import Deadlines, Launcher, OnPredicted, Worker, ignore_answers
 from resnet50_bench.planning.plan import RunPlan
 from resnet50_bench.session.limits import plan_measured_limit_ns, plan_ready_limit_ns
 from resnet50_bench.session.stages import Stages
@@ -33,7 +33,7 @@ class Setting:
     def start(
         self,
         jobs: Sequence[Job],
-        take: Callable[[Predicted], None] = ignore_answers,
+        take: OnPredicted = ignore_answers,
         *,
         traced: bool = False,
     ) -> AbstractContextManager[Sequence[Worker]]:

@@ -31,7 +31,7 @@ class SpeedTask:
         """One job per instance; real images are divided among them."""
         return plan_jobs(self.plan)
 
-    def take(self, answers: Predicted) -> None:
+    def take(self, instance: int, answers: Predicted) -> None:
         """Nobody asked what the images show."""
 
     def begin(self, workers: Sequence[Worker]) -> str:

@@ -38,7 +38,7 @@ class Task(Protocol):
     def plan_jobs(self) -> list[Job]:
         """Return what each instance is told."""
 
-    def take(self, answers: Predicted) -> None:
+    def take(self, instance: int, answers: Predicted) -> None:
         """Keep what an instance answered meanwhile."""
 
     def begin(self, workers: Sequence[Worker]) -> str:

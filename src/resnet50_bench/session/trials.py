@@ -28,14 +28,15 @@ class Trials:
 
     def __init__(self, plan: RunPlan, evaluation: EvaluationPlan, sample: tuple[int, ...]) -> None:
         size = plan.workload.batch_size
-        plan = limit_instances(plan, count_batches(len(sample), size))
+        if plan.mpi is None:  # the ranks of MPI stay as many; to some there is nothing to ask
+            plan = limit_instances(plan, count_batches(len(sample), size))
         self._variants = tuple(
             item.profile_name for item in list_variants(find_profile(plan.preprocessing))
         )
         self._sample = sample
         self._rows: dict[str, list[bytes]] = defaultdict(list)
         self._answers = 0
-        shape = size, len(plan.placement.slots)
+        shape = size, plan.instances
         requests = plan_requests(evaluation, self._variants, sample, shape)
         self.jobs: list[Job] = plan_evaluation_jobs(plan, requests)
 
@@ -43,7 +44,7 @@ class Trials:
         """What is tried, for people."""
         return f"{len(self._variants)} other ways to prepare {len(self._sample)} of the images"
 
-    def add(self, answers: Predicted) -> None:
+    def add(self, _: int, answers: Predicted) -> None:
         """Keep what a worker answered."""
         self._rows[answers.pass_name].append(answers.rows)
         self._answers += len(answers.rows) // ROW.size

@@ -13,7 +13,7 @@ from resnet50_bench.verdict.expectation import find_expected_top1
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from resnet50_bench.results.record import Evaluation, Record
+    from resnet50_bench.results.record import Evaluation, Record, Share
 
 GATE = 0.99
 """The share of the expected accuracy that must be reached (MLPerf inference rules)."""
@@ -27,9 +27,12 @@ _SHOWN = 3
 
 
 def check_accuracy(record: Record) -> Iterator[Finding]:
-    """What makes the accuracy of a completed run invalid."""
+    """What makes an accuracy invalid."""
     evaluation = record.evaluation
-    if evaluation is None or record.status != "completed":
+    if evaluation is None:
+        return
+    yield from _check_shares(evaluation)
+    if record.status != "completed":
         return
     yield from _check_answers(evaluation)
     yield from _check_unreadable(record, evaluation)
@@ -98,6 +101,42 @@ def _check_answers(evaluation: Evaluation) -> Iterator[Finding]:
     missing = total - len(counts)
     if missing > 0:
         yield Finding(f"{missing:,} of {total:,} images were neither answered nor found unreadable")
+
+
+def _check_shares(evaluation: Evaluation) -> Iterator[Finding]:
+    """Each image was one instance's to see, and that one, and no other, answered once."""
+    for share in evaluation.shares:
+        who = _name_instance(share)
+        if share.repeated:
+            yield Finding(f"{who} gave {share.repeated:,} answers to images answered before")
+        if share.strange:
+            yield Finding(f"{who} gave {share.strange:,} answers to images it was not told to see")
+    asked = sum(share.asked for share in evaluation.shares)
+    total = len(evaluation.images) - evaluation.resumed_images
+    if evaluation.shares and asked != total:
+        yield Finding(f"{asked:,} images were dealt to the instances, and {total:,} were to see")
+    without = sorted(evaluation.shares, key=lambda share: -len(share.missing))
+    parts = [_describe_missing(evaluation, share) for share in without if share.missing]
+    if parts:
+        more = [f"and {len(parts) - _SHOWN} more instances"] if len(parts) > _SHOWN else []
+        count = sum(len(share.missing) for share in without)
+        yield Finding(
+            f"{count:,} of {len(evaluation.images):,} images were not answered: "
+            f"{'; '.join([*parts[:_SHOWN], *more])}",
+            "`r50 run --resume RUN` sees these and no others",
+        )
+
+
+def _describe_missing(evaluation: Evaluation, share: Share) -> str:
+    named = [evaluation.images[place] for place in share.missing[:_SHOWN]]
+    more = len(share.missing) - len(named)
+    names = ", ".join(named) + (f" and {more:,} more" if more else "")
+    return f"{len(share.missing):,} of {share.asked:,} of {_name_instance(share)} ({names})"
+
+
+def _name_instance(share: Share) -> str:
+    where = f" on {share.host}" if share.host is not None else ""
+    return f"instance {share.instance}{where}"
 
 
 def _check_unreadable(record: Record, evaluation: Evaluation) -> Iterator[Finding]:

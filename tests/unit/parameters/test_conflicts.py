@@ -130,11 +130,6 @@ class TestMpi:
                 "--set SPAN_SOCKETS: processes counted by the socket belong to one: leave it out, "
                 "or give their number with --instances",
             ),
-            (
-                {"MPI": "True", "MODE": "accuracy", "DATASET": "d", "MODEL": "m"},
-                "--set MPI True: accuracy is evaluated by instances that r50 starts itself, which "
-                "gives the same answers: leave it out",
-            ),
         ],
     )
     def test_what_excludes_it_or_needs_it(self, settings, expected):
@@ -147,3 +142,5 @@ class TestMpi:
     def test_instances_and_shared_weights_are_counted_as_without_it(self):
         assert make(MPI="True", INSTANCES="3", SPAN_SOCKETS="True").instances == 3
         assert make(MPI="True", WEIGHT_SHARING="True", PRECISION="avx_int8").weight_sharing
+        accuracy = make(MPI="True", MODE="accuracy", DATASET="d", MODEL="m")
+        assert accuracy.mpi

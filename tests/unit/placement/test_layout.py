@@ -134,6 +134,7 @@ class TestMpi:
             {"mode": Mode.LATENCY, "instances": 5},
             {"weight_sharing": True},
             {"weight_sharing": True, "share_per": SharePer.NODE, "cores_per_instance": 3},
+            {"mode": Mode.ACCURACY},
         ],
         ids=str,
     )
@@ -143,3 +144,9 @@ class TestMpi:
     def test_counted_by_the_socket(self, host):
         placement = plan_layout(config(mpi=True, num_mpi=2), host)
         assert [slot.cores for slot in placement.slots] == [7] * 4
+
+    def test_so_many_processes_on_each_socket_share_all_of_it_in_accuracy_mode(self, host):
+        asked = config(mpi=True, num_mpi=2, mode=Mode.ACCURACY)
+        placement = plan_layout(asked, host)
+        assert [(slot.cores, len(slot.streams)) for slot in placement.slots] == [(7, 7)] * 4
+        assert [slot.cores for slot in plan_fewer(asked, host, placement, 3).slots] == [7] * 3

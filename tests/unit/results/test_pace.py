@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from tests.records import make_accuracy_record, make_evaluation_of_zeros, make_record
 
@@ -13,6 +15,17 @@ def test_counts_from_the_first_read_to_the_last_answer():
     assert (pace.images, pace.seconds, pace.images_per_s) == (20, 10.0, 2.0)
     assert pace.prepare_s == pytest.approx(2 * 10 * 0.4 / 20)
     assert pace.infer_s == pytest.approx(2 * 10 * 0.6 / 20)
+
+
+def test_clocks_of_hosts_are_not_compared():
+    record = make_accuracy_record(make_evaluation_of_zeros([0] * 20))
+    first, second = record.instances
+    later = tuple(time + 5 * 10**15 for time in second.start_ns)
+    ends = tuple(time + 5 * 10**15 for time in second.end_ns)
+    instances = (
+        replace(first, host="a"), replace(second, host="b", start_ns=later, end_ns=ends),
+    )  # fmt: skip
+    assert compute_pace(replace(record, instances=instances)).seconds == 10.0
 
 
 def test_unreadable_images_count_and_those_of_an_earlier_part_do_not():

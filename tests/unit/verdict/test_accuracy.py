@@ -11,6 +11,7 @@ from tests.unit.verdict.runs import failures, warnings
 from resnet50_bench.config import DataType, Mode, RunConfig
 from resnet50_bench.instance.predictions import ROW
 from resnet50_bench.model.manifest import FileIdentity
+from resnet50_bench.results.record import Share
 from resnet50_bench.verdict.judge import judge
 
 RIGHT, WRONG, UNREADABLE = 0, 5, None
@@ -55,6 +56,42 @@ def test_an_answer_to_an_image_that_is_not_of_the_set_is_found():
         replace(evaluation, images=evaluation.images[:19], dataset_images=19)
     )
     assert failures(record) == ["1 images were answered more than once, or are not of the set"]
+
+
+class TestShares:
+    """Who was to see what, on several hosts."""
+
+    WHOLE = (Share(instance=0, host="a", asked=12), Share(instance=1, host="b", asked=8))
+
+    def test_each_image_seen_once_is_valid(self):
+        evaluation = make_evaluation_of_zeros([RIGHT] * 20, shares=self.WHOLE)
+        assert failures(make_accuracy_record(evaluation)) == []
+
+    @pytest.mark.parametrize(
+        ("changes", "expected"),
+        [
+            ({"repeated": 2}, "instance 1 on b gave 2 answers to images answered before"),
+            ({"strange": 1}, "instance 1 on b gave 1 answers to images it was not told to see"),
+            ({"asked": 7}, "19 images were dealt to the instances, and 20 were to see"),
+        ],
+    )
+    def test_what_is_not_so_is_found(self, changes, expected):
+        shares = self.WHOLE[0], replace(self.WHOLE[1], **changes)
+        evaluation = make_evaluation_of_zeros([RIGHT] * 20, shares=shares)
+        assert failures(make_accuracy_record(evaluation)) == [expected]
+
+    def test_what_a_lost_instance_did_not_see_is_named(self):
+        shares = self.WHOLE[0], replace(self.WHOLE[1], missing=(16, 17, 18, 19))
+        evaluation = make_evaluation_of_zeros([RIGHT] * 20, shares=shares)
+        evaluation = replace(evaluation, rows=evaluation.rows[: -4 * ROW.size])
+        record = make_accuracy_record(evaluation, status="interrupted")
+        missing = next(item for item in judge(record).failures if "not answered" in item.message)
+        name = "ILSVRC2012_val_000000{}.JPEG"
+        assert missing.message == (
+            "4 of 20 images were not answered: 4 of 8 of instance 1 on b "
+            f"({name.format(17)}, {name.format(18)}, {name.format(19)} and 1 more)"
+        )
+        assert missing.advice == "`r50 run --resume RUN` sees these and no others"
 
 
 @pytest.mark.parametrize(

@@ -45,6 +45,7 @@ Examples:
   r50 run --data-type real --dataset ILSVRC2012_img_val.tar --limit 1000
   r50 run --mode accuracy --dataset ILSVRC2012_img_val.tar --model resnet50_v1.pb
   r50 run --resume runs/NAME
+  r50 run --resume runs/NAME --set MPI=False        the rest on this host alone
   r50 run --tuned
   r50 run --dry-run --json"""
 
@@ -103,7 +104,8 @@ Examples:
     "--resume",
     type=click.Path(path_type=Path),
     metavar="RUN",
-    help="Go on with an interrupted accuracy run, given its folder; it names all the rest itself.",
+    help="Go on with an interrupted accuracy run, given its folder; it names all the rest itself, "
+    "but how the instances are started may be given anew: --mpi, --hostfile, --instances.",
 )
 @click.option(
     "--wait",
@@ -149,8 +151,7 @@ def run(**values: Any) -> None:
     options = RunOptions(**values, flags=flags)
     _refuse_mlflow(options)
     if options.resume is not None:
-        _refuse_others(options)
-        from resnet50_bench.cli.run.points import resume_one
+        from resnet50_bench.cli.run.resuming import resume_one
 
         sys.exit(resume_one(options.resume, options))
     points: tuple[Point, ...] = ()
@@ -203,20 +204,6 @@ def _refuse_mlflow(options: RunOptions) -> None:
         raise RequestError(
             f"--mlflow tells a store of runs, not of what {others[0]} makes of them",
             f"leave out one of --mlflow and {others[0]}",
-        )
-
-
-def _refuse_others(options: RunOptions) -> None:
-    """A resumed run is what it was: nothing else can be asked of it."""
-    given = [item.origin for item in collect_flags(PARAMETERS, options.flags)]
-    given += [*["CASE"] * bool(options.case), *["--set"] * bool(options.assignments)]
-    given += [f"--{name}" for name in ("from_env", "case_config", "loop", "dry_run", "keep_going",
-                                       "tuned") if getattr(options, name)]  # fmt: skip
-    if given:
-        raise RequestError(
-            f"--resume goes on with the run as it was asked for, so {', '.join(given)} cannot be "
-            "given with it",
-            "`r50 run --resume RUN` alone",
         )
 
 

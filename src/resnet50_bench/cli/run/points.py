@@ -1,9 +1,8 @@
-"""Runs what `r50 run` planned: one point, a series of them, or the rest of an interrupted one."""
+"""Runs what `r50 run` planned: one point, or a series of them."""
 
 from __future__ import annotations
 
 import os
-from dataclasses import replace
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING
 
@@ -17,12 +16,10 @@ from resnet50_bench.cli.measuring import (
 )
 from resnet50_bench.cli.run.store import find_store, tell_store
 from resnet50_bench.cli.terminal import make_console, print_json
-from resnet50_bench.config import Mode
 from resnet50_bench.contention.cpu_lock import find_held
-from resnet50_bench.errors import ConfigError, R50Error, RecordError, join_problems
+from resnet50_bench.errors import ConfigError, R50Error, join_problems
 from resnet50_bench.report.kpi.text import list_kpis
 from resnet50_bench.report.terminal.plan import print_plan, summarize_plan
-from resnet50_bench.results.files import read_record
 from resnet50_bench.search.assignments import (
     plan_summary_path,
     render_points,
@@ -69,30 +66,6 @@ def run_one(point: Point, options: RunOptions) -> int:
     store = find_store(options)
     with hold_plans([plan], wait=options.wait) as lock:
         result = measure_plan(plan, make_desk(options.output, lock))
-    code = tell_result(result, plan, as_json=options.as_json)
-    return max(code, tell_store(store, result))
-
-
-def resume_one(folder: Path, options: RunOptions) -> int:
-    """Go on with an interrupted accuracy run; return the exit code.
-
-    Raises:
-        RecordError: there is no run to resume in the folder.
-    """
-    record = read_record(folder)
-    if record.config.mode is not Mode.ACCURACY:
-        raise RecordError(
-            f"--resume {folder}: a {record.config.mode.value} run cannot be resumed",
-            "only accuracy runs can: run it again",
-        )
-    if record.status == "completed":
-        raise RecordError(
-            f"--resume {folder}: this run is complete", f"`r50 show {folder}` prints its result"
-        )
-    plan = door.plan(record.config)
-    store = find_store(options)
-    with hold_plans([plan], wait=options.wait) as lock:
-        result = measure_plan(plan, replace(make_desk(folder.parent, lock), resume=folder))
     code = tell_result(result, plan, as_json=options.as_json)
     return max(code, tell_store(store, result))
 

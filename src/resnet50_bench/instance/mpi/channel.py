@@ -2,7 +2,9 @@
 
 Rank 0 has a thread that passes on what the others answer. It asks MPI a hundred times a second
 while they start, sleeps in `select` from the word until rank 0 has its own result, and gathers the
-rest then. Nobody waits inside MPI for long, where waiting takes a whole core: they ask and sleep.
+rest then. Of an evaluation, which claims no speed, it passes answers on all the time, ten times a
+second: so a run that is killed can be resumed. Nobody waits inside MPI for long, where waiting
+takes a whole core: they ask and sleep.
 """
 
 from __future__ import annotations
@@ -36,6 +38,7 @@ if TYPE_CHECKING:
 
 _ERRAND, _ANSWER, _LAST_ANSWER, _GO, _END = range(5)  # tags
 _POLL_S = 0.01
+_BATCH_S = 0.1
 _PATIENCE_S = 0.001
 _TAIL_BYTES = 4000
 _READ_BYTES = 1 << 16
@@ -86,10 +89,15 @@ class Parent:
 
 
 class RankChannel(ABC):
-    """What both kinds of rank have: a `worker.Channel` that sends its log where r50 may need it."""
+    """What both kinds of rank have: a `worker.Channel` that sends its log where r50 may need it.
+
+    Attributes:
+        tells_meanwhile: the ranks answer while they work, as those of an evaluation do.
+    """
 
     def __init__(self, comm: Intracomm, log: Path) -> None:
         self.phase = "starting"
+        self.tells_meanwhile = False
         self.comm = comm
         self._log = log
 
@@ -158,7 +166,7 @@ class Root(RankChannel):
         self._parent = parent
         self._woken, self._wake = os.pipe()
         self._told_to_go = threading.Event()
-        self._is_quiet = False
+        self._pause_s: float | None = _POLL_S
         self._is_done = False
         self._at_work = set(range(1, comm.size))
         self._relay = threading.Thread(target=self._pass_on_all, name="relay", daemon=True)
@@ -190,23 +198,22 @@ class Root(RankChannel):
 
     def _pass_on_all(self) -> None:
         while self._at_work or not self._is_done:
-            timeout = None if self._is_quiet else _POLL_S
-            readable, _, _ = select.select([self._parent.fd, self._woken], [], [], timeout)
+            readable, _, _ = select.select([self._parent.fd, self._woken], [], [], self._pause_s)
             if self._parent.fd in readable:
                 self._obey(self._parent.read_line())
             if self._woken in readable:
                 os.read(self._woken, 1)
-                self._is_quiet = False
-            if not self._is_quiet:
+                self._pause_s = _POLL_S
+            if self._pause_s is not None:
                 self._pass_on()
 
     def _obey(self, line: bytes) -> None:
         if line == GO:
-            self._is_quiet = True
+            self._pause_s = _BATCH_S if self.tells_meanwhile else None
             self._tell_others(_GO, [b""] * (self.comm.size - 1))
             self._told_to_go.set()
         elif line == GATHER:
-            self._is_quiet = False
+            self._pause_s = _POLL_S
 
     def _pass_on(self) -> None:
         from mpi4py import MPI

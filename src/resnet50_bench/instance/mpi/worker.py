@@ -62,6 +62,7 @@ def _run(size: int, folder: Path, stem: str) -> None:
         channel = Leaf(comm, log)
     local = comm.Split_type(MPI.COMM_TYPE_SHARED)
     errand = decode_errand(channel.receive_errand())
+    channel.tells_meanwhile = errand.job.evaluation is not None
     channel.send(Landed(hostname=socket.gethostname(), log_path=str(log), library=library))
     answer(channel, lambda: _accept(errand, local.rank, local.size))
     channel.close()

@@ -67,6 +67,10 @@ class MpiPlan:
         """How many processes there are in all."""
         return self.ranks_per_host * max(1, len(self.hosts))
 
+    def find_host(self, rank: int) -> str | None:
+        """Return where a rank is, as the hostfile names it; None for this host."""
+        return self.hosts[rank // self.ranks_per_host] if self.hosts else None
+
     def describe(self) -> str:
         """In a few words."""
         where = f" on {len(self.hosts)} hosts" if self.hosts else ""

@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from resnet50_bench.instance.job import TRACE_BEGIN, Go, Job, Predicted
+from resnet50_bench.instance.job import TRACE_BEGIN, Go, Job
 from resnet50_bench.instance.mpi.protocol import (
     GATHER,
     GO,
@@ -36,8 +36,10 @@ from resnet50_bench.launch.worker import Worker, choose_log, ignore_answers, rea
 from resnet50_bench.signals import signals_held
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
     from typing import IO
+
+    from resnet50_bench.launch.worker import OnPredicted
 
 _READ_BYTES = 1 << 20
 _REAP_SECONDS = 15.0
@@ -271,7 +273,7 @@ class MpiLauncher:
         jobs: Sequence[Job],
         environment: Mapping[str, str],
         log_folder: Path,
-        on_predicted: Callable[[Predicted], None] = ignore_answers,
+        on_predicted: OnPredicted = ignore_answers,
     ) -> Iterator[Sequence[Worker]]:
         """Start one rank per job; none of them outlives the block."""
         stem = choose_log(jobs[0])
@@ -295,7 +297,7 @@ class MpiLauncher:
         process: subprocess.Popen[bytes],
         jobs: Sequence[Job],
         log_folder: Path,
-        on_predicted: Callable[[Predicted], None],
+        on_predicted: OnPredicted,
     ) -> list[Rank]:
         """Return the ranks of a job that was just started."""
         stem, launched_ns = choose_log(jobs[0]), time.monotonic_ns()
@@ -310,14 +312,11 @@ class MpiLauncher:
                 launched_ns=launched_ns,
                 heard_ns=launched_ns,
                 on_predicted=on_predicted,
-                host=self._find_host(number),
+                host=self._plan.find_host(number),
             )
             for number, job in enumerate(jobs)
         ]
         return link.ranks
-
-    def _find_host(self, number: int) -> str | None:
-        return self.hosts[number // self._plan.ranks_per_host] if self.hosts else None
 
     def _plan_errand(self, job: Job) -> Errand:
         return Errand(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import TYPE_CHECKING
 
 from resnet50_bench.data.profiles import find_profile, list_variants
@@ -81,6 +82,8 @@ def describe_evaluated(record: Record, evaluation: Evaluation) -> list[str]:
     lines = [f"{seen:,} of {evaluation.dataset_images:,} images of the {where}, {how}"]
     if evaluation.resumed_images:
         lines.append(f"{evaluation.resumed_images:,} of them before the run was interrupted")
+    if len(evaluation.shares) > 1:
+        lines.append(_describe_shares(evaluation))
     named = [f"{evaluation.images[place]} {reason}" for place, reason in evaluation.unreadable]
     if record.dataset is not None:
         named += [f"{name}: {reason}" for name, reason in record.dataset.skipped]
@@ -89,6 +92,22 @@ def describe_evaluated(record: Record, evaluation: Evaluation) -> list[str]:
         shown = named[:_SHOWN_UNREADABLE] + more * (len(named) > _SHOWN_UNREADABLE)
         lines.append(f"{len(named)} unreadable: {'; '.join(shown)}")
     return lines
+
+
+def _describe_shares(evaluation: Evaluation) -> str:
+    """What was dealt out and what came back, added up over the instances."""
+    shares = evaluation.shares
+    asked, missing = sum(item.asked for item in shares), sum(len(item.missing) for item in shares)
+    repeated = sum(item.repeated + item.strange for item in shares)
+    hosts: Counter[str] = Counter()
+    for item in shares:
+        if item.host is not None:
+            hosts[item.host] += item.asked
+    where = f" ({', '.join(f'{host} {count:,}' for host, count in hosts.items())})" if hosts else ""
+    return (
+        f"dealt to {len(shares)} instances: {asked:,}{where}; seen {asked - missing:,}, "
+        f"{repeated:,} of them twice"
+    )
 
 
 def summarize_accuracy(record: Record) -> dict[str, object] | None:
