@@ -91,7 +91,7 @@ def test_ranks_lie_where_their_jobs_expect_them(tmp_path, machine, topology, per
     )
     count = len(placement.slots)
     assert count == 2 * per_socket
-    plan = MpiPlan(PROGRAM, HOSTS, count)
+    plan = MpiPlan(PROGRAM, HOSTS, (count, count))
     command = plan_command(plan, {"A": "1"}, plan_rank(plan.ranks, "RUN_FOLDER", "instance"))
     assert map_ranks(tmp_path, topology, command) == {
         "nodeA0": list(range(count)),
@@ -99,9 +99,17 @@ def test_ranks_lie_where_their_jobs_expect_them(tmp_path, machine, topology, per
     }
 
 
+def test_hosts_of_different_sizes(tmp_path):
+    plan = MpiPlan(PROGRAM, HOSTS, (3, 14))
+    command = plan_command(plan, {}, plan_rank(plan.ranks, "RUN_FOLDER", "instance"))
+    assert map_ranks(tmp_path, SPR[1], command) == {
+        "nodeA0": [0, 1, 2], "nodeA1": list(range(3, 17)),
+    }  # fmt: skip
+
+
 def test_the_mapper_refuses_what_does_not_fit(tmp_path):
     """So the maps above mean something."""
-    plan = MpiPlan(PROGRAM, HOSTS, 4)
+    plan = MpiPlan(PROGRAM, HOSTS, (4, 4))
     command = plan_command(plan, {}, plan_rank(plan.ranks, "RUN_FOLDER", "instance"))
     command[command.index("nodeA0:4,nodeA1:4")] = "nodeA0:4,nodeA1:3"
     assert map_ranks(tmp_path, SPR[1], command) == {}

@@ -190,6 +190,14 @@ def list_limits(host: Host) -> list[str]:
     return limits
 
 
+def read_boot_id(root: Path = LIVE_ROOT) -> str | None:
+    """Return what tells this boot of this machine from all others; None where it is not told."""
+    try:
+        return (root / "proc/sys/kernel/random/boot_id").read_text().strip()
+    except OSError:
+        return None
+
+
 def read_host(root: Path = LIVE_ROOT, allowed: frozenset[int] | None = None) -> Host:
     """Return what this process may use of the machine whose `/sys` and `/proc` are below `root`.
 

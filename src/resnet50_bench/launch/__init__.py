@@ -15,19 +15,24 @@ Public names:
 from resnet50_bench.launch.barrier import Deadlines, run_workers, wait_for_traces
 from resnet50_bench.launch.gramine.launcher import GramineLauncher
 from resnet50_bench.launch.local import LocalLauncher
-from resnet50_bench.launch.mpi.command import MpiPlan, plan_mpi
-from resnet50_bench.launch.mpi.launcher import MpiLauncher
+from resnet50_bench.launch.mpi.command import FoundMpi, MpiPlan, find_mpi, plan_mpi
+from resnet50_bench.launch.mpi.describing import describe_hosts
+from resnet50_bench.launch.mpi.launcher import HostOrders, MpiLauncher
 from resnet50_bench.launch.worker import Launcher, OnPredicted, Worker, ignore_answers
 
 __all__ = [
     "Deadlines",
+    "FoundMpi",
     "GramineLauncher",
+    "HostOrders",
     "Launcher",
     "LocalLauncher",
     "MpiLauncher",
     "MpiPlan",
     "OnPredicted",
     "Worker",
+    "describe_hosts",
+    "find_mpi",
     "ignore_answers",
     "plan_mpi",
     "run_workers",

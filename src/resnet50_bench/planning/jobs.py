@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
     from resnet50_bench.data.sources import ImageRef
     from resnet50_bench.placement.slots import Slot
+    from resnet50_bench.planning.hosts import Site
     from resnet50_bench.planning.plan import RunPlan
 
 
@@ -35,7 +36,11 @@ def plan_jobs(plan: RunPlan) -> list[Job]:
     real: list[RealFeedRequest | None] = [None] * len(slots)
     if plan.config.data_type is DataType.REAL:
         shards = plan_shards(plan.refs, len(slots))
-        real = [_plan_feed(plan, shard, slot.threads) for shard, slot in zip(shards, slots)]
+        sites = [site for site in plan.sites for _ in site.placement.slots]
+        real = [
+            _plan_feed(plan, site, shard, slot.threads)
+            for site, shard, slot in zip(sites, shards, slots)
+        ]
     jobs = [_plan_job(plan, slot) for slot in slots]
     return [
         msgspec.structs.replace(job, dummy=None, real=feed) if feed is not None else job
@@ -52,11 +57,9 @@ def plan_evaluation_jobs(plan: RunPlan, requests: Sequence[EvaluationRequest]) -
 
 
 def _list_slots(plan: RunPlan) -> list[Slot]:
-    """The slots of all instances: every host has the same, and the numbers go on."""
-    slots = plan.placement.slots
-    return [
-        replace(slots[number % len(slots)], instance=number) for number in range(plan.instances)
-    ]
+    """The slots of all instances: the numbers go on from one host to the next."""
+    slots = [slot for site in plan.sites for slot in site.placement.slots]
+    return [replace(slot, instance=number) for number, slot in enumerate(slots)]
 
 
 def _plan_job(plan: RunPlan, slot: Slot) -> Job:
@@ -79,12 +82,14 @@ def _plan_job(plan: RunPlan, slot: Slot) -> Job:
     )
 
 
-def _plan_feed(plan: RunPlan, refs: tuple[ImageRef, ...], threads: int) -> RealFeedRequest:
+def _plan_feed(
+    plan: RunPlan, site: Site, refs: tuple[ImageRef, ...], threads: int
+) -> RealFeedRequest:
     return RealFeedRequest(
         path=str(Path(plan.config.dataset or "").absolute()),
         refs=refs,
         batch_size=plan.workload.batch_size,
         profile=plan.preprocessing,
         threads=threads,
-        max_pool_bytes=plan_pool_bytes(plan.host, len(plan.placement.slots)),
+        max_pool_bytes=plan_pool_bytes(site.host, len(site.placement.slots)),
     )

@@ -7,12 +7,19 @@ from typing import TYPE_CHECKING
 from resnet50_bench import __version__
 from resnet50_bench.config import Gramine
 from resnet50_bench.instance.mpi.protocol import HostFacts
-from resnet50_bench.launch import GramineLauncher, Launcher, LocalLauncher, MpiLauncher
+from resnet50_bench.launch import (
+    GramineLauncher,
+    HostOrders,
+    Launcher,
+    LocalLauncher,
+    MpiLauncher,
+)
 from resnet50_bench.launch.gramine.manifest import EnclavePlan, plan_enclave
 from resnet50_bench.launch.mpi.command import plan_command, plan_rank
 
 if TYPE_CHECKING:
     from resnet50_bench.launch import MpiPlan
+    from resnet50_bench.planning.hosts import Site
     from resnet50_bench.planning.plan import RunPlan
 
 RUN_FOLDER = "RUN_FOLDER"
@@ -27,13 +34,29 @@ def choose_launcher(plan: RunPlan) -> Launcher:
         return GramineLauncher(plan.config.gramine, plan_instance_enclave(plan), inherited)
     if plan.mpi is None:
         return LocalLauncher()
+    return MpiLauncher(
+        plan.mpi, inherited, list_orders(plan), tuple(plan_mpi_command(plan, plan.mpi))
+    )
+
+
+def list_orders(plan: RunPlan) -> list[HostOrders]:
+    """Return what the ranks of each host are told beside their jobs."""
+    return [_plan_orders(plan, site) for site in plan.sites]
+
+
+def _plan_orders(plan: RunPlan, site: Site) -> HostOrders:
+    """What the ranks of one host are told."""
+    first = plan.environment
+    differing = {k: text for k, text in site.environment.items() if first.get(k) != text}
+    if site.name is None:
+        return HostOrders(differing, None)
     facts = HostFacts(
         tool_version=__version__,
-        cpu_model=plan.host.cpu_model,
-        cores=plan.host.cores,
+        cpu_model=site.host.cpu_model,
+        cores=site.host.cores,
         model_sha256=plan.model.manifest.prepared.sha256 if plan.model is not None else None,
     )
-    return MpiLauncher(plan.mpi, inherited, facts, tuple(plan_mpi_command(plan, plan.mpi)))
+    return HostOrders(differing, facts)
 
 
 def plan_instance_enclave(plan: RunPlan) -> EnclavePlan:

@@ -14,12 +14,11 @@ from resnet50_bench.data.profiles import BACKGROUND_CLASSES
 from resnet50_bench.data.sources import ignore_listing
 from resnet50_bench.data.sources.index import Opener, plan_index_folder
 from resnet50_bench.engines import load_engine
-from resnet50_bench.errors import ConfigError, PlacementError, PrecisionError
-from resnet50_bench.host.amx_probe import probe_amx
+from resnet50_bench.errors import ConfigError, PlacementError, PrecisionError, RequestError
 from resnet50_bench.host.cpu_latency import check_limit
-from resnet50_bench.host.machine import list_limits, read_host
+from resnet50_bench.host.machine import list_limits, read_boot_id, read_host
 from resnet50_bench.host.sgx import require_gramine
-from resnet50_bench.launch import MpiPlan, plan_mpi
+from resnet50_bench.launch import MpiPlan, describe_hosts, find_mpi, plan_mpi
 from resnet50_bench.model import (
     CalibrationRequest,
     ModelSource,
@@ -30,7 +29,6 @@ from resnet50_bench.placement.layout import plan_fewer, plan_layout
 from resnet50_bench.planning.container_limits import find_limit_warnings
 from resnet50_bench.planning.environment import (
     list_left_out,
-    plan_environment,
     plan_worker_environment,
     writes_kernels,
 )
@@ -39,6 +37,14 @@ from resnet50_bench.planning.evaluation import (
     choose_preprocessing,
     count_batches,
     plan_evaluation,
+)
+from resnet50_bench.planning.hosts import (
+    FoundHost,
+    Site,
+    check_precision,
+    find_here,
+    plan_site,
+    require_precision,
 )
 from resnet50_bench.planning.memory import (
     GIB,
@@ -52,7 +58,6 @@ from resnet50_bench.planning.model import (
     find_model_source,
     plan_calibration,
 )
-from resnet50_bench.precision.runnable import require_loadable, require_runnable
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -60,6 +65,7 @@ if TYPE_CHECKING:
     from resnet50_bench.data.sources import ImageRef, ImageSource, OnListing
     from resnet50_bench.engines import Engine
     from resnet50_bench.host.machine import Host
+    from resnet50_bench.launch import FoundMpi
     from resnet50_bench.model import PreparedModel
     from resnet50_bench.placement.slots import Placement
 
@@ -77,8 +83,7 @@ class RunPlan:
     Attributes:
         config: what was asked.
         workload: the amounts.
-        host: the machine.
-        placement: who gets which cores.
+        sites: the hosts, each with who gets which of its cores; without a hostfile this one alone.
         engine: the runtime.
         model_source: the graph to prepare; None when the engine needs none.
         calibration: the images to calibrate int8 with; None for generated ones.
@@ -97,8 +102,7 @@ class RunPlan:
 
     config: RunConfig
     workload: Workload
-    host: Host
-    placement: Placement
+    sites: tuple[Site, ...]
     engine: Engine
     model_source: ModelSource | None
     calibration: CalibrationRequest | None
@@ -113,6 +117,16 @@ class RunPlan:
     emulated: bool
     mpi: MpiPlan | None = None
     shared_caches: tuple[Path, ...] = ()
+
+    @property
+    def host(self) -> Host:
+        """The machine; of several the first."""
+        return self.sites[0].host
+
+    @property
+    def placement(self) -> Placement:
+        """Who gets which cores of it."""
+        return self.sites[0].placement
 
     def describe_host(self) -> str:
         """The machine in one line."""
@@ -153,7 +167,7 @@ class RunPlan:
     @property
     def instances(self) -> int:
         """How many there are, on all hosts together."""
-        return self.mpi.ranks if self.mpi is not None else len(self.placement.slots)
+        return sum(len(site.placement.slots) for site in self.sites)
 
     @property
     def streams(self) -> int:
@@ -193,20 +207,14 @@ class RunPlan:
         measuring_s = max(workload.steps * query_s, workload.min_time_ns / 1e9)
         if self.evaluation is not None:
             batches = count_batches(len(self.evaluation.refs), workload.batch_size)
-            cores = self.instances * self.placement.slots[0].cores
+            cores = sum(slot.cores for site in self.sites for slot in site.placement.slots)
             measuring_s = batches * workload.batch_size / (IMAGES_PER_CORE_S * cores)
         trace_s = START_S if self.engine.trace_environment else 0.0
         return self.preparing_s + START_S + workload.warmup_steps * query_s + measuring_s + trace_s
 
     def warnings(self) -> list[str]:
         """What a user should know before the start."""
-        needed = self.memory_per_instance_bytes * len(self.placement.slots)
-        warnings = find_limit_warnings(self.host, self.placement)
-        if needed > self.memory_bytes:
-            warnings.append(
-                f"the instances may need {needed / GIB:.1f} GiB and {self.memory_bytes / GIB:.1f} "
-                "GiB is available: use a smaller --batch-size or a larger --cores-per-instance"
-            )
+        warnings = [text for site in self.sites for text in self._warn_of_site(site)]
         if self.left_out:
             warnings.append(
                 f"not passed on to the instances: {', '.join(self.left_out)} "
@@ -222,6 +230,18 @@ class RunPlan:
                 "oneDNN writes a line per primitive while it measures: the figure is lower for it"
             )
         return warnings
+
+    def _warn_of_site(self, site: Site) -> list[str]:
+        """What a user should know of one host."""
+        needed = self.memory_per_instance_bytes * len(site.placement.slots)
+        there = find_memory_bytes(site.host)
+        warnings = find_limit_warnings(site.host, site.placement)
+        if needed > there:
+            warnings.append(
+                f"the instances may need {needed / GIB:.1f} GiB and {there / GIB:.1f} "
+                "GiB is available: use a smaller --batch-size or a larger --cores-per-instance"
+            )
+        return [f"{site.name}: {text}" if site.name is not None else text for text in warnings]
 
 
 def plan_run(
@@ -250,26 +270,28 @@ def plan_run(
         raise ConfigError(problems)
     _require_host(config)
     workload = plan_workload(config)
-    host = read_host()
-    emulated = engine.needs_model and not _require_precision(config, host)
-    require_loadable("numpy", host.cpu_flags)
+    mpi = find_mpi(config.hostfile, environ.get("PATH", os.defpath)) if config.mpi else None
+    hosts = _find_hosts(config, mpi, environ)
+    emulated = [check_precision(config, engine, found) for found in hosts]
     cache_dir = default_cache_dir(environ)
     opener = Opener(plan_index_folder(cache_dir), on_listing)
     source = opener.open(Path(config.dataset)) if config.dataset is not None else None
     evaluation = plan_evaluation(config, source) if source is not None else None
     refs = _choose_images(config, source, evaluation)
-    placement = plan_layout(config, host, count_batches(len(refs), workload.batch_size))
-    slot = placement.slots[0]
-    model_source = find_model_source(config, engine, slot, workload.batch_size)
+    batches = count_batches(len(refs), workload.batch_size) if len(hosts) == 1 else None
+    sites = tuple(
+        plan_site(config, engine, found, batches, emulated=slower)
+        for found, slower in zip(hosts, emulated, strict=True)
+    )
+    model_source = _find_model_source(config, engine, sites, workload.batch_size)
     calibration = plan_calibration(config, opener, source) if calibrates(model_source) else None
     shared = find_shared_caches(environ)
     model = find_model(config, model_source, (cache_dir, *shared), calibration)
-    ours = plan_environment(config, host, engine, slot.threads)
+    ours = sites[0].environment
     return RunPlan(
         config=config,
         workload=workload,
-        host=host,
-        placement=placement,
+        sites=sites,
         engine=engine,
         model_source=model_source,
         calibration=calibration,
@@ -282,8 +304,8 @@ def plan_run(
         environment=ours,
         worker_environment=plan_worker_environment(environ, ours),
         left_out=list_left_out(environ, ours),
-        emulated=emulated,
-        mpi=_plan_mpi(config, placement, environ),
+        emulated=any(emulated),
+        mpi=plan_mpi(mpi, _count_instances(sites)) if mpi is not None else None,
     )
 
 
@@ -293,12 +315,53 @@ def _require_host(config: RunConfig) -> None:
     require_gramine(config.gramine, config.remote_attestation)
 
 
-def _plan_mpi(
-    config: RunConfig, placement: Placement, environ: Mapping[str, str]
-) -> MpiPlan | None:
-    if not config.mpi:
-        return None
-    return plan_mpi(config.hostfile, len(placement.slots), environ.get("PATH", os.defpath))
+def _find_hosts(
+    config: RunConfig, mpi: FoundMpi | None, environ: Mapping[str, str]
+) -> tuple[FoundHost, ...]:
+    """What the instances are to run on: this host, or those of the hostfile, asked by MPI."""
+    if mpi is None or not mpi.hosts:
+        return (find_here(config, read_host()),)
+    own = {"PYTHONUNBUFFERED": "1"} | config.customer_env
+    asked = plan_mpi(mpi, (1,) * len(mpi.hosts))
+    here = read_boot_id()
+    return tuple(
+        FoundHost(name=name, host=seen.host, amx=seen.amx, is_here=seen.boot_id == here)
+        for name, seen in zip(
+            mpi.hosts, describe_hosts(asked, plan_worker_environment(environ, own), own)
+        )
+    )
+
+
+def _find_model_source(
+    config: RunConfig, engine: Engine, sites: tuple[Site, ...], batch_size: int
+) -> ModelSource | None:
+    """The graph to prepare, which is one for all hosts.
+
+    Raises:
+        RequestError: the instances of two hosts need different forms of it.
+    """
+    shapes: dict[tuple[int, int], Site] = {}
+    for site in sites:
+        slot = site.placement.slots[0]
+        shapes.setdefault((slot.threads, len(slot.streams)), site)
+    found = [
+        (site, find_model_source(config, engine, site.placement.slots[0], batch_size))
+        for site in shapes.values()
+    ]
+    first, source = found[0]
+    for site, other in found[1:]:
+        if other != source:
+            raise RequestError(
+                f"the instances of {site.name} need another form of the model than those of "
+                f"{first.name}: theirs have {site.placement.cores_per_instance} and "
+                f"{first.placement.cores_per_instance} cores",
+                "give them the same size with --cores-per-instance, or hosts of one kind",
+            )
+    return source
+
+
+def _count_instances(sites: tuple[Site, ...]) -> tuple[int, ...]:
+    return tuple(len(site.placement.slots) for site in sites)
 
 
 def _choose_images(
@@ -311,15 +374,15 @@ def _choose_images(
 
 def find_host_problems(config: RunConfig) -> list[str]:
     """Say what this host cannot do of what was asked, to be told beside what else is wrong."""
-    host = read_host()
+    found = find_here(config, read_host())
     problems = []
     try:
-        plan_layout(config, host)
+        plan_layout(config, found.host)
     except (ConfigError, PlacementError) as error:
         problems.append(error.message)
     try:
         if load_engine(config.engine).needs_model:
-            _require_precision(config, host)
+            require_precision(config, found)
     except PrecisionError as error:
         problems.append(error.message)
     return problems
@@ -327,15 +390,10 @@ def find_host_problems(config: RunConfig) -> list[str]:
 
 def limit_instances(plan: RunPlan, batches: int) -> RunPlan:
     """Return the plan with no more instances than batches to see, but one on each host."""
-    hosts = max(1, len(plan.mpi.hosts)) if plan.mpi is not None else 1
-    placement = plan_fewer(plan.config, plan.host, plan.placement, -(-batches // hosts))
-    mpi = replace(plan.mpi, ranks_per_host=len(placement.slots)) if plan.mpi is not None else None
-    return replace(plan, placement=placement, mpi=mpi)
-
-
-def _require_precision(config: RunConfig, host: Host) -> bool:
-    """Return whether the precision runs natively; False means emulated, as was allowed."""
-    is_amx = config.precision.value.startswith("amx_")
-    amx = probe_amx() if is_amx and "amx_tile" in host.cpu_flags else None
-    runnable = require_runnable(config.precision, host.cpu_flags, amx, emulated=config.emulated)
-    return runnable.runnable
+    each = -(-batches // len(plan.sites))
+    sites = tuple(
+        replace(site, placement=plan_fewer(plan.config, site.host, site.placement, each))
+        for site in plan.sites
+    )
+    mpi = replace(plan.mpi, counts=_count_instances(sites)) if plan.mpi is not None else None
+    return replace(plan, sites=sites, mpi=mpi)

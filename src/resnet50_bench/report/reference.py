@@ -64,7 +64,6 @@ def describe_run(record: Record) -> ReferenceRow | None:
     kpis = run_kpis(record)
     if kpis is None:
         return None
-    machines = max(1, len(record.launch.hosts))
     runtimes = {item.evidence.runtime for item in record.instances if item.evidence}
     engine = ", ".join(sorted(runtimes)) or record.config.engine
     verdict = "VALID" if judge(record).valid else "INVALID"
@@ -73,7 +72,7 @@ def describe_run(record: Record) -> ReferenceRow | None:
         source=record.run_id,
         provenance=f"a run of r50 {record.tool_version}, {record.created}, {engine}, {verdict}",
         cpu=record.host.cpu_model,
-        cores=machines * sum(slot.cores for slot in record.placement.slots),
+        cores=record.used_cores,
         precision=record.config.precision.value,
         images_per_s=kpis.images_per_s,
         limit_images_per_s=limit.limit_images_per_s if limit is not None else None,

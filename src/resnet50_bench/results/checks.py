@@ -28,6 +28,7 @@ from resnet50_bench.instance.predictions import (
 if TYPE_CHECKING:
     from resnet50_bench.contention.samples import Contention
     from resnet50_bench.host.energy import Energy
+    from resnet50_bench.host.machine import Host
     from resnet50_bench.limits.roofline import Roofline
     from resnet50_bench.placement.slots import Placement, Slot
     from resnet50_bench.results.record import Evaluation, InstanceRecord, Lane, Record
@@ -60,8 +61,9 @@ def check_record(record: Record, name: str) -> None:
     """
     try:
         _check_numbers(record, "")
-        _check_host(record)
-        _check_placement(record.placement)
+        _check_host(record.host, "host")
+        _check_placement(record.placement, "placement")
+        _check_others(record)
         _check_amounts(record)
         for number, item in enumerate(record.instances):
             _check_instance(item, f"instances[{number}]", record)
@@ -163,21 +165,33 @@ def _check_cpus(cpus: Sequence[int], field: str, *, some: bool = True) -> None:
     _require(not cpus or cpus[-1] < MAX_LISTED_CPU, field, "names a CPU that no machine has")
 
 
-def _check_host(record: Record) -> None:
-    host = record.host
-    _require(bool(host.cores), "host.cores", "is empty")
+def _check_others(record: Record) -> None:
+    """One for each host beside the first, under its name."""
+    if not record.others:
+        return
+    names = record.launch.hosts[1:]
+    same = tuple(item.name for item in record.others) == names
+    _require(same, "others", "are not the hosts of launch.hosts behind the first")
+    for number, item in enumerate(record.others):
+        _check_host(item.host, f"others[{number}].host")
+        _check_placement(item.placement, f"others[{number}].placement")
+
+
+def _check_host(host: Host, field: str) -> None:
+    _require(bool(host.cores), f"{field}.cores", "is empty")
     for number, core in enumerate(host.cores):
-        _check_cpus(core.cpus, f"host.cores[{number}].cpus")
+        _check_cpus(core.cpus, f"{field}.cores[{number}].cpus")
     for number, node in enumerate(host.nodes):
-        _check_cpus(node.cpus, f"host.nodes[{number}].cpus", some=False)
+        _check_cpus(node.cpus, f"{field}.nodes[{number}].cpus", some=False)
 
 
-def _check_placement(placement: Placement) -> None:
-    _require(bool(placement.slots), "placement.slots", "is empty")
-    _require(placement.cores_per_instance > 0, "placement.cores_per_instance", "is 0")
+def _check_placement(placement: Placement, field: str) -> None:
+    _require(bool(placement.slots), f"{field}.slots", "is empty")
+    _require(placement.cores_per_instance > 0, f"{field}.cores_per_instance", "is 0")
     for number, slot in enumerate(placement.slots):
-        _require(slot.instance == number, f"placement.slots[{number}].instance", f"is not {number}")
-        _check_slot(slot, f"placement.slots[{number}]")
+        where = f"{field}.slots[{number}]"
+        _require(slot.instance == number, f"{where}.instance", f"is not {number}")
+        _check_slot(slot, where)
 
 
 def _check_slot(slot: Slot, field: str) -> None:
@@ -202,11 +216,10 @@ def _check_amounts(record: Record) -> None:
 
 
 def _check_instance(item: InstanceRecord, field: str, record: Record) -> None:
-    slots = record.placement.slots
     number = item.slot.instance
-    # Every host has the same slots, and the numbers of instances go on from one to the next.
-    own = replace(slots[number % len(slots)], instance=number) if slots else None
-    known = number < record.planned_instances and (item.host is not None or item.slot == own)
+    # The numbers of instances go on from one host to the next.
+    slots = [slot for placement in record.placements for slot in placement.slots]
+    known = number < len(slots) and item.slot == replace(slots[number], instance=number)
     _require(known, f"{field}.slot", "is not in the placement")
     _check_slot(item.slot, f"{field}.slot")
     both = bool(item.streams) and bool(item.start_ns or item.end_ns or item.prepare_ns)

@@ -158,7 +158,7 @@ class Launch:
     Attributes:
         environment: the variables r50 set for the workers, CUSTOMER_ENV included.
         command: of a worker, or of the MPI launcher.
-        hosts: that each ran the planned instances, as the hostfile names them; () for this host.
+        hosts: that ran instances, as the hostfile names them; () for this host.
         parent_cpu_ns, parent_wall_ns: processor time r50 itself used while the instances measured,
             and how long that was; None when they never did.
         oom_kills: processes the kernel killed for want of memory meanwhile, on the whole host.
@@ -175,6 +175,21 @@ class Launch:
     oom_kills: int = 0
     cpu_lock: str | None = None
     cpu_lock_failure: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OtherHost:
+    """One of several hosts of a run, beside the first, which is the record's own.
+
+    Attributes:
+        name: as the hostfile names it.
+        host: the machine, as it described itself.
+        placement: of its instances, whose numbers go on from those of the host before.
+    """
+
+    name: str
+    host: Host
+    placement: Placement
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -283,6 +298,9 @@ class Record:
         run_id: the name of the run's folder when it was made.
         created: UTC, ISO 8601.
         command: the command line.
+        host, placement: of the host of the run; of several, of the first.
+        others: the further hosts of a hostfile; () also in records of before, whose hosts were all
+            like the first.
         emulated: the CPU lacks the precision's instructions, and slower ones stood in.
         duration_ns: from the start of the first worker to the end of the last; None while running.
         memory_estimate_bytes: what one instance was expected to need.
@@ -310,6 +328,7 @@ class Record:
     model: Manifest | None
     dataset: Dataset | None
     launch: Launch
+    others: tuple[OtherHost, ...] = ()
     emulated: bool = False
     instances: tuple[InstanceRecord, ...]
     duration_ns: int | None = None
@@ -338,6 +357,22 @@ class Record:
             return None
 
     @property
+    def placements(self) -> tuple[Placement, ...]:
+        """Of each host, in the order of the hostfile."""
+        if self.others:
+            return (self.placement, *(item.placement for item in self.others))
+        return (self.placement,) * max(1, len(self.launch.hosts))
+
+    @property
     def planned_instances(self) -> int:
         """How many instances there were to be, on all hosts together."""
-        return len(self.placement.slots) * max(1, len(self.launch.hosts))
+        return sum(len(placement.slots) for placement in self.placements)
+
+    @property
+    def used_cores(self) -> int:
+        """How many cores the instances had, on all hosts together."""
+        return sum(slot.cores for placement in self.placements for slot in placement.slots)
+
+    def find_host(self, name: str | None) -> Host:
+        """Return the machine that an instance was on."""
+        return next((item.host for item in self.others if item.name == name), self.host)

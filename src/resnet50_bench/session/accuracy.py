@@ -19,7 +19,7 @@ from resnet50_bench.planning.jobs import plan_evaluation_jobs
 from resnet50_bench.planning.plan import limit_instances
 from resnet50_bench.results.record import Evaluation
 from resnet50_bench.session.contention import plan_tick_ns
-from resnet50_bench.session.journal import JOURNAL_FILE, Journal, Origin
+from resnet50_bench.session.journal import CPU_SEPARATOR, JOURNAL_FILE, Journal, Origin
 from resnet50_bench.session.tally import Tally
 from resnet50_bench.session.trials import plan_trials
 
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from resnet50_bench.data.crops.store import Crops
+    from resnet50_bench.host.machine import Host
     from resnet50_bench.instance.job import Job, Predicted
     from resnet50_bench.launch import Worker
     from resnet50_bench.planning.plan import RunPlan
@@ -190,7 +191,6 @@ def _find_crops(plan: RunPlan) -> Crops | None:
 def describe_origin(plan: RunPlan, evaluation: EvaluationPlan) -> Origin:
     """Return what decides the answers of a run."""
     settings = sorted(plan.config.engine_options.items())
-    flags = hashlib.sha256(" ".join(sorted(plan.host.cpu_flags)).encode()).hexdigest()[:12]
     return Origin(
         model_sha256=plan.model.manifest.prepared.sha256 if plan.model is not None else None,
         engine=" ".join([plan.config.engine, *(f"{name}={text}" for name, text in settings)]),
@@ -198,5 +198,10 @@ def describe_origin(plan: RunPlan, evaluation: EvaluationPlan) -> Origin:
         preprocessing=plan.preprocessing,
         batch_size=plan.workload.batch_size,
         images_sha256=evaluation.images_sha256,
-        cpu=f"{plan.host.cpu_model}, flags {flags}",
+        cpu=CPU_SEPARATOR.join(sorted({_name_cpu(site.host) for site in plan.sites})),
     )
+
+
+def _name_cpu(host: Host) -> str:
+    flags = hashlib.sha256(" ".join(sorted(host.cpu_flags)).encode()).hexdigest()[:12]
+    return f"{host.cpu_model}, flags {flags}"

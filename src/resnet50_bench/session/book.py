@@ -15,7 +15,15 @@ from resnet50_bench.host.cgroups import read_oom_kills
 from resnet50_bench.host.energy import Energy
 from resnet50_bench.launch.barrier import WatchCost
 from resnet50_bench.planning.launchers import choose_launcher
-from resnet50_bench.results.record import Dataset, InstanceRecord, Launch, Record, Status, Trial
+from resnet50_bench.results.record import (
+    Dataset,
+    InstanceRecord,
+    Launch,
+    OtherHost,
+    Record,
+    Status,
+    Trial,
+)
 from resnet50_bench.session.contention import note_lock
 from resnet50_bench.session.outcome import describe_instances
 from resnet50_bench.session.roofline import FoundRoofline
@@ -164,6 +172,10 @@ def plan_record(plan: RunPlan, folder: Path, command: Sequence[str]) -> Record:
         workload=plan.workload,
         host=plan.host,
         placement=plan.placement,
+        others=tuple(
+            OtherHost(name=site.name or "", host=site.host, placement=site.placement)
+            for site in plan.sites[1:]
+        ),
         model=plan.model.manifest if plan.model is not None else None,
         dataset=dataset,
         launch=Launch(environment=plan.environment, command=launcher.command, hosts=launcher.hosts),

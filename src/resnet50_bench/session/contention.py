@@ -89,11 +89,14 @@ def plan_tick_ns(expected_s: float | None) -> int:
 def list_plan_cpus(plan: RunPlan) -> tuple[int, ...]:
     """Return the CPUs of this host that a run needs for itself: all threads of the cores it uses.
 
-    Of a run on hosts named to MPI these are the CPUs of the same numbers on this host, which is to
-    be one of them.
+    Of a run on hosts named to MPI those of the machine that r50 itself runs on, if it is one.
     """
-    owned = [slot.cpus for slot in plan.placement.slots]
-    return list_cpus(plan_territories(plan.host.cores, owned))
+    needed: set[int] = set()
+    for site in plan.sites:
+        if site.is_here:
+            owned = [slot.cpus for slot in site.placement.slots]
+            needed |= set(list_cpus(plan_territories(site.host.cores, owned)))
+    return tuple(sorted(needed))
 
 
 def note_lock(record: Record, lock: CpuLock) -> Record:

@@ -147,7 +147,7 @@ def check_placement(record: Record) -> Iterator[Finding]:
                 "something in the process changed its affinity: look at --customer-env",
             )
         yield from _check_streams(item)
-        if len(record.host.nodes) > 1:
+        if len(record.find_host(item.host).nodes) > 1:
             yield from _check_memory(item)
 
 

@@ -13,6 +13,7 @@ from resnet50_bench.results.findings import Finding
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
+    from resnet50_bench.precision.meaning import PrecisionMeaning
     from resnet50_bench.results.record import InstanceRecord, Record
 
 
@@ -24,12 +25,16 @@ def prove(record: Record) -> Proof | None:
     """
     if record.model is None:
         return None
-    meaning = plan_meaning(record.config.precision, record.host.cpu_flags)
     needed = record.model.graph.structure.convolutions
-    proofs = [plan_verdict(meaning, item.kernels) for item in record.instances]
+    proofs = [plan_verdict(_read_meaning(record, item), item.kernels) for item in record.instances]
     if not proofs or any(_count_convolutions(item) < needed for item in record.instances):
         return Proof(ProofState.UNPROVEN, None, ())
     return min(proofs, key=lambda proof: proof.share or 0.0)
+
+
+def _read_meaning(record: Record, item: InstanceRecord) -> PrecisionMeaning:
+    """What the precision means on the machine that an instance was on."""
+    return plan_meaning(record.config.precision, record.find_host(item.host).cpu_flags)
 
 
 def _count_convolutions(item: InstanceRecord) -> int:

@@ -18,9 +18,9 @@ PROGRAM = MpiProgram("mpirun", "Open MPI", "5.0.11")
 def test_batches_are_shared_by_the_hosts():
     whole = plan(cores_per_instance=1)
     assert whole.instances == 8
-    hosts = replace(whole, mpi=MpiPlan(PROGRAM, ("a", "b"), 8))
+    hosts = replace(whole, sites=whole.sites * 2, mpi=MpiPlan(PROGRAM, ("a", "b"), (8, 8)))
     assert hosts.instances == 16
     fewer = limit_instances(hosts, 5)
-    assert (len(fewer.placement.slots), fewer.mpi.ranks_per_host, fewer.instances) == (3, 3, 6)
+    assert (len(fewer.placement.slots), fewer.mpi.counts, fewer.instances) == (3, (3, 3), 6)
     assert [job.slot.instance for job in plan_jobs(fewer)] == list(range(6))
     assert limit_instances(whole, 5).instances == 5

@@ -14,8 +14,8 @@ from resnet50_bench.errors import ConfigError, ModelError
 from resnet50_bench.model import CalibrationRequest, PreparedModel
 from resnet50_bench.model.calibration import select_calibration
 from resnet50_bench.model.manifest import FileIdentity, ModelSource
+from resnet50_bench.planning import hosts as hosts_module
 from resnet50_bench.planning import model as model_module
-from resnet50_bench.planning import plan as plan_module
 from resnet50_bench.planning.memory import BYTES_PER_IMAGE, RUNTIME_BYTES
 from resnet50_bench.planning.model import describe_model, plan_calibration, require_serving
 
@@ -149,7 +149,7 @@ class TestModelSource:
         ],
     )
     def test_large_kernels_are_split_where_a_core_computes_alone(self, monkeypatch, asked, split):
-        monkeypatch.setattr(plan_module, "_require_precision", lambda *_: True)
+        monkeypatch.setattr(hosts_module, "require_precision", lambda *_: True)
         found = plan(engine="tensorflow", **asked)
         assert found.model_source == ModelSource(seed=0, split=split)
         assert self.sources == [found.model_source]

@@ -20,6 +20,7 @@ from resnet50_bench.errors import PrecisionError
 from resnet50_bench.host.amx_probe import AmxProbe
 from resnet50_bench.host.machine import read_host
 from resnet50_bench.host.sgx import Need, SgxState
+from resnet50_bench.planning import hosts as hosts_module
 from resnet50_bench.planning import plan as plan_module
 from resnet50_bench.planning.plan import plan_run
 from resnet50_bench.precision.meaning import plan_meaning
@@ -192,7 +193,7 @@ def test_a_run_is_planned_as_its_cpu_allows(tmp_path, monkeypatch, cpu, precisio
     host = read(tmp_path, cpu)
     usable = AmxProbe(permitted=True, tile_operation=True, reason="it works")
     monkeypatch.setattr(plan_module, "read_host", lambda: host)
-    monkeypatch.setattr(plan_module, "probe_amx", lambda: usable)
+    monkeypatch.setattr(hosts_module, "probe_amx", lambda: usable)
     config = RunConfig(precision=Precision(precision))
     expected = cpu.runs_as(precision)
     environ = {"R50_CACHE_DIR": str(tmp_path)}

@@ -155,7 +155,7 @@ class Leaf(RankChannel):
     def _receive(self, tag: int) -> bytes:
         while not self.comm.Iprobe(0, tag):
             time.sleep(_PATIENCE_S)
-        return _take(self.comm, 0, tag)
+        return take_message(self.comm, 0, tag)
 
 
 class Root(RankChannel):
@@ -221,7 +221,7 @@ class Root(RankChannel):
         status = MPI.Status()
         while self.comm.Iprobe(MPI.ANY_SOURCE, MPI.ANY_TAG, status):
             rank, tag = status.Get_source(), status.Get_tag()
-            self._parent.tell(rank, _take(self.comm, rank, tag))
+            self._parent.tell(rank, take_message(self.comm, rank, tag))
             if tag == _LAST_ANSWER:
                 self._at_work.discard(rank)
 
@@ -230,7 +230,7 @@ class Root(RankChannel):
             self.comm.Send(text, rank, tag)
 
 
-def _take(comm: Intracomm, source: int, tag: int) -> bytes:
+def take_message(comm: Intracomm, source: int, tag: int) -> bytes:
     """Receive a message that has been seen to be there."""
     from mpi4py import MPI
 

@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING, TypeAlias
 
 import msgspec
 
-from resnet50_bench.host.machine import Core
+from resnet50_bench.host.amx_probe import AmxProbe
+from resnet50_bench.host.machine import Core, Host
 from resnet50_bench.instance.job import (
     Answer,
     Entered,
@@ -44,8 +45,24 @@ COMPLAINT = "r50: "
 CHUNK_BYTES = 2000
 
 
+class HostSeen(msgspec.Struct, frozen=True, kw_only=True):
+    """What a host is, as its own rank says before anything is planned.
+
+    Attributes:
+        tool_version: of this package.
+        host: the machine.
+        amx: what using AMX came to; None where the CPU has none.
+        boot_id: of the machine's kernel; None where it is not told.
+    """
+
+    tool_version: str
+    host: Host
+    amx: AmxProbe | None
+    boot_id: str | None
+
+
 class HostFacts(msgspec.Struct, frozen=True, kw_only=True):
-    """What every host must have in common with the one r50 runs on.
+    """What a host must be: what its part of the run was planned for.
 
     Attributes:
         tool_version: of this package.
@@ -68,12 +85,14 @@ class Errand(msgspec.Struct, frozen=True, kw_only=True):
         job: as for any worker.
         place: which of its host's ranks it must be, from 0.
         ranks_per_host: how many there must be on its host.
-        facts: to compare its host with; None on the host that r50 runs on.
+        environment: variables of its host, where they differ from those of the first.
+        facts: to compare its host with; None where r50 alone starts ranks, on its own host.
     """
 
     job: Job
     place: int
     ranks_per_host: int
+    environment: dict[str, str] = {}
     facts: HostFacts | None = None
 
 
@@ -105,7 +124,10 @@ _reports: msgspec.json.Decoder[Report] = msgspec.json.Decoder(
 _errands: msgspec.json.Decoder[Errand] = msgspec.json.Decoder(Errand)
 
 
-def encode_report(report: Report) -> bytes:
+_seen: msgspec.json.Decoder[HostSeen] = msgspec.json.Decoder(HostSeen)
+
+
+def encode_report(report: Report | HostSeen) -> bytes:
     """Return an answer as JSON, in one line without its end."""
     return msgspec.json.encode(report)
 
@@ -123,6 +145,16 @@ def parse_report(frame: bytes) -> tuple[int, Report]:
     """
     rank, _, report = frame.partition(b" ")
     return int(rank), _reports.decode(report)
+
+
+def parse_seen(frame: bytes) -> tuple[int, HostSeen]:
+    """Return the rank and what its host is, from what stands behind `MARK`.
+
+    Raises:
+        ValueError: it is not such a line.
+    """
+    rank, _, seen = frame.partition(b" ")
+    return int(rank), _seen.decode(seen)
 
 
 def plan_lines(errands: Sequence[Errand]) -> Iterator[bytes]:

@@ -10,7 +10,6 @@ import os
 import socket
 import sys
 import tempfile
-import traceback
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -18,7 +17,8 @@ from resnet50_bench import __version__
 from resnet50_bench.errors import HostError, RequestError
 from resnet50_bench.host.machine import format_cpu_list, read_host
 from resnet50_bench.instance.mpi.channel import Leaf, Parent, Root
-from resnet50_bench.instance.mpi.protocol import COMPLAINT, Landed, decode_errand
+from resnet50_bench.instance.mpi.joining import end_with_complaint, join_job, split_by_host
+from resnet50_bench.instance.mpi.protocol import Landed, decode_errand
 from resnet50_bench.instance.worker import answer, end_with_parent
 
 if TYPE_CHECKING:
@@ -31,28 +31,12 @@ def main() -> None:
     try:
         _run(int(sys.argv[1]), Path(sys.argv[2]), sys.argv[3])
     except BaseException as error:  # noqa: BLE001 - any other way out would wait for the others
-        traceback.print_exc()
-        print(f"{COMPLAINT}{type(error).__name__}: {error}", file=sys.stderr)
-        sys.stderr.flush()
-        os._exit(1)
+        end_with_complaint(error)
 
 
 def _run(size: int, folder: Path, stem: str) -> None:
     end_with_parent()
-    try:
-        from mpi4py import MPI
-    except (ImportError, RuntimeError) as error:
-        raise HostError(
-            f"mpi4py does not work on {socket.gethostname()}: {error}; "
-            "pip install 'resnet50-bench[mpi]' there"
-        ) from error
-    comm = MPI.COMM_WORLD
-    library = MPI.Get_library_version().split(",")[0].split("\n")[0].strip()
-    if comm.size != size:
-        raise HostError(
-            f"{size} processes were started and mpi4py sees {comm.size}: the launcher does not "
-            f"belong to {library}, which mpi4py uses"
-        )
+    comm, library = join_job(size)
     reports_fd = os.dup(sys.stdout.fileno())
     log = _move_output(folder, f"{stem}_{comm.rank:03d}.log")
     channel: Root | Leaf
@@ -60,7 +44,7 @@ def _run(size: int, folder: Path, stem: str) -> None:
         channel = Root(comm, log, Parent(sys.stdin.fileno(), reports_fd))
     else:
         channel = Leaf(comm, log)
-    local = comm.Split_type(MPI.COMM_TYPE_SHARED)
+    local = split_by_host(comm)
     errand = decode_errand(channel.receive_errand())
     channel.tells_meanwhile = errand.job.evaluation is not None
     channel.send(Landed(hostname=socket.gethostname(), log_path=str(log), library=library))
@@ -88,7 +72,7 @@ def _accept(errand: Errand, place: int, ranks: int) -> Job:
 
     Raises:
         HostError: the launcher put another number of ranks on this host, or in another order.
-        RequestError: this host is not like the one r50 runs on.
+        RequestError: this host is not what it was when its part of the run was planned.
     """
     if (place, ranks) != (errand.place, errand.ranks_per_host):
         raise HostError(
@@ -96,6 +80,7 @@ def _accept(errand: Errand, place: int, ranks: int) -> Job:
             f"it was to be number {errand.place} of {errand.ranks_per_host}",
             "look for settings of the MPI that change its mapping (OMPI_MCA_..., PRTE_MCA_...)",
         )
+    os.environ.update(errand.environment)  # before anything that reads it is loaded
     if errand.facts is not None:
         _require_alike(errand.facts, errand.job.model_path)
     return errand.job
@@ -103,7 +88,7 @@ def _accept(errand: Errand, place: int, ranks: int) -> Job:
 
 def _require_alike(facts: HostFacts, model_path: str | None) -> None:
     name, host = socket.gethostname(), read_host()
-    advice = "run r50 on one of the hosts of --hostfile, and give it hosts of one kind"
+    advice = "run it again; if it stays so, look at what the launcher starts there, and where"
     if __version__ != facts.tool_version:
         raise RequestError(
             f"{name} has resnet50-bench {__version__} and r50 is {facts.tool_version}",
@@ -111,7 +96,7 @@ def _require_alike(facts: HostFacts, model_path: str | None) -> None:
         )
     if host.cpu_model != facts.cpu_model:
         raise RequestError(
-            f"{name} has the CPU {host.cpu_model}, and the run was planned for {facts.cpu_model}",
+            f"{name} has the CPU {host.cpu_model}, and its part was planned for {facts.cpu_model}",
             advice,
         )
     if host.cores != facts.cores:
@@ -120,8 +105,8 @@ def _require_alike(facts: HostFacts, model_path: str | None) -> None:
             for cores in (host.cores, facts.cores)
         )
         raise RequestError(
-            f"{name} has other cores than the run was planned for: CPUs {here} may be used there, "
-            f"{there} where r50 runs, or their sockets and nodes differ",
+            f"{name} has other cores than its part was planned for: CPUs {here} may be used now, "
+            f"it was {there}, or their sockets and nodes differ",
             advice,
         )
     if model_path is not None:

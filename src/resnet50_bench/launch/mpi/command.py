@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Literal
 
 from resnet50_bench.errors import HostError, RequestError
 from resnet50_bench.interpreter import plan_arguments
-from resnet50_bench.launch.mpi.hostfile import read_hostfile
+from resnet50_bench.launch.mpi.hostfile import HostEntry, read_hostfile
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -49,27 +49,55 @@ class MpiProgram:
 
 
 @dataclass(frozen=True, slots=True)
+class FoundMpi:
+    """An MPI launcher, and the hosts it is to start ranks on.
+
+    Attributes:
+        program: the launcher.
+        hostfile: as it was named; None for this host alone.
+        entries: of the hostfile; () for this host alone.
+    """
+
+    program: MpiProgram
+    hostfile: str | None
+    entries: tuple[HostEntry, ...]
+
+    @property
+    def hosts(self) -> tuple[str, ...]:
+        """As the hostfile names them."""
+        return tuple(entry.name for entry in self.entries)
+
+
+@dataclass(frozen=True, slots=True)
 class MpiPlan:
     """How MPI is to start a run.
 
     Attributes:
         program: the launcher.
         hosts: as the hostfile names them; () for this host alone.
-        ranks_per_host: processes on each.
+        counts: how many ranks each host gets, in their order; one number for this host alone.
     """
 
     program: MpiProgram
     hosts: tuple[str, ...]
-    ranks_per_host: int
+    counts: tuple[int, ...]
 
     @property
     def ranks(self) -> int:
         """How many processes there are in all."""
-        return self.ranks_per_host * max(1, len(self.hosts))
+        return sum(self.counts)
+
+    def find_seat(self, rank: int) -> tuple[int, int]:
+        """Return a rank's host, by its place in `counts`, and which of that host's ranks it is."""
+        for host, count in enumerate(self.counts):
+            if rank < count:
+                return host, rank
+            rank -= count
+        raise IndexError(f"there are {self.ranks} ranks")
 
     def find_host(self, rank: int) -> str | None:
         """Return where a rank is, as the hostfile names it; None for this host."""
-        return self.hosts[rank // self.ranks_per_host] if self.hosts else None
+        return self.hosts[self.find_seat(rank)[0]] if self.hosts else None
 
     def describe(self) -> str:
         """In a few words."""
@@ -77,12 +105,11 @@ class MpiPlan:
         return f"by {self.program.describe()}{where}"
 
 
-def plan_mpi(hostfile: str | None, ranks_per_host: int, search_path: str) -> MpiPlan:
+def find_mpi(hostfile: str | None, search_path: str) -> FoundMpi:
     """Find the launcher and the hosts.
 
     Args:
         hostfile: its path; None for this host alone.
-        ranks_per_host: processes on each host.
         search_path: folders to look for a launcher in, as in $PATH.
 
     Raises:
@@ -90,17 +117,25 @@ def plan_mpi(hostfile: str | None, ranks_per_host: int, search_path: str) -> Mpi
         HostError: the launcher does not say its version.
     """
     entries = read_hostfile(Path(hostfile)) if hostfile is not None else ()
-    for entry in entries:
-        if entry.slots is not None and entry.slots < ranks_per_host:
-            raise RequestError(
-                f"--hostfile {hostfile} gives {entry.name} {entry.slots} slots, and the run needs "
-                f"{ranks_per_host} on each host",
-                "raise the slots, or ask for fewer: --num-mpi or --instances",
-            )
     if importlib.util.find_spec("mpi4py") is None:
         raise RequestError("--mpi needs mpi4py, which is not installed", _ADVICE)
-    program = find_program(search_path)
-    return MpiPlan(program, tuple(entry.name for entry in entries), ranks_per_host)
+    return FoundMpi(find_program(search_path), hostfile, entries)
+
+
+def plan_mpi(found: FoundMpi, counts: tuple[int, ...]) -> MpiPlan:
+    """Return how so many ranks on each host are started.
+
+    Raises:
+        RequestError: the hostfile gives a host fewer slots.
+    """
+    for entry, count in zip(found.entries, counts):
+        if entry.slots is not None and entry.slots < count:
+            raise RequestError(
+                f"--hostfile {found.hostfile} gives {entry.name} {entry.slots} slots, and the run "
+                f"needs {count} there",
+                "raise the slots, or ask for fewer: --num-mpi or --instances",
+            )
+    return MpiPlan(found.program, found.hosts, counts)
 
 
 def find_program(search_path: str) -> MpiProgram:
@@ -163,17 +198,17 @@ def plan_command(plan: MpiPlan, environment: Mapping[str, str], rank: Sequence[s
     settings = [f"{name}={text}" for name, text in environment.items()]
     ranks = ["env", *settings, *rank]
     count = ["-n", str(plan.ranks)]
-    per_host = plan.ranks_per_host
-    places = ",".join(f"{host}:{per_host}" for host in plan.hosts or ("localhost",))
+    hosts = zip(plan.hosts or ("localhost",), plan.counts, strict=True)
+    places = ",".join(f"{host}:{count}" for host, count in hosts)
     if plan.program.kind == "MPICH":
-        where = ["-hosts", places, "-ppn", str(per_host)] if plan.hosts else ["-launcher", "fork"]
+        where = ["-hosts", places] if plan.hosts else ["-launcher", "fork"]
         return [plan.program.path, *where, "-bind-to", "none", *count, *ranks]
     as_root = ["--allow-run-as-root"] if os.geteuid() == 0 else []
     # Probing for fast networks takes a second and gains nothing: the messages are small and few.
     transport = ["--mca", "pml", "ob1", "--mca", "btl", "self,tcp"]
     if not plan.hosts:
         transport += ["--mca", "btl_tcp_if_include", "lo"]
-    mapping = ["--host", places, "--map-by", f"ppr:{per_host}:node", "--bind-to", "none"]
+    mapping = ["--host", places, "--map-by", "slot", "--bind-to", "none"]
     return [plan.program.path, *as_root, *transport, *mapping, *count, *ranks]
 
 
@@ -181,3 +216,9 @@ def plan_rank(ranks: int, folder: str, stem: str) -> list[str]:
     """Return the command of a rank: the same on all hosts."""
     module = plan_arguments("resnet50_bench.instance.mpi.worker")
     return [sys.executable, *module, str(ranks), folder, stem]
+
+
+def plan_describer(ranks: int) -> list[str]:
+    """Return the command of a rank that says what its host is."""
+    module = plan_arguments("resnet50_bench.instance.mpi.describer")
+    return [sys.executable, *module, str(ranks)]

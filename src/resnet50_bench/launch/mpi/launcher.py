@@ -243,6 +243,19 @@ class Link:
             self.ranks[number].take(report)
 
 
+@dataclass(frozen=True, slots=True)
+class HostOrders:
+    """What all ranks of one host are told beside their jobs.
+
+    Attributes:
+        environment: variables that differ from those of the first host.
+        facts: what the host must be; None where there is nobody to compare with.
+    """
+
+    environment: dict[str, str]
+    facts: HostFacts | None
+
+
 class MpiLauncher:
     """Starts workers as the ranks of an MPI job; see `Launcher`.
 
@@ -250,7 +263,7 @@ class MpiLauncher:
         plan: the launcher and the hosts.
         inherited: the variables the ranks on this host have from r50 itself; all others are set for
             the ranks on all hosts.
-        facts: what all hosts must have in common.
+        orders: for each host, in the order of the plan.
         command: the command line, for the record.
     """
 
@@ -258,12 +271,12 @@ class MpiLauncher:
         self,
         plan: MpiPlan,
         inherited: Mapping[str, str],
-        facts: HostFacts,
+        orders: Sequence[HostOrders],
         command: tuple[str, ...],
     ) -> None:
         self._plan = plan
         self._inherited = inherited
-        self._facts = facts
+        self._orders = orders
         self.hosts = plan.hosts
         self.command = command
 
@@ -319,11 +332,14 @@ class MpiLauncher:
         return link.ranks
 
     def _plan_errand(self, job: Job) -> Errand:
+        host, place = self._plan.find_seat(job.slot.instance)
+        orders = self._orders[host]
         return Errand(
             job=job,
-            place=job.slot.instance % self._plan.ranks_per_host,
-            ranks_per_host=self._plan.ranks_per_host,
-            facts=self._facts if self.hosts else None,
+            place=place,
+            ranks_per_host=self._plan.counts[host],
+            environment=orders.environment,
+            facts=orders.facts,
         )
 
 

@@ -52,8 +52,7 @@ def print_plan(console: Console, plan: RunPlan) -> None:
                 f"{workload.warmup_steps} of warm-up, for {workload.min_time_ns / 1e9:g} s or more"
             ),
         ),
-        ("Instances", describe_instances(plan.placement)),
-        ("Placement", render_placement(plan.host, plan.placement)),
+        *_list_sites(plan),
         *launch,
         *(held if limit is not None else ()),
         *_list_enclave(plan),
@@ -69,6 +68,23 @@ def print_plan(console: Console, plan: RunPlan) -> None:
         ("Duration", f"about {plan.expected_s:.0f} s, by a cautious guess of the speed"),
     ]
     print_rows(console, rows)
+
+
+def _list_sites(plan: RunPlan) -> list[Row]:
+    """Who would sit where, on each kind of host."""
+    kinds: dict[tuple[str, tuple[str, ...]], list[str]] = {}
+    for site in plan.sites:
+        shown = tuple(render_placement(site.host, site.placement))
+        kind = describe_instances(site.placement), shown
+        kinds.setdefault(kind, []).extend([site.name] if site.name is not None else [])
+    return [
+        row
+        for (instances, shown), names in kinds.items()
+        for row in (
+            ("Instances", instances + (f" on {', '.join(names)}" if names else "")),
+            ("Placement", list(shown)),
+        )
+    ]
 
 
 def _describe_calibration(plan: RunPlan) -> list[tuple[str, str]]:
@@ -107,6 +123,14 @@ def summarize_plan(plan: RunPlan) -> dict[str, Any]:
         "config": msgspec.to_builtins(plan.config),
         "workload": msgspec.to_builtins(plan.workload),
         "placement": msgspec.to_builtins(plan.placement),
+        "others": [
+            {
+                "name": site.name,
+                "cpu": site.host.cpu_model,
+                "placement": msgspec.to_builtins(site.placement),
+            }
+            for site in plan.sites[1:]
+        ],
         "model": msgspec.to_builtins(plan.model.manifest) if plan.model else None,
         "mpi_command": plan_mpi_command(plan, plan.mpi) if plan.mpi else None,
         "labels": plan.evaluation.labels_origin if plan.evaluation else None,

@@ -79,20 +79,42 @@ def list_result_rows(record: Record, *, verbose: bool) -> Iterator[Row]:
                     f"{len(record.instances)} instances that survived; this is not the KPI"
                 ),
             )
-    yield "CPU", record.host.cpu_model
+    yield "CPU", _describe_cpus(record)
     if record.model is not None:
         yield "Model", describe_model(record.model)
     yield "Engine", _describe_engine(record)
     yield from _describe_precision(record)
     yield from describe_unfused(find_unfused(record.fused_ops))
     yield "Images", _describe_images(record)
-    hosts = record.launch.hosts
-    on_each = [f"on each of {', '.join(hosts)}:"] if hosts else []
-    yield "Placement", [*on_each, *render_placement(record.host, record.placement)]
+    yield "Placement", _describe_placements(record)
     yield from describe_contention(record, kpis)
     yield from _describe_instances(record)
     if verbose:
         yield from _describe_details(record)
+
+
+def _describe_cpus(record: Record) -> str | list[str]:
+    """The CPU; where hosts have different ones, which have which."""
+    names: dict[str, list[str]] = {}
+    for name in record.launch.hosts:
+        names.setdefault(record.find_host(name).cpu_model, []).append(name)
+    if len(names) < 2:
+        return record.host.cpu_model
+    return [f"{', '.join(hosts)}: {model}" for model, hosts in names.items()]
+
+
+def _describe_placements(record: Record) -> list[str]:
+    """The map of the host, or of each kind of host."""
+    names: dict[tuple[str, ...], list[str]] = {}
+    for name, placement in zip(record.launch.hosts, record.placements):
+        lines = render_placement(record.find_host(name), placement)
+        names.setdefault(tuple(lines), []).append(name)
+    if not names:
+        return render_placement(record.host, record.placement)
+    each = "on each of " if len(names) == 1 else "on "
+    return [
+        line for lines, hosts in names.items() for line in (f"{each}{', '.join(hosts)}:", *lines)
+    ]
 
 
 def _describe_kpis(record: Record, kpis: Kpis) -> Iterator[Row]:

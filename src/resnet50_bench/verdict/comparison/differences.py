@@ -77,9 +77,16 @@ def _name_amount(record: Record) -> object:
     return f"{workload.steps} queries and {workload.min_time_ns / 1e9:g} s at least"
 
 
+def _name_other_cpus(record: Record) -> str | None:
+    """Where a run had hosts of several kinds."""
+    models = sorted(item.host.cpu_model for item in record.others)
+    return ", ".join(models) if set(models) - {record.host.cpu_model} else None
+
+
 PROPERTIES: tuple[Property, ...] = (
     Property("mode", Weight.FORBIDS, lambda record: record.config.mode.value),
     Property("CPU", Weight.FORBIDS, lambda record: record.host.cpu_model),
+    Property("CPUs of further hosts", Weight.FORBIDS, _name_other_cpus),
     Property("usable cores", Weight.FORBIDS, _name_cores),
     Property("model", Weight.FORBIDS, _name_model),
     Property("precision", Weight.FORBIDS, lambda record: record.config.precision.value),

@@ -26,8 +26,10 @@ from resnet50_bench.instance.mpi.protocol import (
 )
 from resnet50_bench.launch.mpi import command as mpi_command
 from resnet50_bench.launch.mpi.command import (
+    FoundMpi,
     MpiPlan,
     MpiProgram,
+    find_mpi,
     find_program,
     plan_command,
     plan_mpi,
@@ -112,33 +114,51 @@ class TestPrograms:
     def test_mpi4py_is_looked_for_first(self, monkeypatch):
         monkeypatch.setattr(mpi_command.importlib.util, "find_spec", lambda name: None)
         with pytest.raises(RequestError, match="--mpi needs mpi4py, which is not installed"):
-            plan_mpi(None, 2, "")
+            find_mpi(None, "")
+
+    def test_slots_of_the_hostfile(self):
+        entries = HostEntry("a", 2), HostEntry("b", None), HostEntry("c", 3)
+        found = FoundMpi(OPEN_MPI, "hosts", entries)
+        assert plan_mpi(found, (2, 9, 3)) == MpiPlan(OPEN_MPI, ("a", "b", "c"), (2, 9, 3))
+        with pytest.raises(RequestError) as caught:
+            plan_mpi(found, (2, 9, 4))
+        assert caught.value.message == (
+            "--hostfile hosts gives c 3 slots, and the run needs 4 there"
+        )
+
+    def test_a_rank_sits_where_the_hosts_before_it_are_full(self):
+        plan = MpiPlan(OPEN_MPI, ("a", "b"), (2, 3))
+        assert [plan.find_seat(rank) for rank in range(5)] == [
+            (0, 0), (0, 1), (1, 0), (1, 1), (1, 2),
+        ]  # fmt: skip
+        assert [plan.find_host(rank) for rank in (1, 2)] == ["a", "b"]
+        assert MpiPlan(OPEN_MPI, (), (2,)).find_host(1) is None
 
 
 class TestCommands:
     def test_open_mpi_on_this_host(self, monkeypatch):
         monkeypatch.setattr(mpi_command.os, "geteuid", lambda: 1000)
-        assert plan_command(MpiPlan(OPEN_MPI, (), 2), {"A": "1 2"}, ["rank"]) == [
+        assert plan_command(MpiPlan(OPEN_MPI, (), (2,)), {"A": "1 2"}, ["rank"]) == [
             "/opt/bin/mpirun", "--mca", "pml", "ob1", "--mca", "btl", "self,tcp",
             "--mca", "btl_tcp_if_include", "lo", "--host", "localhost:2",
-            "--map-by", "ppr:2:node", "--bind-to", "none", "-n", "2", "env", "A=1 2", "rank",
+            "--map-by", "slot", "--bind-to", "none", "-n", "2", "env", "A=1 2", "rank",
         ]  # fmt: skip
 
     def test_open_mpi_on_hosts_as_root(self, monkeypatch):
         monkeypatch.setattr(mpi_command.os, "geteuid", lambda: 0)
-        assert plan_command(MpiPlan(OPEN_MPI, ("a", "b", "c"), 4), {}, ["rank"]) == [
+        assert plan_command(MpiPlan(OPEN_MPI, ("a", "b", "c"), (4, 4, 2)), {}, ["rank"]) == [
             "/opt/bin/mpirun", "--allow-run-as-root", "--mca", "pml", "ob1",
-            "--mca", "btl", "self,tcp", "--host", "a:4,b:4,c:4",
-            "--map-by", "ppr:4:node", "--bind-to", "none", "-n", "12", "env", "rank",
+            "--mca", "btl", "self,tcp", "--host", "a:4,b:4,c:2",
+            "--map-by", "slot", "--bind-to", "none", "-n", "10", "env", "rank",
         ]  # fmt: skip
 
     def test_mpich(self):
-        assert plan_command(MpiPlan(MPICH, (), 2), {}, ["rank"]) == [
+        assert plan_command(MpiPlan(MPICH, (), (2,)), {}, ["rank"]) == [
             "/opt/bin/mpiexec", "-launcher", "fork", "-bind-to", "none", "-n", "2", "env", "rank",
         ]  # fmt: skip
-        assert plan_command(MpiPlan(MPICH, ("a", "b"), 2), {}, ["rank"]) == [
-            "/opt/bin/mpiexec", "-hosts", "a:2,b:2", "-ppn", "2", "-bind-to", "none",
-            "-n", "4", "env", "rank",
+        assert plan_command(MpiPlan(MPICH, ("a", "b"), (2, 3)), {}, ["rank"]) == [
+            "/opt/bin/mpiexec", "-hosts", "a:2,b:3", "-bind-to", "none",
+            "-n", "5", "env", "rank",
         ]  # fmt: skip
 
     def test_a_rank_runs_this_python(self):

@@ -10,6 +10,7 @@ from tests.graphs import encode_model
 from tests.hosts.synthetic import Machine
 
 from resnet50_bench.config import Mode, Precision, RunConfig
+from resnet50_bench.planning import hosts as hosts_module
 from resnet50_bench.planning import model as model_plan
 from resnet50_bench.planning import plan as plan_module
 from resnet50_bench.planning.plan import plan_run
@@ -21,7 +22,7 @@ def _no_model(monkeypatch):
     """Nothing is prepared, and this machine is one that runs int8."""
     host = Machine(nodes=(4,)).host()
     monkeypatch.setattr(plan_module, "read_host", lambda: host)
-    monkeypatch.setattr(plan_module, "_require_precision", lambda *_: True)
+    monkeypatch.setattr(hosts_module, "require_precision", lambda *_: True)
     monkeypatch.setattr(model_plan, "find_prepared", lambda *_: None)
 
 
