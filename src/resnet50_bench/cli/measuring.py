@@ -41,6 +41,8 @@ def plan_point(config: RunConfig, output: Path) -> RunPlan:
         HostError: the folder of runs cannot be written; or the cache, and a model is to go there.
     """
     with TerminalObserver() as observer:
+        if config.hostfile is not None:
+            observer.note(f"ask the hosts of {config.hostfile} what they are, by MPI")
         plan = door.plan(config, ListingProgress(observer))
     check_output(output)
     if plan.model_source is not None and plan.model is None:

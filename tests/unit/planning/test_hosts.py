@@ -33,7 +33,7 @@ SMALL = replace(Machine(nodes=(4,)).host(), cpu_model="Small", cpu_flags=tuple(s
 def cluster(monkeypatch) -> None:
     """A big host and a small one, which is the machine that r50 runs on."""
     program = MpiProgram("mpirun", "Open MPI", "5.0.11")
-    found = FoundMpi(program, "hosts", (HostEntry("a", None), HostEntry("b", None)))
+    found = FoundMpi(program, "hosts", (HostEntry("a", 2), HostEntry("b", None)))
     seen = (
         HostSeen(tool_version=__version__, host=BIG, amx=USABLE, boot_id="another"),
         HostSeen(tool_version=__version__, host=SMALL, amx=None, boot_id=read_boot_id()),
@@ -76,6 +76,10 @@ class TestHosts:
         assert first.environment == {}
         assert second.environment["OMP_NUM_THREADS"] == "4"
         assert (second.facts.cpu_model, second.facts.cores) == ("Small", SMALL.cores)
+
+    def test_fewer_slots_than_a_host_needs(self):
+        with pytest.raises(RequestError, match="hosts gives a 2 slots, and the run needs 4 there"):
+            plan(num_mpi=2)
 
     def test_only_the_machine_that_r50_runs_on_is_locked(self):
         assert list_plan_cpus(plan(cores_per_instance=2, instances=1)) == (0, 1)
