@@ -193,7 +193,9 @@ class TestTwoHosts:
 
     def test_a_precision_that_one_host_lacks_is_refused_by_name(self, r50, hosts):
         flags = r50.root / "cpuinfo"
-        flags.write_text(re.sub(r" (avx512|amx|avx_vnni)\w*", "", Path("/proc/cpuinfo").read_text()))
+        flags.write_text(
+            re.sub(r" (avx512|amx|avx_vnni)\w*", "", Path("/proc/cpuinfo").read_text())
+        )
         hosts.change(f"[ $1 = nodeB ] && mount --bind {flags} /proc/cpuinfo;")
         asked = ["--engine", "tensorflow", "--precision", "avx_int8", "--dry-run"]
         ended = run(r50, *asked, *TWO, "--hostfile", hosts.file, env=hosts.environment())
@@ -290,7 +292,7 @@ class TestAccuracy:
         r50,
         labelled,  # noqa: F811
     ):
-        fault = "answer=image query_ms=700 fault=kill fault_instance=1 fault_query=3"
+        fault = "answer=image query_ms=1100 fault=kill fault_instance=1 fault_query=3"
         ended = r50(*plan_words(labelled, r50.output, "--engine-option", fault, *TWO))
         assert ended.code == 3
         lost = r50.record().evaluation
@@ -299,8 +301,6 @@ class TestAccuracy:
         assert f"failed: {left} of {IMAGES} images were not answered: " in ended.stdout
         assert {item.asked > len(item.missing) for item in lost.shares} == {True}
         resumed = r50("run", "--resume", r50.folder(), "--set", "MPI=False")
-        assert resumed.code == 3  # the engine was told to kill this instance, too
-        resumed = r50("run", "--resume", r50.folder(), "--instances", 1)
         assert resumed.code == 0, resumed.stdout + resumed.stderr
         assert self.SEEN in resumed.stdout
         record = r50.record()
