@@ -56,6 +56,7 @@ PARSED_ONLY = {
     "run --tuned",
     "serve",  # goes on until Ctrl-C
     "tune",
+    "watch",  # takes an extra
     "sweep --resume",
 }
 """Measure, need a network, a builder of images, gramine, many nodes' records, the trace of a real run,

@@ -49,6 +49,7 @@ from resnet50_bench.cli.show import show
 from resnet50_bench.cli.streams import ReaderGone, discard_output, guard_streams, print_error
 from resnet50_bench.cli.sweep.command import sweep
 from resnet50_bench.cli.tune.command import tune
+from resnet50_bench.cli.watch import watch
 from resnet50_bench.errors import (
     NO_ROOM,
     ExitCode,
@@ -77,6 +78,7 @@ Examples:
   r50 query "from runs where valid"          a question over all runs, in SQL
   r50 export runs --format junit             runs as CI, dashboards and trackers read them
   r50 compare runs/BEFORE runs/AFTER         which is faster, and is it certain
+  r50 watch runs                             since when is it slower, and what changed then
   r50 profile runs/NAME                      which kernels took its time
   r50 reference                              what others published, as shares of the limit
 \b
@@ -108,6 +110,7 @@ r50.add_command(serve)
 r50.add_command(kpi)
 r50.add_command(compare)
 r50.add_command(ab)
+r50.add_command(watch)
 r50.add_command(accuracy)
 r50.add_command(model)
 r50.add_command(dataset)

@@ -36,6 +36,7 @@ from resnet50_bench.host.kernel_files import (
     read_text,
     search,
 )
+from resnet50_bench.host.settings import Settings, read_settings
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -108,6 +109,8 @@ class Host:
         virtualization: who made the (virtual) machine, if a hypervisor runs it.
         load_average_1min: runnable tasks, averaged over the last minute.
         allowed_nodes: the memory nodes this process may take memory from; None for all of them.
+        settings: of firmware and kernel; None for a machine that is only described, and in records
+            of before they were read.
     """
 
     hostname: str
@@ -132,6 +135,7 @@ class Host:
     virtualization: str | None
     load_average_1min: float | None
     allowed_nodes: tuple[int, ...] | None = None
+    settings: Settings | None = None
 
     @property
     def sockets(self) -> tuple[int, ...]:
@@ -239,6 +243,7 @@ def read_host(root: Path = LIVE_ROOT, allowed: frozenset[int] | None = None) -> 
         virtualization=_read_hypervisor(root) if "hypervisor" in flags else None,
         load_average_1min=float(load) if load else None,
         allowed_nodes=_read_allowed_nodes(root, nodes),
+        settings=read_settings(root, usable),
     )
 
 

@@ -22,6 +22,10 @@ class Weight(str, Enum):
     """It changes how much was measured, and so how well the speed is known, but not the speed."""
 
 
+UNKNOWN = "not known"
+"""What a record of before it was read says of a setting."""
+
+
 @dataclass(frozen=True, slots=True)
 class Property:
     """Something in which runs may differ.
@@ -29,12 +33,18 @@ class Property:
     Attributes:
         what: in a few words.
         weight: of a difference.
-        read: its value in a record.
+        read: its value in a record; `UNKNOWN` differs from nothing.
+        found: it was not asked for: it is the machine's, or of what is installed there.
     """
 
     what: str
     weight: Weight
     read: Callable[[Record], object]
+    found: bool = False
+
+    def show(self, record: Record) -> str:
+        """Return its value in a record as a text."""
+        return _show(self.read(record))
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +64,24 @@ class SpeedDifference:
 
 def _of_config(name: str) -> Callable[[Record], object]:
     return lambda record: getattr(record.config, name)
+
+
+def _of_settings(name: str) -> Callable[[Record], object]:
+    def read(record: Record) -> object:
+        settings = record.host.settings
+        return UNKNOWN if settings is None else getattr(settings, name)
+
+    return read
+
+
+def _name_nodes(record: Record) -> object:
+    host = record.host
+    with_cpus = sum(bool(node.cpus) for node in host.nodes)
+    return f"{with_cpus} on {host.total_sockets} sockets"
+
+
+def _name_memory(record: Record) -> object:
+    return f"{record.host.memory_total_bytes / 2**30:.0f} GiB"
 
 
 def _name_model(record: Record) -> object:
@@ -85,19 +113,34 @@ def _name_other_cpus(record: Record) -> str | None:
 
 PROPERTIES: tuple[Property, ...] = (
     Property("mode", Weight.FORBIDS, lambda record: record.config.mode.value),
-    Property("CPU", Weight.FORBIDS, lambda record: record.host.cpu_model),
-    Property("CPUs of further hosts", Weight.FORBIDS, _name_other_cpus),
-    Property("usable cores", Weight.FORBIDS, _name_cores),
+    Property("CPU", Weight.FORBIDS, lambda record: record.host.cpu_model, found=True),
+    Property("CPUs of further hosts", Weight.FORBIDS, _name_other_cpus, found=True),
+    Property("usable cores", Weight.FORBIDS, _name_cores, found=True),
     Property("model", Weight.FORBIDS, _name_model),
     Property("precision", Weight.FORBIDS, lambda record: record.config.precision.value),
-    Property("host name", Weight.SWAYS, lambda record: record.host.hostname),
-    Property("kernel", Weight.SWAYS, lambda record: record.host.kernel),
-    Property("governor", Weight.SWAYS, lambda record: record.host.governor),
-    Property("turbo", Weight.SWAYS, lambda record: record.host.turbo),
-    Property("huge pages", Weight.SWAYS, lambda record: record.host.transparent_hugepage),
-    Property("CPU quota", Weight.SWAYS, lambda record: record.host.quota_cpus),
-    Property("runtime", Weight.SWAYS, _name_runtime),
-    Property("r50 version", Weight.SWAYS, lambda record: record.tool_version),
+    Property("host name", Weight.SWAYS, lambda record: record.host.hostname, found=True),
+    Property("kernel", Weight.SWAYS, lambda record: record.host.kernel, found=True),
+    Property("BIOS", Weight.SWAYS, _of_settings("bios"), found=True),
+    Property("microcode", Weight.SWAYS, _of_settings("microcode"), found=True),
+    Property("memory", Weight.SWAYS, _name_memory, found=True),
+    Property("memory nodes", Weight.SWAYS, _name_nodes, found=True),
+    Property("hardware threads", Weight.SWAYS, lambda record: record.host.online_cpus, found=True),
+    Property("governor", Weight.SWAYS, lambda record: record.host.governor, found=True),
+    Property("frequency driver", Weight.SWAYS, _of_settings("frequency_driver"), found=True),
+    Property("energy preference", Weight.SWAYS, _of_settings("energy_preference"), found=True),
+    Property("idle driver", Weight.SWAYS, _of_settings("idle_driver"), found=True),
+    Property("turbo", Weight.SWAYS, lambda record: record.host.turbo, found=True),
+    Property(
+        "huge pages", Weight.SWAYS, lambda record: record.host.transparent_hugepage, found=True
+    ),
+    Property("NUMA balancing", Weight.SWAYS, lambda record: record.host.numa_balancing, found=True),
+    Property("boot options", Weight.SWAYS, _of_settings("boot_options"), found=True),
+    Property(
+        "virtual machine", Weight.SWAYS, lambda record: record.host.virtualization, found=True
+    ),
+    Property("CPU quota", Weight.SWAYS, lambda record: record.host.quota_cpus, found=True),
+    Property("runtime", Weight.SWAYS, _name_runtime, found=True),
+    Property("r50 version", Weight.SWAYS, lambda record: record.tool_version, found=True),
     Property("batch size", Weight.SWAYS, lambda record: record.workload.batch_size),
     Property(
         "cores per instance", Weight.SWAYS, lambda record: record.placement.cores_per_instance
@@ -126,8 +169,8 @@ def find_speed_differences(sides: Sequence[Sequence[Record]]) -> tuple[SpeedDiff
     """Say what is not the same in all runs of all sides; what matters most comes first."""
     found = []
     for item in PROPERTIES:
-        values = [list(dict.fromkeys(_show(item.read(run)) for run in side)) for side in sides]
-        if len({value for side in values for value in side}) > 1:
+        values = [list(dict.fromkeys(item.show(run) for run in side)) for side in sides]
+        if len({value for side in values for value in side} - {UNKNOWN}) > 1:
             shown = tuple(" and ".join(side) for side in values)
             found.append(SpeedDifference(item.what, item.weight, shown))
     return tuple(found)
@@ -138,13 +181,16 @@ def find_mixed(side: Sequence[Record]) -> tuple[Property, ...]:
     return tuple(
         item
         for item in PROPERTIES
-        if item.weight is not Weight.AMOUNT and len({_show(item.read(run)) for run in side}) > 1
+        if item.weight is not Weight.AMOUNT
+        and len({item.show(run) for run in side} - {UNKNOWN}) > 1
     )
 
 
 def _show(value: object) -> str:
     if isinstance(value, dict):
         return " ".join(f"{name}={text}" for name, text in sorted(value.items())) or "none"
+    if isinstance(value, tuple):
+        return " ".join(map(str, value)) or "none"
     if isinstance(value, Enum):
         return str(value.value)
     if isinstance(value, bool):

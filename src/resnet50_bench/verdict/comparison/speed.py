@@ -148,7 +148,7 @@ def read_side(name: str, records: Sequence[Record], *, force: bool = False) -> S
     """
     runs, left_out = [], []
     for record in sorted(records, key=_find_time):
-        measured = _measure(record)
+        measured = measure_speed(record)
         if isinstance(measured, str):
             left_out.append((record.run_id, measured))
         elif not force and not judge(record).valid:
@@ -298,8 +298,8 @@ def plan_more(effect: Effect, smallest: float, have: int) -> int | None:
     return max(1, math.ceil(have * (effect.half_width / needed) ** 2) - have)
 
 
-def _measure(record: Record) -> Measurement | str:
-    """The speed of a run, or why it has none."""
+def measure_speed(record: Record) -> Measurement | str:
+    """Return the speed of a run, or why it has none."""
     if record.evaluation is not None or record.config.mode is Mode.ACCURACY:
         return "it measured accuracy: `r50 accuracy compare` compares that"
     kpis = run_kpis(record)
