@@ -7,6 +7,7 @@
     │   ├── HostSpecError     a host file or description cannot be used
     │   ├── PlacementError    the instances do not fit the cores of this host
     │   ├── PrecisionError    this host cannot run the precision
+    │   ├── EngineError       the engine is not installed, or has not the precision
     │   ├── ModelError        the model is missing, damaged or not ResNet-50 v1.5
     │   ├── CaseError         there is no such test case, or it cannot run
     │   ├── DatasetError      the images are missing or unusable
@@ -104,6 +105,10 @@ class PlacementError(RequestError):
 
 class PrecisionError(RequestError):
     """The precision cannot run on this host."""
+
+
+class EngineError(RequestError):
+    """The engine is not installed, or has not the precision."""
 
 
 class ModelError(RequestError):

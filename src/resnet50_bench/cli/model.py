@@ -16,11 +16,13 @@ from resnet50_bench.config import Precision
 from resnet50_bench.errors import ExitCode
 from resnet50_bench.parameters.parameter import Setting
 from resnet50_bench.parameters.settings import make_config
+from resnet50_bench.parameters.table import ENGINE_NAMES
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
 _PRECISIONS = "|".join(item.value for item in Precision)
+_ENGINES = "|".join(name for name in ENGINE_NAMES if name != "null")
 
 
 _ENDS = (
@@ -49,6 +51,7 @@ Examples:
   r50 model prepare
   r50 model prepare --model resnet50_v1.pb --precision avx_int8
   r50 model prepare --model resnet50-11ad3fa6.pth
+  r50 model prepare --engine openvino --precision avx_int8
   r50 model prepare --model FOLDER --input-name images"""
 )
 @click.option("--model", "path", metavar="PATH",
@@ -57,6 +60,8 @@ Examples:
 @_take_ends
 @click.option("--precision", default="avx_fp32", metavar=_PRECISIONS, show_default=True,
               help="What to prepare it for.")  # fmt: skip
+@click.option("--engine", default="tensorflow", metavar=_ENGINES, show_default=True,
+              help="Which runtime is to load it.")  # fmt: skip
 @click.option(
     "--calibration",
     metavar="PATH",
@@ -67,28 +72,32 @@ Examples:
 def prepare(
     precision: str, calibration: str | None, *, accept_loss: bool, **named: str | None
 ) -> None:
-    """Fold and optimise a graph for inference, once; `r50 run` does it on demand."""
+    """Fold and optimise a graph for inference, once; `r50 run` does it on demand.
+
+    For another engine than TensorFlow it is then made what that loads, and its answers to held-out
+    images are compared with TensorFlow's.
+    """
     _require_tensorflow()
     from resnet50_bench.cli.progress import ListingProgress
     from resnet50_bench.cli.terminal import TerminalObserver
     from resnet50_bench.data.sources.index import Opener, plan_index_folder
-    from resnet50_bench.model import (
-        ModelSource,
-        check_cache,
-        default_cache_dir,
-        find_prepared,
-        prepare,
-        require_precision,
-    )
+    from resnet50_bench.engines import load_engine
+    from resnet50_bench.engines.offer import require_offered
+    from resnet50_bench.host.machine import read_host
+    from resnet50_bench.model import ModelSource, Wanted, check_cache, default_cache_dir
+    from resnet50_bench.planning.environment import plan_environment, plan_worker_environment
     from resnet50_bench.planning.model import (
         describe_model,
+        find_model,
+        make_model,
         open_source_model,
         plan_calibration,
-        require_serving,
+        require_readable,
     )
 
     asked = {
         "PRECISION": precision,
+        "ENGINE": named["engine"],
         "CALIBRATION": calibration,
         "ACCEPT_LOSS": accept_loss,
         "MODEL": named["path"],
@@ -100,21 +109,30 @@ def prepare(
         for name, value in asked.items()
         if value is not None
     ])  # fmt: skip
+    engine = load_engine(config.engine)
+    require_offered(engine, config.precision)
     source = ModelSource.generated()
     if config.model is not None:
         source = open_source_model(config)
-        require_precision(source, config.precision)
+        require_readable(source, engine, config.precision)
     cache_dir = default_cache_dir(os.environ)
     with TerminalObserver() as observer:
         opener = Opener(plan_index_folder(cache_dir), ListingProgress(observer))
         request = plan_calibration(config, opener)
-    found = find_prepared(source, config.precision, cache_dir, request)
+    found = find_model(config, source, (cache_dir,), request)
     if found is None:
         check_cache(cache_dir)
+        host = read_host()
+        ours = plan_environment(config, host, engine, host.physical_cores)
+        wanted = Wanted(
+            engine=config.engine,
+            precision=config.precision,
+            calibration=request,
+            environment=plan_worker_environment(os.environ, ours),
+        )
         with TerminalObserver() as observer:
             observer.stage(1, 1, "prepare the model: about half a minute")
-            found = prepare(source, config.precision, cache_dir, observer.note, request)
-    require_serving(config, found)
+            found = make_model(config, source, wanted, cache_dir, observer.note)
     print_line(describe_model(found.manifest))
     print_line(f"{found.path}")
 

@@ -8,13 +8,17 @@ May import the package root, and its own framework.
 Public names:
     `Engine`, `Loaded`, `LoadRequest`: the protocol, with shapes and dtypes.
     `load_engine`: an engine by its name.
+    `offer.require_offered`: whether it is installed and has a precision; `Form`: what it loads.
     `KernelShare`, `Evidence`: what really ran.
 """
 
 from resnet50_bench.engines.base import (
     ENGINES,
+    ConvertRequest,
     Engine,
     Evidence,
+    Extra,
+    Form,
     Images,
     KernelShare,
     Loaded,
@@ -25,8 +29,11 @@ from resnet50_bench.engines.base import (
 
 __all__ = [
     "ENGINES",
+    "ConvertRequest",
     "Engine",
     "Evidence",
+    "Extra",
+    "Form",
     "Images",
     "KernelShare",
     "LoadRequest",

@@ -61,6 +61,58 @@ class Evidence:
     notes: tuple[str, ...] = ()
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Extra:
+    """The packages an engine's runtime comes in.
+
+    Attributes:
+        name: of this package's extra: `pip install 'resnet50-bench[NAME]'`.
+        packages: the distributions that must be there, each under any of its names; the first
+            group is the runtime's own.
+    """
+
+    name: str
+    packages: tuple[tuple[str, ...], ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Form:
+    """What an engine loads for a precision, and what it is made of.
+
+    Attributes:
+        graph: the precision whose prepared graph it is, or is made of.
+        converter: the module whose `convert(ConvertRequest)` makes it; None where the prepared
+            graph itself is loaded. It may import any framework: it runs in a process of its own.
+        calibrates: the conversion looks at images.
+        version: raised whenever the converter would make something else of the same graph.
+    """
+
+    graph: Precision
+    converter: str | None = None
+    calibrates: bool = False
+    version: int = 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ConvertRequest:
+    """What a converter is given; it returns what it did, a sentence each.
+
+    Attributes:
+        graph: the prepared graph, as TensorFlow loads it.
+        precision: what the conversion is for.
+        output: an empty folder; all that is in it afterwards is kept, and is the `model_path` that
+            the engine loads.
+        images: to calibrate with, as in a query; none where the form does not calibrate.
+        on_progress: is told one sentence for people at a time.
+    """
+
+    graph: Path
+    precision: Precision
+    output: Path
+    images: Images
+    on_progress: Callable[[str], None]
+
+
 class Loaded(Protocol):
     """A model in memory, ready to answer queries from one thread, or from several streams."""
 
@@ -79,6 +131,13 @@ class Loaded(Protocol):
     def evidence(self) -> Evidence:
         """Read what really runs from the runtime; called outside the measured window."""
 
+    def list_kernels(self) -> Iterable[str]:
+        """Return lines on the kernels of the last query, as `Engine.parse_trace` reads them.
+
+        Asked of a model that was loaded with `LoadRequest.trace`; () where the runtime has printed
+        them itself.
+        """
+
     def close(self) -> None:
         """Release the model; the object is not used afterwards."""
 
@@ -88,7 +147,8 @@ class LoadRequest:
     """What an engine needs to load the model.
 
     Attributes:
-        model_path: the prepared graph; None for engines that need no model.
+        model_path: the prepared graph, or the folder that the form's converter filled; None for
+            engines that need no model.
         precision: what to compute in.
         threads: how many threads may compute, one per core of the slot.
         batch_size: images per query.
@@ -96,6 +156,7 @@ class LoadRequest:
             only `run` is called.
         instance: the index of this instance, from 0.
         options: engine-specific settings (`--engine-option KEY=VALUE`).
+        trace: the kernels of a query will be asked for; nothing is measured.
     """
 
     model_path: Path | None
@@ -105,6 +166,7 @@ class LoadRequest:
     streams: int = 0
     instance: int = 0
     options: Mapping[str, str] = field(default_factory=dict)
+    trace: bool = False
 
 
 class Engine(Protocol):
@@ -112,13 +174,19 @@ class Engine(Protocol):
 
     Attributes:
         name: as the user writes it after `--engine`.
-        needs_model: whether `load` reads a prepared graph.
+        extra: what has to be installed; None for nothing.
+        forms: the precisions it has, and what it loads for each; empty when it needs no model.
+        needs_model: whether `load` reads a model.
+        traces: whether it can tell which kernels ran.
         trace_environment: the variables that make a process print a trace of its kernels on
-            stdout, which costs time; empty when the runtime has no trace.
+            stdout, which costs time; empty when `list_kernels` tells them instead.
     """
 
     name: str
+    extra: Extra | None
+    forms: Mapping[Precision, Form]
     needs_model: bool
+    traces: bool
     trace_environment: Mapping[str, str]
 
     def option_problems(self, options: Mapping[str, str]) -> list[str]:

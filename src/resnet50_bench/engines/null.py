@@ -21,7 +21,16 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from resnet50_bench.engines.base import Evidence, Images, KernelShare, Loaded, LoadRequest, Scores
+from resnet50_bench.engines.base import (
+    Evidence,
+    Extra,
+    Form,
+    Images,
+    KernelShare,
+    Loaded,
+    LoadRequest,
+    Scores,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -46,7 +55,10 @@ class NullEngine:
     """Answers every query with the same scores after a chosen time."""
 
     name = "null"
+    extra: Extra | None = None
+    forms: Mapping[Precision, Form] = {}
     needs_model = False
+    traces = False
     trace_environment: Mapping[str, str] = {}
 
     def option_problems(self, options: Mapping[str, str]) -> list[str]:
@@ -120,6 +132,10 @@ class ScriptedModel:
         """Nothing was computed."""
         return Evidence(runtime="null", notes=("the null engine computes nothing",))
 
+    def list_kernels(self) -> Iterable[str]:
+        """No kernel ever runs."""
+        return ()
+
     def close(self) -> None:
         """Nothing to release."""
 
@@ -145,6 +161,10 @@ class ImageModel:
     def evidence(self) -> Evidence:
         """Nothing was computed."""
         return self._model.evidence()
+
+    def list_kernels(self) -> Iterable[str]:
+        """No kernel ever runs."""
+        return ()
 
     def close(self) -> None:
         """Nothing to release."""

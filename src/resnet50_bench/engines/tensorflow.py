@@ -11,7 +11,16 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
 from resnet50_bench.config import Precision
-from resnet50_bench.engines.base import Evidence, Images, KernelShare, Loaded, LoadRequest, Scores
+from resnet50_bench.engines.base import (
+    Evidence,
+    Extra,
+    Form,
+    Images,
+    KernelShare,
+    Loaded,
+    LoadRequest,
+    Scores,
+)
 from resnet50_bench.engines.onednn import TRACE_ENVIRONMENT, parse_trace
 from resnet50_bench.errors import ConfigError, ModelError
 
@@ -42,8 +51,14 @@ class TensorFlowEngine:
     """Runs the graph in one `tf.compat.v1.Session`."""
 
     name = "tensorflow"
+    extra: Extra | None = Extra(
+        name="tensorflow",
+        packages=(("tensorflow-cpu", "tensorflow", "tensorflow-cpu-aws", "intel-tensorflow"),),
+    )
+    forms: Mapping[Precision, Form] = {item: Form(graph=item) for item in Precision}
     needs_model = True
-    trace_environment = TRACE_ENVIRONMENT
+    traces = True
+    trace_environment: Mapping[str, str] = TRACE_ENVIRONMENT
 
     def option_problems(self, options: Mapping[str, str]) -> list[str]:
         """Say what is wrong with the options; the only one is `callers=N`, N >= 1."""
@@ -165,6 +180,10 @@ class LoadedGraph:
             ),
         )
 
+    def list_kernels(self) -> Iterable[str]:
+        """Return nothing: oneDNN prints them."""
+        return ()
+
     def close(self) -> None:
         """Close the session."""
         self._session.close()
@@ -191,6 +210,10 @@ class SplitGraph:
     def evidence(self) -> Evidence:
         """Read the executed graph."""
         return self._loaded.evidence()
+
+    def list_kernels(self) -> Iterable[str]:
+        """Return nothing: oneDNN prints them."""
+        return ()
 
     def close(self) -> None:
         """End the calling threads and close the session."""

@@ -147,7 +147,7 @@ def _list_aspects() -> Iterator[tuple[str, _Read]]:
     yield "emulated", lambda record: record.emulated
     yield (
         "SHA-256 of the prepared model",
-        lambda record: record.model.prepared.sha256 if record.model is not None else None,
+        lambda record: record.model.loaded.sha256 if record.model is not None else None,
     )
     yield (
         "runtime",

@@ -24,7 +24,7 @@ def write_mark(text: str) -> None:
     try:
         os.write(sys.stdout.fileno(), f"{text}\n".encode())
     except OSError as error:
-        raise OutputError("the log of oneDNN", error) from error
+        raise OutputError("the log of the kernels", error) from error
 
 
 STANDARD_STREAMS = "stdio"

@@ -288,6 +288,8 @@ def _trace(channel: Channel, job: Job) -> None:
     loaded.run(images)
     write_mark(TRACE_BEGIN)
     loaded.run(images)
+    for line in loaded.list_kernels():
+        write_mark(line)
     channel.send(Traced())
     loaded.close()
 
@@ -313,6 +315,7 @@ def _load(job: Job) -> Loaded:
             streams=len(job.slot.streams),
             instance=job.slot.instance,
             options=job.engine_options,
+            trace=job.trace,
         )
     )
 

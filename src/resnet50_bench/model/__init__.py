@@ -10,6 +10,7 @@ May import `data`, `engines`, and the package root.
 Public names:
     `ModelSource`, `Manifest`, `PreparedModel`: the graph asked for, what was made, where it lies.
     `prepare`, `find_prepared`: make it, or find it made.
+    `convert`, `find_converted`: likewise, what another engine than TensorFlow loads of it.
     `fetch`: the published weights.
 """
 
@@ -20,12 +21,14 @@ from resnet50_bench.model.cache import (
     find_shared_caches,
 )
 from resnet50_bench.model.calibration import CalibrationIdentity, CalibrationRequest
+from resnet50_bench.model.conversion import Wanted, convert, find_converted
 from resnet50_bench.model.download import PUBLISHED_URL, Origin, fetch
 from resnet50_bench.model.formats.known_weights import find_own_profile
 from resnet50_bench.model.graph.structure import Structure
 from resnet50_bench.model.manifest import (
     Agreement,
     Arithmetic,
+    Conversion,
     FileIdentity,
     Manifest,
     ModelSource,
@@ -55,6 +58,7 @@ __all__ = [
     "Arithmetic",
     "CalibrationIdentity",
     "CalibrationRequest",
+    "Conversion",
     "FileIdentity",
     "Inspection",
     "Manifest",
@@ -65,9 +69,12 @@ __all__ = [
     "PreparedModel",
     "Reading",
     "Structure",
+    "Wanted",
     "check_cache",
+    "convert",
     "default_cache_dir",
     "fetch",
+    "find_converted",
     "find_own_profile",
     "find_prepared",
     "find_shared_caches",

@@ -2,6 +2,8 @@
 
     <cache>/sources/<name>/      a generated graph and `source.json`, its identity
     <cache>/prepared/<key>/      a prepared graph and `manifest.json`
+    <cache>/converted/<key>/     what another engine loads of it, and `manifest.json`
+    <cache>/answers/<key>/       TensorFlow's answers that engines are compared with
     <cache>/published/           the published file and its identity
 
 A folder is filled under another name and renamed when it is complete; whoever fills one holds

@@ -69,6 +69,11 @@ class CalibrationIdentity:
     names_sha256: str | None = None
     preprocessing: str | None = None
 
+    @classmethod
+    def generated(cls) -> CalibrationIdentity:
+        """No images to calibrate with; what is drawn to compare on is preprocessed by name."""
+        return cls(kind=GENERATED_IMAGES, images=0, seed=0)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CalibrationSet:

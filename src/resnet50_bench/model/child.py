@@ -6,12 +6,12 @@ import os
 import signal
 import subprocess
 import sys
-from importlib import metadata
 from typing import TYPE_CHECKING, BinaryIO
 
 import msgspec
 
 from resnet50_bench.config import Precision
+from resnet50_bench.engines.offer import plan_install, read_versions
 from resnet50_bench.engines.tensorflow import ENGINE
 from resnet50_bench.errors import HostError, ModelError
 from resnet50_bench.interpreter import (
@@ -21,14 +21,20 @@ from resnet50_bench.interpreter import (
     find_error,
     plan_arguments,
 )
-from resnet50_bench.model.protocol import MODULE, ToolchainAnswer, ToolchainRequest, encode
+from resnet50_bench.model.protocol import (
+    CONVERTER_MODULE,
+    MODULE,
+    ConversionRequest,
+    ToolchainAnswer,
+    ToolchainRequest,
+    encode,
+)
 from resnet50_bench.signals import signals_held
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
-_DISTRIBUTIONS = ("tensorflow-cpu", "tensorflow", "tensorflow-cpu-aws", "intel-tensorflow")
-_INSTALL_ADVICE = "pip install 'resnet50-bench[tensorflow]'"
+_INSTALL_ADVICE = plan_install("tensorflow")
 _CPU_LACKS = "instructions, but these aren't available on your machine"
 """From TensorFlow's cpu_feature_guard.cc, where it gets as far as that."""
 
@@ -41,17 +47,33 @@ def read_tensorflow_version() -> str:
     Raises:
         ModelError: TensorFlow is not installed.
     """
-    for name in _DISTRIBUTIONS:
-        version = _read_version(name)
-        if version is not None:
-            return version
+    versions = tuple(read_versions(ENGINE).values())
+    if versions:
+        return versions[0]
     raise ModelError("preparing a model needs TensorFlow, which is not installed", _INSTALL_ADVICE)
 
 
+def run_converter(
+    request: ConversionRequest,
+    on_progress: Callable[[str], None],
+    environment: Mapping[str, str] | None = None,
+) -> ToolchainAnswer:
+    """Have a child process make what an engine loads, or answer with it; see `run_toolchain`.
+
+    Args:
+        request: the task.
+        on_progress: called with one sentence for people at a time.
+        environment: all the variables of the child; None for those of TensorFlow in float32.
+    """
+    command = (sys.executable, *plan_arguments(CONVERTER_MODULE))
+    return run_toolchain(request, on_progress, command, environment)
+
+
 def run_toolchain(
-    request: ToolchainRequest,
+    request: ToolchainRequest | ConversionRequest,
     on_progress: Callable[[str], None],
     command: Sequence[str] = (sys.executable, *plan_arguments(MODULE)),
+    environment: Mapping[str, str] | None = None,
 ) -> ToolchainAnswer:
     """Have a child process do one task, and return its last answer.
 
@@ -61,6 +83,7 @@ def run_toolchain(
         request: the task.
         on_progress: called with one sentence for people at a time.
         command: what to start; the answers' file descriptor is appended.
+        environment: all the variables of the child; None for those of TensorFlow in float32.
 
     Raises:
         ModelError: the task failed, or the child did.
@@ -71,7 +94,7 @@ def run_toolchain(
     # In memory: no disk has to have room for it.
     with os.fdopen(answers_fd, "rb") as answers, os.fdopen(os.memfd_create("log"), "w+b") as log:
         with signals_held():
-            child = _start([*command, str(child_fd)], child_fd, log)
+            child = _start([*command, str(child_fd)], child_fd, log, environment)
         try:
             _send(child, encode(request))
             last = _forward(answers, on_progress)
@@ -82,8 +105,12 @@ def run_toolchain(
         return _conclude(last, exit_code, log)
 
 
-def _start(command: Sequence[str], child_fd: int, log: BinaryIO) -> subprocess.Popen[bytes]:
+def _start(
+    command: Sequence[str], child_fd: int, log: BinaryIO, environment: Mapping[str, str] | None
+) -> subprocess.Popen[bytes]:
     """Start the child, and close its end of the pipe here."""
+    if environment is None:
+        environment = os.environ | ENGINE.environment(Precision.AVX_FP32, _count_threads())
     try:
         return subprocess.Popen(
             command,
@@ -91,7 +118,7 @@ def _start(command: Sequence[str], child_fd: int, log: BinaryIO) -> subprocess.P
             stdout=log,
             stderr=log,
             pass_fds=(child_fd,),
-            env=os.environ | ENGINE.environment(Precision.AVX_FP32, _count_threads()),
+            env=environment,
             start_new_session=True,
         )
     except OSError as error:
@@ -101,13 +128,6 @@ def _start(command: Sequence[str], child_fd: int, log: BinaryIO) -> subprocess.P
         ) from error
     finally:
         os.close(child_fd)
-
-
-def _read_version(distribution: str) -> str | None:
-    try:
-        return metadata.version(distribution)
-    except metadata.PackageNotFoundError:
-        return None
 
 
 def _send(child: subprocess.Popen[bytes], request: bytes) -> None:

@@ -25,6 +25,9 @@ GENERATOR_VERSION = 1
 PREPARATION_VERSION = 4
 """Raised whenever the same source would give another prepared model, or more is known of it."""
 
+CONVERSION_VERSION = 1
+"""Raised whenever more is known of a conversion; `Form.version` tells of the converter itself."""
+
 GENERATED = "generated"
 USER_FILE = "user file"
 
@@ -223,6 +226,31 @@ class FileIdentity:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Conversion:
+    """What another engine than TensorFlow loads of a prepared graph, and how it answers.
+
+    Attributes:
+        engine: what loads it.
+        precision: what the engine computes in.
+        steps: what the converter did, in order; () where the engine loads the graph itself.
+        converted: what it loads.
+        agreement: with TensorFlow's answers to held-out images, from the prepared graph in float32.
+        tools: name -> version of what took part.
+        created: UTC, ISO 8601.
+        calibration: the images that the converter looked at; None where it looks at none.
+    """
+
+    engine: str
+    precision: Precision
+    steps: tuple[str, ...]
+    converted: FileIdentity
+    agreement: Agreement
+    tools: dict[str, str]
+    created: str
+    calibration: CalibrationIdentity | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Manifest:
     """Everything that identifies a prepared model.
 
@@ -241,6 +269,7 @@ class Manifest:
         calibration: the images int8 was calibrated with; None where none were needed.
         reading: how a user's file was understood; None for a generated graph, and in manifests
             that do not tell.
+        conversion: what another engine than TensorFlow loads in place of it.
     """
 
     schema_version: int = SCHEMA_VERSION
@@ -255,6 +284,18 @@ class Manifest:
     created: str
     calibration: CalibrationIdentity | None = None
     reading: Reading | None = None
+    conversion: Conversion | None = None
+
+    @property
+    def loaded(self) -> FileIdentity:
+        """What the engine loads."""
+        return self.conversion.converted if self.conversion is not None else self.prepared
+
+    @property
+    def agreement(self) -> Agreement:
+        """Of what the engine loads, with float32."""
+        made = self.conversion if self.conversion is not None else self.graph
+        return made.agreement
 
 
 @dataclass(frozen=True, slots=True)

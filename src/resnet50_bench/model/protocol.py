@@ -1,4 +1,4 @@
-"""What the parent asks of the toolchain's child process, and what it answers.
+"""What the parent asks of the children that make models, and what they answer.
 
 The request is one JSON document on the child's stdin; answers are JSON lines on a pipe of their
 own: any number of progress lines, then one result or one error.
@@ -13,9 +13,10 @@ import msgspec
 from resnet50_bench.config import Precision
 from resnet50_bench.model.calibration import CalibrationSet
 from resnet50_bench.model.graph.structure import Structure
-from resnet50_bench.model.manifest import ModelSource, PreparedGraph, Reading
+from resnet50_bench.model.manifest import Agreement, ModelSource, PreparedGraph, Reading
 
 MODULE = "resnet50_bench.model.toolchain"
+CONVERTER_MODULE = "resnet50_bench.model.converter"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,6 +33,31 @@ class ToolchainRequest:
     source: ModelSource
     output: str | None = None
     precision: Precision | None = None
+    calibration: CalibrationSet | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ConversionRequest:
+    """Have an engine's model made, and its answers to held-out images kept.
+
+    Attributes:
+        engine: what loads it.
+        precision: what it computes in.
+        graph: the prepared graph.
+        classes: of the model.
+        scores: where to write the answers.
+        output: the folder to convert into; None where the graph itself is loaded.
+        expected: the answers to compare with; None where these are those.
+        calibration: the images; None for generated ones.
+    """
+
+    engine: str
+    precision: Precision
+    graph: str
+    classes: int
+    scores: str
+    output: str | None = None
+    expected: str | None = None
     calibration: CalibrationSet | None = None
 
 
@@ -55,6 +81,8 @@ class ToolchainAnswer:
         problems: what keeps it from being ResNet-50 v1.5.
         prepared: what was prepared.
         reading: how a user's file was understood.
+        steps: what a converter did.
+        agreement: of an engine's answers with those that were expected.
         failure: the task failed; this is the last line.
     """
 
@@ -64,9 +92,11 @@ class ToolchainAnswer:
     problems: tuple[str, ...] = ()
     prepared: PreparedGraph | None = None
     reading: Reading | None = None
+    steps: tuple[str, ...] = ()
+    agreement: Agreement | None = None
     failure: Failure | None = field(default=None)
 
 
-def encode(message: ToolchainRequest | ToolchainAnswer) -> bytes:
+def encode(message: ToolchainRequest | ConversionRequest | ToolchainAnswer) -> bytes:
     """Return the message as one line of JSON."""
     return msgspec.json.encode(message) + b"\n"

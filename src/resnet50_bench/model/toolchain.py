@@ -12,7 +12,7 @@ import signal
 import sys
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, BinaryIO
+from typing import TYPE_CHECKING, Any, BinaryIO, TypeVar
 
 import msgspec
 import numpy as np
@@ -27,7 +27,6 @@ from resnet50_bench.model.agreement.gate import find_worst, require_right
 from resnet50_bench.model.agreement.layers import CHECKED_IMAGES, measure_layers
 from resnet50_bench.model.cache import CACHE_ADVICE
 from resnet50_bench.model.calibration import (
-    GENERATED_IMAGES,
     HELD_OUT_IMAGES,
     CalibrationIdentity,
     CalibrationSet,
@@ -69,15 +68,29 @@ _BATCH_IMAGES = 16
 _PR_SET_PDEATHSIG = 1
 """From linux/prctl.h."""
 
+_Request = TypeVar("_Request")
+
 
 def main() -> None:
     """Do the task on stdin; each answer is one line on the file descriptor of the argument."""
+    answer_requests(ToolchainRequest, answer_request)
+
+
+def answer_requests(
+    kind: type[_Request], answer: Callable[[_Request, Callable[[str], None]], ToolchainAnswer]
+) -> None:
+    """Read the request on stdin and send what becomes of it.
+
+    Args:
+        kind: of the request.
+        answer: does the task, and is given what takes its progress.
+    """
     _end_with_parent()
     signal.pthread_sigmask(signal.SIG_UNBLOCK, ENDING_SIGNALS)
     with os.fdopen(int(sys.argv[1]), "wb", buffering=0) as answers:
         try:
-            request = msgspec.json.decode(sys.stdin.buffer.read(), type=ToolchainRequest)
-            answers.write(encode(answer_request(request, _Reporter(answers))))
+            request = msgspec.json.decode(sys.stdin.buffer.read(), type=kind)
+            answers.write(encode(answer(request, _Reporter(answers))))
         except (ModelError, HostError) as error:
             failure = Failure(error.message, error.advice, isinstance(error, HostError))
             answers.write(encode(ToolchainAnswer(failure=failure)))
@@ -142,9 +155,7 @@ def _choose_images(
     own = reading.preprocessing if reading is not None else None
     if own is None:
         return calibration
-    chosen = calibration or CalibrationSet(
-        identity=CalibrationIdentity(kind=GENERATED_IMAGES, images=0, seed=0)
-    )
+    chosen = calibration or CalibrationSet(identity=CalibrationIdentity.generated())
     named = chosen.identity.preprocessing or own.name
     return replace(chosen, identity=replace(chosen.identity, preprocessing=named))
 

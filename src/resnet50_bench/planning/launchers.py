@@ -54,7 +54,7 @@ def _plan_orders(plan: RunPlan, site: Site) -> HostOrders:
         tool_version=__version__,
         cpu_model=site.host.cpu_model,
         cores=site.host.cores,
-        model_sha256=plan.model.manifest.prepared.sha256 if plan.model is not None else None,
+        model_sha256=plan.model.manifest.loaded.sha256 if plan.model is not None else None,
     )
     return HostOrders(differing, facts)
 

@@ -4,18 +4,23 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 from resnet50_bench.config import Mode
-from resnet50_bench.engines import LoadRequest
+from resnet50_bench.engines import LoadRequest, load_engine
+from resnet50_bench.engines.offer import find_form
 from resnet50_bench.errors import ModelError
 from resnet50_bench.model import (
     CalibrationRequest,
     ModelSource,
+    Wanted,
+    convert,
+    find_converted,
     find_own_profile,
     find_prepared,
     inspect_model,
     is_quantized,
+    prepare,
     require_precision,
     wants_split,
 )
@@ -24,14 +29,16 @@ from resnet50_bench.model.calibration import MIN_FOUND_IMAGES, list_calibration
 from resnet50_bench.model.manifest import GENERATED as GENERATED_MODEL
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
-    from resnet50_bench.config import RunConfig
+    from resnet50_bench.config import Precision, RunConfig
     from resnet50_bench.data.sources import ImageSource
     from resnet50_bench.data.sources.index import Opener
     from resnet50_bench.engines import Engine
     from resnet50_bench.model import Manifest, PreparedModel
     from resnet50_bench.placement.slots import Slot
+
+OnNote: TypeAlias = "Callable[[str], None]"
 
 GENERATED = "generated"
 """What stands after `--calibration` for images that are drawn."""
@@ -75,19 +82,49 @@ def find_model(
     caches: Sequence[Path],
     calibration: CalibrationRequest | None,
 ) -> PreparedModel | None:
-    """Return the model from the first cache that has it; None when none has, or none is needed.
+    """Return what the engine loads, from the first caches that have it; None when none is needed.
+
+    None, too, where the graph is not prepared, or not yet made what the engine loads.
 
     Raises:
         ModelError: it was, and loses too many of its source's answers; or it cannot be looked for.
     """
     if source is None:
         return None
+    graph = find_form(load_engine(config.engine), config.precision).graph
+    wanted = Wanted(engine=config.engine, precision=config.precision, calibration=calibration)
     for cache_dir in caches:
-        model = find_prepared(source, config.precision, cache_dir, calibration)
-        if model is not None:
-            require_serving(config, model)
-            return model
+        prepared = find_prepared(source, graph, cache_dir, calibration)
+        if prepared is None:
+            continue
+        for converted_dir in caches:
+            model = find_converted(prepared, wanted, converted_dir)
+            if model is not None:
+                require_serving(config, model)
+                return model
     return None
+
+
+def make_model(
+    config: RunConfig, source: ModelSource, wanted: Wanted, cache_dir: Path, on_note: OnNote
+) -> PreparedModel:
+    """Return what the engine loads, prepared and converted now as far as that was never done.
+
+    Args:
+        config: what was asked.
+        source: the graph.
+        wanted: by which engine, for what.
+        cache_dir: where models are kept.
+        on_note: called with one sentence for people at a time.
+
+    Raises:
+        ModelError: the model cannot be made, or loses too much.
+    """
+    graph = find_form(load_engine(wanted.engine), wanted.precision).graph
+    prepared = prepare(source, graph, cache_dir, on_note, wanted.calibration)
+    model = convert(prepared, wanted, cache_dir, on_note)
+    require_serving(config, model)
+    return model
 
 
 def require_serving(config: RunConfig, model: PreparedModel) -> None:
@@ -97,7 +134,7 @@ def require_serving(config: RunConfig, model: PreparedModel) -> None:
         ModelError: it loses too many of its source's answers.
     """
     manifest = model.manifest
-    agreement = manifest.graph.agreement
+    agreement = manifest.agreement
     # Generated weights have no right answers to lose.
     if config.accept_loss or config.mode is Mode.ACCURACY or manifest.kind == GENERATED_MODEL:
         return
@@ -114,10 +151,11 @@ def describe_model(manifest: Manifest) -> str:
     origin = f"generated, seed {manifest.seed}"
     if manifest.kind != "generated":
         origin = manifest.source.name
-    return (
-        f"ResNet-50 v1.5 ({origin}) for {manifest.precision.value}, "
-        f"sha256 {manifest.prepared.sha256[:12]}"
+    made = manifest.conversion
+    target = (
+        manifest.precision.value if made is None else f"{made.engine} in {made.precision.value}"
     )
+    return f"ResNet-50 v1.5 ({origin}) for {target}, sha256 {manifest.loaded.sha256[:12]}"
 
 
 def find_model_source(
@@ -132,12 +170,30 @@ def find_model_source(
         return None
     load = LoadRequest(None, config.precision, slot.threads, batch_size, len(slot.streams),
                        options=config.engine_options)  # fmt: skip
-    split = wants_split(config.precision, engine.images_alone(load))
+    split = wants_split(find_form(engine, config.precision).graph, engine.images_alone(load))
     if config.model is None:
         return replace(ModelSource.generated(), split=split)
     source = open_source_model(replace(config, model=str(Path(config.model).absolute())))
-    require_precision(source, config.precision)
+    require_readable(source, engine, config.precision)
     return replace(source, split=split)
+
+
+def require_readable(source: ModelSource, engine: Engine, precision: Precision) -> None:
+    """Refuse a precision that a model cannot be prepared for.
+
+    Raises:
+        ModelError: its graph computes in 8 bits already, and something else is asked for; or the
+            engine makes its own 8-bit model, of a graph in float32.
+        EngineError: the engine has not the precision.
+    """
+    graph = find_form(engine, precision).graph
+    if graph is not precision and is_quantized(source):
+        raise ModelError(
+            f"the graph computes in 8 bits already, and the {engine.name} engine converts graphs "
+            "in float32",
+            "give the float32 graph that it was made of, or use --engine tensorflow",
+        )
+    require_precision(source, graph)
 
 
 def open_source_model(config: RunConfig) -> ModelSource:

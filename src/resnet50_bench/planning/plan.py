@@ -14,7 +14,14 @@ from resnet50_bench.data.profiles import BACKGROUND_CLASSES
 from resnet50_bench.data.sources import ignore_listing
 from resnet50_bench.data.sources.index import Opener, plan_index_folder
 from resnet50_bench.engines import load_engine
-from resnet50_bench.errors import ConfigError, PlacementError, PrecisionError, RequestError
+from resnet50_bench.engines.offer import require_offered
+from resnet50_bench.errors import (
+    ConfigError,
+    EngineError,
+    PlacementError,
+    PrecisionError,
+    RequestError,
+)
 from resnet50_bench.host.cpu_latency import check_limit
 from resnet50_bench.host.machine import list_limits, read_boot_id, read_host
 from resnet50_bench.host.sgx import require_gramine
@@ -209,7 +216,7 @@ class RunPlan:
             batches = count_batches(len(self.evaluation.refs), workload.batch_size)
             cores = sum(slot.cores for site in self.sites for slot in site.placement.slots)
             measuring_s = batches * workload.batch_size / (IMAGES_PER_CORE_S * cores)
-        trace_s = START_S if self.engine.trace_environment else 0.0
+        trace_s = START_S if self.engine.traces else 0.0
         return self.preparing_s + START_S + workload.warmup_steps * query_s + measuring_s + trace_s
 
     def warnings(self) -> list[str]:
@@ -256,6 +263,7 @@ def plan_run(
 
     Raises:
         ConfigError: an engine option is wrong.
+        EngineError: the engine is not installed, or has not the precision.
         PrecisionError: the host cannot run the precision.
         PlacementError: the instances do not fit.
         ModelError: the model cannot be read, or its runtime is not installed.
@@ -268,6 +276,7 @@ def plan_run(
     problems = engine.option_problems(config.engine_options)
     if problems:
         raise ConfigError(problems)
+    require_offered(engine, config.precision)
     _require_host(config)
     workload = plan_workload(config)
     mpi = find_mpi(config.hostfile, environ.get("PATH", os.defpath)) if config.mpi else None
@@ -381,9 +390,11 @@ def find_host_problems(config: RunConfig) -> list[str]:
     except (ConfigError, PlacementError) as error:
         problems.append(error.message)
     try:
-        if load_engine(config.engine).needs_model:
+        engine = load_engine(config.engine)
+        require_offered(engine, config.precision)
+        if engine.needs_model:
             require_precision(config, found)
-    except PrecisionError as error:
+    except (EngineError, PrecisionError) as error:
         problems.append(error.message)
     return problems
 

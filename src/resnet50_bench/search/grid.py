@@ -19,7 +19,14 @@ from typing import TYPE_CHECKING
 from resnet50_bench.config import RunConfig, plan_workload
 from resnet50_bench.data.pool import plan_pool_batches
 from resnet50_bench.engines import load_engine
-from resnet50_bench.errors import ConfigError, PlacementError, PrecisionError, join_problems
+from resnet50_bench.engines.offer import require_offered
+from resnet50_bench.errors import (
+    ConfigError,
+    EngineError,
+    PlacementError,
+    PrecisionError,
+    join_problems,
+)
 from resnet50_bench.parameters.lists import check_count, expand_values
 from resnet50_bench.parameters.parameter import Setting
 from resnet50_bench.parameters.settings import find_problems, make_config
@@ -150,7 +157,7 @@ def plan_grid(
         try:
             config = make_config([*fixed, *combination])
             require_fit(config, host, amx)
-        except (ConfigError, PrecisionError, PlacementError) as error:
+        except (ConfigError, EngineError, PrecisionError, PlacementError) as error:
             left_out.append(LeftOut(combination, join_problems(error)))
         else:
             candidates.append(Candidate(combination, config))
@@ -161,11 +168,14 @@ def require_fit(config: RunConfig, host: Host, amx: AmxProbe | None) -> None:
     """See that a machine can run a configuration; its memory counts as it is now.
 
     Raises:
+        EngineError: the engine is not installed, or has not the precision.
         PrecisionError: the CPU cannot run the precision.
         PlacementError: the instances do not find their cores, or not their memory.
         ConfigError: what was asked of their placement contradicts itself.
     """
-    if load_engine(config.engine).needs_model:
+    engine = load_engine(config.engine)
+    require_offered(engine, config.precision)
+    if engine.needs_model:
         require_runnable(config.precision, host.cpu_flags, amx, emulated=config.emulated)
     placement = plan_layout(config, host)
     needed, available = _estimate_bytes(config, placement), find_memory_bytes(host)

@@ -192,7 +192,7 @@ def describe_origin(plan: RunPlan, evaluation: EvaluationPlan) -> Origin:
     """Return what decides the answers of a run."""
     settings = sorted(plan.config.engine_options.items())
     return Origin(
-        model_sha256=plan.model.manifest.prepared.sha256 if plan.model is not None else None,
+        model_sha256=plan.model.manifest.loaded.sha256 if plan.model is not None else None,
         engine=" ".join([plan.config.engine, *(f"{name}={text}" for name, text in settings)]),
         precision=plan.config.precision.value,
         preprocessing=plan.preprocessing,

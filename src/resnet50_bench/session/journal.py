@@ -33,7 +33,7 @@ class Origin(msgspec.Struct, frozen=True, kw_only=True):
     """What decides the answers; a run is resumed only where all of it is the same.
 
     Attributes:
-        model_sha256: of the prepared graph; None for an engine without one.
+        model_sha256: of what the engine loads; None for an engine without one.
         engine: name and options.
         precision, preprocessing: their names.
         batch_size: images per query.

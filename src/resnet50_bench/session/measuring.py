@@ -66,7 +66,7 @@ def prove_precision(
 ) -> tuple[InstanceRecord, ...]:
     """Add to each instance the kernels of one traced batch, run where the instance ran."""
     plan, stages = setting.plan, setting.stages
-    if not plan.engine.trace_environment:
+    if not plan.engine.traces:
         return instances
     stages.begin("prove the precision: trace one batch per instance")
     try:

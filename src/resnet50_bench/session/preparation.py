@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from resnet50_bench.model import prepare
-from resnet50_bench.planning.model import describe_model, require_serving
+from resnet50_bench.model import Wanted
+from resnet50_bench.planning.model import describe_model, make_model
 
 if TYPE_CHECKING:
     from resnet50_bench.planning.plan import RunPlan
@@ -29,9 +29,12 @@ def prepare_model(plan: RunPlan, stages: Stages) -> RunPlan:
             stages.note(f"read as {reading.describe()}")
         return plan
     stages.begin("prepare the model: once, then it is cached")
-    model = prepare(
-        plan.model_source, plan.config.precision, plan.cache_dir, stages.note, plan.calibration
+    wanted = Wanted(
+        engine=plan.config.engine,
+        precision=plan.config.precision,
+        calibration=plan.calibration,
+        environment=plan.worker_environment,
     )
-    require_serving(plan.config, model)
+    model = make_model(plan.config, plan.model_source, wanted, plan.cache_dir, stages.note)
     stages.note(f"model ready: {describe_model(model.manifest)}")
     return replace(plan, model=model)

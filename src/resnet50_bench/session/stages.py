@@ -70,4 +70,4 @@ class Stages:
 
 def count_stages(plan: RunPlan) -> int:
     """Return how many numbered stages a run has; without a trace there is nothing to prove."""
-    return 5 if plan.engine.trace_environment else 4
+    return 5 if plan.engine.traces else 4

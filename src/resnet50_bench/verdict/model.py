@@ -39,7 +39,7 @@ def warn_of_model(record: Record) -> Iterator[Finding]:
             "--mode accuracy measures it",
         )
     elif not is_generated:  # which has no right answers to lose
-        yield from _warn_of_loss(record, record.model.graph.agreement)
+        yield from _warn_of_loss(record, record.model.agreement)
 
 
 def _is_unsure(record: Record, reading: Reading) -> bool:

@@ -60,7 +60,7 @@ def check_precision(record: Record) -> Iterator[Finding]:
         return
     if proof.share is None:
         failures = sorted({item.trace_failure for item in record.instances if item.trace_failure})
-        reason = "; ".join(failures) or "oneDNN's trace does not hold the model's convolutions"
+        reason = "; ".join(failures) or "the engine's trace does not hold the model's convolutions"
         yield Finding(
             f"UNPROVEN: what ran could not be read from the engine: {reason}",
             "look at the trace_*.log files of the run, and at --customer-env",

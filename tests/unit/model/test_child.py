@@ -103,7 +103,7 @@ def test_missing_tensorflow_is_advised_on():
 
 
 def test_tensorflow_that_is_not_installed_is_advised_on(monkeypatch):
-    monkeypatch.setattr(child, "_DISTRIBUTIONS", ("no-such-distribution",))
+    monkeypatch.setattr(child, "read_versions", lambda _: {})
     with pytest.raises(ModelError) as caught:
         child.read_tensorflow_version()
     assert caught.value.advice == "pip install 'resnet50-bench[tensorflow]'"

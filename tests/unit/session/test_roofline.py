@@ -28,7 +28,7 @@ def make_plan(**changes):
         "mpi": None,
         "placement": RECORD.placement,
         "host": RECORD.host,
-        "engine": SimpleNamespace(trace_environment={}),
+        "engine": SimpleNamespace(traces=False),
     }
     return SimpleNamespace(**(fields | changes))
 

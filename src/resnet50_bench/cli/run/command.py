@@ -18,6 +18,7 @@ from resnet50_bench.config import Mode
 from resnet50_bench.errors import (
     CaseError,
     ConfigError,
+    EngineError,
     ExitCode,
     MissingDataError,
     PlacementError,
@@ -271,6 +272,6 @@ def _is_unrunnable(error: RequestError, points: tuple[Point, ...]) -> bool:
             point.config.cores_per_instance is None and point.config.instances is None
             for point in points
         )
-    if isinstance(error, (PrecisionError, MissingDataError)):
+    if isinstance(error, (EngineError, PrecisionError, MissingDataError)):
         return True
     return isinstance(error, CaseError) and error.known

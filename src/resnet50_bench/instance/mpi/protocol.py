@@ -68,7 +68,7 @@ class HostFacts(msgspec.Struct, frozen=True, kw_only=True):
         tool_version: of this package.
         cpu_model: the CPU's name.
         cores: the usable cores.
-        model_sha256: of the prepared graph, which every host reads from the same path; None for
+        model_sha256: of what the engine loads, which every host reads from the same path; None for
             engines that need none.
     """
 

@@ -12,7 +12,7 @@ from resnet50_bench.model.agreement.gate import (
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from resnet50_bench.model import PreparedModel, Reading
+    from resnet50_bench.model import Conversion, PreparedModel, Reading
 
 
 def describe_reading(reading: Reading) -> Iterator[tuple[str, str]]:
@@ -68,3 +68,24 @@ def describe_manifest(model: PreparedModel) -> Iterator[tuple[str, str]]:
     yield "tools", ", ".join(f"{name} {version}" for name, version in graph.tools.items())
     for note in graph.notes:
         yield "note", note
+    if manifest.conversion is not None:
+        yield from describe_conversion(manifest.conversion)
+
+
+def describe_conversion(conversion: Conversion) -> Iterator[tuple[str, str]]:
+    """Yield what another engine than TensorFlow loads in place of a prepared graph."""
+    yield "converted", "; ".join(conversion.steps) or "not: the engine loads the graph itself"
+    yield "answers", describe_answers(conversion)
+    tools = ", ".join(f"{name} {version}" for name, version in conversion.tools.items())
+    yield "converted by", tools
+
+
+def describe_answers(conversion: Conversion) -> str:
+    """Say how an engine's answers compare with TensorFlow's."""
+    agreement = conversion.agreement
+    bound = f" (at most {agreement.bound:g})" if agreement.bound is not None else ""
+    return (
+        f"the class that TensorFlow gives in float32 for {agreement.same_class} of "
+        f"{agreement.images} held-out images; logits differ by "
+        f"{agreement.logits_relative_l2:.2g}{bound} in relative L2"
+    )

@@ -14,6 +14,7 @@ from resnet50_bench.report.styled import Line
 from resnet50_bench.report.terminal.accuracy import describe_accuracy, describe_evaluated
 from resnet50_bench.report.terminal.contention import describe_contention
 from resnet50_bench.report.terminal.efficiency import describe_efficiency
+from resnet50_bench.report.terminal.model import describe_answers
 from resnet50_bench.report.terminal.placement_map import render_placement
 from resnet50_bench.report.terminal.shape import describe_shape
 from resnet50_bench.report.terminal.sharing import describe_shared_memory
@@ -82,6 +83,8 @@ def list_result_rows(record: Record, *, verbose: bool) -> Iterator[Row]:
     yield "CPU", _describe_cpus(record)
     if record.model is not None:
         yield "Model", describe_model(record.model)
+        if record.model.conversion is not None:
+            yield "Answers", describe_answers(record.model.conversion)
     yield "Engine", _describe_engine(record)
     yield from _describe_precision(record)
     yield from describe_unfused(find_unfused(record.fused_ops))
