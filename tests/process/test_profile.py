@@ -41,7 +41,7 @@ def test_the_log_of_the_kernels_has_marks_and_nothing_else_goes_there(r50, pictu
     profile = r50("profile", r50.folder())
     assert (profile.code, profile.stdout) == (2, "")
     assert profile.stderr == (
-        "error: the null engine executes no kernels, so there is nothing to profile\n"
+        "error: the null engine writes no trace of oneDNN's, so there is nothing to profile\n"
         "  -> give a run of --engine tensorflow\n"
     )
 

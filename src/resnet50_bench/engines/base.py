@@ -213,6 +213,7 @@ class Engine(Protocol):
 
 ENGINES: dict[str, str] = {
     "tensorflow": "resnet50_bench.engines.tensorflow",
+    "openvino": "resnet50_bench.engines.openvino",
     "null": "resnet50_bench.engines.null",
 }
 """Engine name -> the module whose `ENGINE` it is."""

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
 from resnet50_bench.config import Precision
@@ -21,8 +20,9 @@ from resnet50_bench.engines.base import (
     LoadRequest,
     Scores,
 )
+from resnet50_bench.engines.callers import Split, find_option_problems, plan_callers
 from resnet50_bench.engines.onednn import TRACE_ENVIRONMENT, parse_trace
-from resnet50_bench.errors import ConfigError, ModelError
+from resnet50_bench.errors import ModelError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -33,8 +33,6 @@ INPUT_NAME = "input_tensor"
 
 OUTPUT_NAME = "softmax_tensor"
 """The graph's output: float32 `(N, 1001)`."""
-
-CALLERS_OPTION = "callers"
 
 _ONEDNN_PREFIXES = ("_MklNative", "_Mkl")
 _PLUMBING = frozenset({"Const", "_Arg", "_Retval", "NoOp", "Placeholder", "Identity"})
@@ -62,17 +60,7 @@ class TensorFlowEngine:
 
     def option_problems(self, options: Mapping[str, str]) -> list[str]:
         """Say what is wrong with the options; the only one is `callers=N`, N >= 1."""
-        problems = [
-            f"--engine-option {name}: the tensorflow engine has only {CALLERS_OPTION}=N"
-            for name in options
-            if name != CALLERS_OPTION
-        ]
-        callers = options.get(CALLERS_OPTION, "1")
-        if not (callers.isascii() and callers.isdecimal() and int(callers) >= 1):
-            problems.append(
-                f"--engine-option {CALLERS_OPTION}={callers}: it must be a whole number, 1 or more"
-            )
-        return problems
+        return find_option_problems(self.name, options)
 
     def environment(self, precision: Precision, threads: int) -> dict[str, str]:
         """The variables TensorFlow and oneDNN read once, when they are loaded.
@@ -103,7 +91,7 @@ class TensorFlowEngine:
 
     def images_alone(self, request: LoadRequest) -> int:
         """Count those of a caller or stream where each thread is one; see `plan_pool`."""
-        callers = _plan_callers(request)
+        callers = plan_callers(request)
         if request.streams:
             return request.batch_size * request.streams // request.threads
         return request.batch_size // callers if callers == request.threads else 0
@@ -115,7 +103,7 @@ class TensorFlowEngine:
             ConfigError: the callers do not divide the threads, or exceed the batch.
             ModelError: the file is not a graph TensorFlow can read.
         """
-        callers = _plan_callers(request)
+        callers = plan_callers(request)
         if request.model_path is None:
             raise ModelError("the tensorflow engine needs a model", "name one with --model")
         import tensorflow as tf
@@ -156,7 +144,7 @@ class LoadedGraph:
 
     def open_stream(self, threads: int) -> Callable[[Images], Scores]:
         """Return `run` for a stream; with several threads each classifies its part of a batch."""
-        return self.run if threads == 1 else _Split(self.run, threads)
+        return self.run if threads == 1 else Split([self.run] * threads)
 
     def evidence(self) -> Evidence:
         """Run one batch of zeros and read the graph TensorFlow really executed.
@@ -197,7 +185,7 @@ class SplitGraph:
 
     def __init__(self, loaded: LoadedGraph, callers: int) -> None:
         self._loaded = loaded
-        self._split = _Split(loaded.run, callers)
+        self._split = Split([loaded.run] * callers)
 
     def run(self, images: Images) -> Scores:
         """Classify one batch."""
@@ -219,28 +207,6 @@ class SplitGraph:
         """End the calling threads and close the session."""
         self._split.close()
         self._loaded.close()
-
-
-class _Split:
-    """A query of several threads, each with a part of the batch; the caller takes the first."""
-
-    def __init__(self, run: Callable[[Images], Scores], parts: int) -> None:
-        import numpy as np
-
-        self._numpy = np
-        self._run = run
-        self._parts = parts
-        self._pool = ThreadPoolExecutor(parts - 1, thread_name_prefix="caller")
-
-    def __call__(self, images: Images) -> Scores:
-        first, *rest = self._numpy.array_split(images, self._parts)
-        pending = [self._pool.submit(self._run, part) for part in rest]
-        scores = [self._run(first), *(future.result() for future in pending)]
-        return self._numpy.concatenate(scores)
-
-    def close(self) -> None:
-        """End the threads."""
-        self._pool.shutdown()
 
 
 ENGINE = TensorFlowEngine()
@@ -287,29 +253,6 @@ def _describe_operation(name: str, node: Any) -> str:
         fused = ["BiasAdd" if step == "Bias" else step for step in steps]
         name = _INT8_CONVOLUTION
     return f"{name}[{','.join(fused)}]" if fused else name
-
-
-def _plan_callers(request: LoadRequest) -> int:
-    callers = int(request.options.get(CALLERS_OPTION, "1"))
-    problems = []
-    if request.streams and callers > 1:
-        problems.append(
-            f"--engine-option {CALLERS_OPTION}={callers}: the streams of an instance already split "
-            "their queries by image: leave it out"
-        )
-    if request.threads % callers:
-        problems.append(
-            f"--engine-option {CALLERS_OPTION}={callers}: it must divide the "
-            f"{request.threads} threads of an instance"
-        )
-    if callers > request.batch_size:
-        problems.append(
-            f"--engine-option {CALLERS_OPTION}={callers}: more callers than images in a query "
-            f"(batch size {request.batch_size})"
-        )
-    if problems:
-        raise ConfigError(problems)
-    return callers
 
 
 def _read_graph(tf: Any, path: Path) -> Any:

@@ -164,7 +164,7 @@ def _find_answers(
     images = _choose_images(prepared, wanted)
     manifest = prepared.manifest
     folder = cache_dir / "answers" / _hash(
-        manifest.prepared.sha256, manifest.graph.tools, _encode(images)
+        manifest.prepared.sha256, manifest.graph.tools, _name_held_out(images)
     )  # fmt: skip
     path = folder / SCORES_FILE
     with lock_path(folder):
@@ -238,6 +238,13 @@ def _count_classes(prepared: PreparedModel) -> int:
 
 def _encode(images: CalibrationSet | None) -> str:
     return msgspec.json.encode(images.identity if images is not None else None).decode()
+
+
+def _name_held_out(images: CalibrationSet | None) -> str:
+    """Name the images to compare on: all sets of generated ones hold the same out."""
+    if images is None or images.dataset is None:
+        return str(images.identity.preprocessing if images is not None else None)
+    return _encode(images)
 
 
 def _hash(*parts: object) -> str:

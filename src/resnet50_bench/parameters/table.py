@@ -45,7 +45,7 @@ WORKLOAD = "resnet50v1_5_tensorflow_xeon_public"
 TOPOLOGY = "resnet50v1_5"
 FUNCTION = "inference"
 INSTANCE_MODE = "flex"
-ENGINE_NAMES = ("tensorflow", "null")
+ENGINE_NAMES = ("tensorflow", "openvino", "null")
 
 PARAMETERS: tuple[Parameter, ...] = (
     Parameter(
@@ -306,7 +306,8 @@ PARAMETERS: tuple[Parameter, ...] = (
         "ENGINE",
         "engine",
         parse_choice(*ENGINE_NAMES),
-        "The runtime that executes the model; null does no work and measures r50 itself.",
+        "The runtime that executes the model; null does no work and measures r50 itself. `r50 run` "
+        "takes a list with commas, or all, and measures them in turns.",
         default="tensorflow",
         choices=ENGINE_NAMES,
     ),

@@ -8,7 +8,8 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from resnet50_bench.config import Allocator, Mode
-from resnet50_bench.engines.tensorflow import CALLERS_OPTION
+from resnet50_bench.engines import load_engine
+from resnet50_bench.engines.callers import CALLERS_OPTION
 from resnet50_bench.errors import RequestError
 from resnet50_bench.host.allocators import find_library
 from resnet50_bench.parameters.parameter import Setting
@@ -98,7 +99,8 @@ def _list_options(combination: Sequence[Setting], options: str) -> list[Setting]
     value = {item.name: item.value for item in combination}
     own = [Setting("ENGINE_OPTION", options, "--engine-option")]
     cores, batch_size = _read_count(value["CORES_PER_INSTANCE"]), _read_count(value["BATCH_SIZE"])
-    is_open = value["ENGINE"] == "tensorflow" and CALLERS_OPTION not in options
+    takes_callers = not load_engine(value["ENGINE"]).option_problems({CALLERS_OPTION: "2"})
+    is_open = takes_callers and CALLERS_OPTION not in options
     if not is_open or value["WEIGHT_SHARING"] == "True" or not 1 < cores <= batch_size:
         return own
     text = f"{options} {CALLERS_OPTION}={cores}".strip()
