@@ -5,6 +5,8 @@ from __future__ import annotations
 import itertools
 import os
 import sys
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -32,6 +34,7 @@ from resnet50_bench.parameters.table import PARAMETERS
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from resnet50_bench.config import RunConfig
     from resnet50_bench.search.points import Point
 
 _EPILOG = """\b
@@ -45,6 +48,8 @@ Examples:
   BATCH_SIZE=32 STEPS=50 r50 run --from-env
   r50 run --data-type real --dataset ILSVRC2012_img_val.tar --limit 1000
   r50 run --mode accuracy --dataset ILSVRC2012_img_val.tar --model resnet50_v1.pb
+  r50 run --engine all --precision avx_int8
+  r50 run --engine tensorflow,openvino --repeat 5 --json
   r50 run --resume runs/NAME
   r50 run --resume runs/NAME --set MPI=False        the rest on this host alone
   r50 run --tuned
@@ -84,9 +89,9 @@ Examples:
 @click.option(
     "--repeat",
     type=click.IntRange(1),
-    default=1,
     metavar="N",
-    help="Make each run N times in a row.",
+    help="Make each run N times in a row; with several engines, N rounds of them.  [default: 1; "
+    "with several engines 3]",
 )
 @click.option("--continue", "keep_going", is_flag=True, help="Go on after a run that failed.")
 @click.option(
@@ -155,6 +160,12 @@ def run(**values: Any) -> None:
         from resnet50_bench.cli.run.resuming import resume_one
 
         sys.exit(resume_one(options.resume, options))
+    if options.engines is not None:
+        sys.exit(_run_engines(options.engines, options))
+    _run_points(options)
+
+
+def _run_points(options: RunOptions) -> None:
     points: tuple[Point, ...] = ()
     try:
         points = _plan_or_explain(options)
@@ -179,6 +190,12 @@ def run(**values: Any) -> None:
             raise
         print_line(f"SKIPPED: {join_problems(error)}")
         sys.exit(ExitCode.SKIPPED)
+
+
+def _run_engines(engines: str, options: RunOptions) -> int:
+    from resnet50_bench.cli.run.engines import run_engines
+
+    return run_engines(engines, options, partial(_plan_engine, options))
 
 
 def _run_both(points: tuple[Point, ...], options: RunOptions) -> int:
@@ -208,6 +225,22 @@ def _refuse_mlflow(options: RunOptions) -> None:
         )
 
 
+def _plan_engine(options: RunOptions, name: str) -> RunConfig:
+    """What is asked of one of several engines.
+
+    Raises:
+        RequestError: several runs of it are asked for.
+    """
+    flags = {**options.flags, "ENGINE": name}
+    points = _plan_or_explain(replace(options, flags=flags, repeat=None))
+    if len(points) > 1:
+        raise RequestError(
+            "several engines are compared in one configuration, and --set gives several",
+            "give one value of each parameter; `r50 sweep --engine LIST` measures combinations",
+        )
+    return points[0].config
+
+
 def _plan_or_explain(options: RunOptions) -> tuple[Point, ...]:
     """The runs to make, or all that is wrong with them: what this host cannot do, too."""
     try:
@@ -230,7 +263,7 @@ def _plan(options: RunOptions) -> tuple[Point, ...]:
         *collect_environment(from_env=options.from_env, strict=options.strict_env),
         *collect_case_settings("run", options.case, options.case_config),
     ]
-    repetition = Repetition(loop=options.loop, repeat=options.repeat)
+    repetition = Repetition(loop=options.loop, repeat=options.repeat or 1)
     flags = collect_flags(PARAMETERS, options.flags)
     combinations = plan_combinations(options.assignments)
     if options.docker:

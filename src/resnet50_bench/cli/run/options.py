@@ -20,7 +20,7 @@ class RunOptions:
     case_config: Path | None
     output: Path
     loop: int | None
-    repeat: int
+    repeat: int | None
     keep_going: bool
     skip_unrunnable: bool
     dry_run: bool
@@ -34,3 +34,10 @@ class RunOptions:
     sla: str | None
     mlflow: str | None
     flags: dict[str, str | bool | None]
+
+    @property
+    def engines(self) -> str | None:
+        """What `--engine` says where it names more than one; None where it does not."""
+        text = self.flags["ENGINE"]
+        several = isinstance(text, str) and (text.strip().lower() == "all" or "," in text)
+        return str(text) if several else None

@@ -1,0 +1,51 @@
+"""`r50 run` with several engines, through the command line."""
+
+from __future__ import annotations
+
+import json
+import signal
+
+from resnet50_bench.results.files import find_runs, read_record
+
+from .conftest import R50
+
+QUICK = ["--engine-option", "query_ms=1", "--steps", "50", "--warmup-steps", "1"]
+ALONE = ["run", "--engine", "null,"]
+"""A list of one, which any machine can run."""
+
+
+def test_engines_are_measured_in_rounds_and_put_into_one_table(r50: R50) -> None:
+    ended = r50(*ALONE, *QUICK, "--repeat", "2", "--json")
+    assert ended.code == 0, ended.stderr
+    found = json.loads(ended.stdout)
+    (row,) = found["engines"]
+    assert (row["engine"], row["rounds"], row["reason"]) == ("null", 2, None)
+    assert row["figures"]["latency_ms"] >= 1
+    folders = list(find_runs(r50.output))
+    modes = [read_record(folder).config.mode.value for folder in folders]
+    assert sorted(modes) == ["latency", "latency", "throughput", "throughput"]
+    assert sorted(row["runs"]) == sorted(folder.name for folder in folders)
+    assert "round 2 of 2: null, latency" in ended.stderr
+
+
+def test_what_cannot_be_had_is_told_before_anything_is_measured(r50: R50) -> None:
+    for flags, text in (
+        (["--engine", "null,no-such"], "--engine no-such: there is no such engine"),
+        (["--engine", "null,", "--mode", "accuracy"], "accuracy"),
+        (["--engine", "null,", "--tuned"], "--tuned cannot be had with several engines"),
+        (["--engine", "null,", "--set", "BATCH_SIZE=1 2"], "in one configuration"),
+    ):
+        ended = r50("run", *flags)
+        assert ended.code == 2, (flags, ended.stderr)
+        assert text in ended.stderr
+    assert not r50.output.exists()
+
+
+def test_an_interrupted_comparison_shows_what_was_measured(r50: R50) -> None:
+    process = r50.start(*ALONE, *QUICK, "--repeat", "50")
+    r50.wait_for_stderr(process, "round 1 of 50: null, latency")
+    process.send_signal(signal.SIGINT)
+    ended = r50.end(process)
+    assert ended.code == 130
+    assert "images/s" in ended.stdout
+    assert "what was measured is kept in" in ended.stderr
