@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import math
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,7 +10,8 @@ import msgspec
 
 from resnet50_bench.config import Precision
 from resnet50_bench.errors import ModelError
-from resnet50_bench.files.paths import is_folder, open_file
+from resnet50_bench.files.hashes import hash_path
+from resnet50_bench.files.paths import is_folder
 from resnet50_bench.model.calibration import CalibrationIdentity
 from resnet50_bench.model.formats.onnx_bytes import list_weight_files
 from resnet50_bench.model.graph.architecture import BASE_WIDTH
@@ -312,27 +312,13 @@ def read_identity(path: Path) -> FileIdentity:
     Raises:
         ModelError: it cannot be read.
     """
-    digest = hashlib.sha256()
-    size_bytes = 0
     try:
-        for part in _list_files(path):
-            if part != path:
-                digest.update(f"{part.name}\n{part.stat().st_size}\n".encode())
-            with open_file(part) as file:
-                while block := file.read(1 << 20):
-                    digest.update(block)
-                    size_bytes += len(block)
+        beside = () if is_folder(path) else list_weight_files(path)
+        return FileIdentity(path.name, *hash_path(path, beside))
     except OSError as error:
         raise ModelError(
             f"cannot read the model {path}: {error.strerror}", "check the path after --model"
         ) from error
-    return FileIdentity(path.name, digest.hexdigest(), size_bytes)
-
-
-def _list_files(path: Path) -> list[Path]:
-    if not is_folder(path):
-        return [path, *list_weight_files(path)]
-    return sorted(part for part in path.rglob("*") if part.is_file())
 
 
 def read_manifest(path: Path) -> Manifest:

@@ -15,6 +15,7 @@ from resnet50_bench.config import (
     RunConfig,
 )
 from resnet50_bench.errors import ConfigError
+from resnet50_bench.parameters.table import ENGINE_NAMES
 
 NEEDED = {"LIMIT": {"DATASET": "images"}}
 """What a parameter has no meaning without."""
@@ -130,7 +131,8 @@ def test_refuses_and_says_by_which_name_and_what_is_allowed(name, text, allowed)
 
 
 def test_an_unknown_engine_is_refused():
-    assert problems(ENGINE="torch") == ("--set ENGINE: 'torch' must be one of tensorflow, null",)
+    known = ", ".join(ENGINE_NAMES)
+    assert problems(ENGINE="torch") == (f"--set ENGINE: 'torch' must be one of {known}",)
 
 
 def test_function_is_accepted_and_changes_nothing():

@@ -13,13 +13,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from resnet50_bench import __version__
-from resnet50_bench.errors import HostError, ModelError, RequestError
+from resnet50_bench.errors import HostError, RequestError
+from resnet50_bench.files.hashes import hash_path
 from resnet50_bench.host.machine import format_cpu_list, read_host
 from resnet50_bench.instance.mpi.channel import Leaf, Parent, Root
 from resnet50_bench.instance.mpi.joining import end_with_complaint, join_job, split_by_host
 from resnet50_bench.instance.mpi.protocol import Landed, decode_errand
 from resnet50_bench.instance.worker import answer, end_with_parent
-from resnet50_bench.model.manifest import read_identity
 
 if TYPE_CHECKING:
     from resnet50_bench.instance.job import Job
@@ -116,8 +116,10 @@ def _require_alike(facts: HostFacts, model_path: str | None) -> None:
 def _require_model(name: str, path: Path, sha256: str | None) -> None:
     advice = "share the folder of prepared models between the hosts, or copy it"
     try:
-        found = read_identity(path).sha256
-    except ModelError as error:
-        raise RequestError(f"{name}: {error.message}", advice) from error
+        found, _ = hash_path(path)
+    except OSError as error:
+        raise RequestError(
+            f"{name} cannot read the prepared model {path}: {error.strerror}", advice
+        ) from error
     if found != sha256:
         raise RequestError(f"{name} has another model in {path}", advice)
