@@ -46,6 +46,7 @@ PARSED_ONLY = {
     "collect",
     "dataset fetch",
     "enclave",
+    "fleet",
     "images",
     "model fetch",
     "model verify resnet50.onnx",  # which takes TensorFlow, and a model

@@ -30,6 +30,7 @@ from resnet50_bench.cli.dataset.command import dataset
 from resnet50_bench.cli.doctor import doctor
 from resnet50_bench.cli.enclave import enclave
 from resnet50_bench.cli.export import export
+from resnet50_bench.cli.fleet.command import fleet
 from resnet50_bench.cli.host import host
 from resnet50_bench.cli.images import images
 from resnet50_bench.cli.k8s import k8s
@@ -79,6 +80,7 @@ Examples:
   r50 export runs --format junit             runs as CI, dashboards and trackers read them
   r50 compare runs/BEFORE runs/AFTER         which is faster, and is it certain
   r50 watch runs                             since when is it slower, and what changed then
+  r50 fleet report fleet                     which of many machines are slow, and why
   r50 profile runs/NAME                      which kernels took its time
   r50 reference                              what others published, as shares of the limit
 \b
@@ -119,6 +121,7 @@ r50.add_command(plan)
 r50.add_command(host)
 r50.add_command(cases)
 r50.add_command(collect)
+r50.add_command(fleet)
 r50.add_command(images)
 r50.add_command(enclave)
 r50.add_command(k8s)

@@ -8,22 +8,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from resnet50_bench.config import Mode
-from resnet50_bench.verdict.comparison.differences import PROPERTIES, Weight
+from resnet50_bench.verdict.comparison.differences import read_asked, read_found
 from resnet50_bench.verdict.comparison.speed import measure_speed
 from resnet50_bench.verdict.judge import judge
 
 if TYPE_CHECKING:
     from resnet50_bench.results.record import Record
-
-HOST = "host name"
-_IDENTITY = tuple(
-    item
-    for item in PROPERTIES
-    if item.weight is Weight.FORBIDS or (item.weight is Weight.SWAYS and not item.found)
-)
-_FOUND = tuple(
-    item for item in PROPERTIES if item.weight is Weight.SWAYS and item.found and item.what != HOST
-)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,7 +26,7 @@ class Row:
         host: its name.
         unit: of the speed.
         speed: images per second; in latency mode queries per second of one caller.
-        asked: what makes runs of one host comparable, by name; see `PROPERTIES`.
+        asked: what makes runs of one host comparable, by name; see `read_asked`.
         found: what is of the host and its software, by name.
         source: the folder it was read from.
     """
@@ -74,7 +64,7 @@ def make_row(record: Record, source: Path, host: str | None = None) -> Row | str
         host=host or record.host.hostname,
         unit="images/s" if record.config.mode is Mode.THROUGHPUT else "queries/s",
         speed=measured.speed,
-        asked={item.what: item.show(record) for item in _IDENTITY},
-        found={item.what: item.show(record) for item in _FOUND},
+        asked=read_asked(record),
+        found=read_found(record),
         source=str(source),
     )

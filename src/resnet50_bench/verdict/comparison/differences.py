@@ -111,6 +111,8 @@ def _name_other_cpus(record: Record) -> str | None:
     return ", ".join(models) if set(models) - {record.host.cpu_model} else None
 
 
+_HOST = "host name"
+
 PROPERTIES: tuple[Property, ...] = (
     Property("mode", Weight.FORBIDS, lambda record: record.config.mode.value),
     Property("CPU", Weight.FORBIDS, lambda record: record.host.cpu_model, found=True),
@@ -118,7 +120,7 @@ PROPERTIES: tuple[Property, ...] = (
     Property("usable cores", Weight.FORBIDS, _name_cores, found=True),
     Property("model", Weight.FORBIDS, _name_model),
     Property("precision", Weight.FORBIDS, lambda record: record.config.precision.value),
-    Property("host name", Weight.SWAYS, lambda record: record.host.hostname, found=True),
+    Property(_HOST, Weight.SWAYS, lambda record: record.host.hostname, found=True),
     Property("kernel", Weight.SWAYS, lambda record: record.host.kernel, found=True),
     Property("BIOS", Weight.SWAYS, _of_settings("bios"), found=True),
     Property("microcode", Weight.SWAYS, _of_settings("microcode"), found=True),
@@ -163,6 +165,27 @@ PROPERTIES: tuple[Property, ...] = (
     Property("warm-up queries", Weight.AMOUNT, lambda record: record.workload.warmup_steps),
     Property("seed", Weight.AMOUNT, _of_config("seed")),
 )
+
+
+def read_asked(record: Record) -> dict[str, str]:
+    """Return what has to be the same in runs whose speeds are to tell of the machine, by name.
+
+    All that forbids a comparison, and what was asked for and sways the speed.
+    """
+    return {
+        item.what: item.show(record)
+        for item in PROPERTIES
+        if item.weight is Weight.FORBIDS or (item.weight is Weight.SWAYS and not item.found)
+    }
+
+
+def read_found(record: Record) -> dict[str, str]:
+    """Return what sways the speed and is of the machine or installed there, by name."""
+    return {
+        item.what: item.show(record)
+        for item in PROPERTIES
+        if item.weight is Weight.SWAYS and item.found and item.what != _HOST
+    }
 
 
 def find_speed_differences(sides: Sequence[Sequence[Record]]) -> tuple[SpeedDifference, ...]:

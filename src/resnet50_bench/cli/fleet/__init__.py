@@ -1,0 +1,1 @@
+"""`r50 fleet`: many machines."""
