@@ -18,7 +18,10 @@ import resnet50_bench
 ROOT = Path(resnet50_bench.__file__).parent
 PACKAGE = "resnet50_bench"
 FRAMEWORKS = {"tensorflow", "google", "openvino", "onnxruntime", "torch", "neural_compressor"}
-PROGRAMS = {"instance.worker", "instance.mpi.worker", "host.amx_probe", "model.toolchain"}
+PROGRAMS = {
+    "instance.worker", "instance.mpi.worker", "host.amx_probe", "model.toolchain",
+    "scenarios.issuer",
+}  # fmt: skip
 """Modules that are programs of their own, started as processes."""
 
 PACKAGES = sorted(item.name for item in pkgutil.iter_modules([str(ROOT)]) if item.ispkg)

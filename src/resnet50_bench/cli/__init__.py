@@ -37,6 +37,7 @@ from resnet50_bench.cli.k8s import k8s
 from resnet50_bench.cli.kpi import kpi
 from resnet50_bench.cli.lines import print_line, show_usage_error, show_what_is_not_encoded
 from resnet50_bench.cli.list import list_runs
+from resnet50_bench.cli.loadgen.command import loadgen
 from resnet50_bench.cli.model import model
 from resnet50_bench.cli.plan import plan
 from resnet50_bench.cli.profile import profile
@@ -68,6 +69,7 @@ Examples:
   r50 run --dry-run                          what would run where
   r50 tune                                   the best configuration of this machine
   r50 sweep --precision all                  every combination, and the best of them
+  r50 loadgen --scenario Offline             driven by MLPerf's own load generator
   r50 doctor                                 what this machine can run
   r50 roofline                               what it can do at most
   r50 plan --host "2x56x2 snc4"              what would run where, on another machine
@@ -98,6 +100,7 @@ def r50(debug: bool) -> None:
 
 
 r50.add_command(run)
+r50.add_command(loadgen)
 r50.add_command(tune)
 r50.add_command(sweep)
 r50.add_command(show)

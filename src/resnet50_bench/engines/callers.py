@@ -34,8 +34,9 @@ class Split:
         self._pool = ThreadPoolExecutor(len(runs) - 1, thread_name_prefix="caller")
 
     def __call__(self, images: Images) -> Scores:
-        """Classify one batch."""
-        first, *rest = self._numpy.array_split(images, len(self._runs))
+        """Classify one batch; of fewer images than threads, each takes one or none."""
+        parts = min(len(self._runs), len(images))
+        first, *rest = self._numpy.array_split(images, parts)
         pending = [self._pool.submit(run, part) for run, part in zip(self._runs[1:], rest)]
         scores = [self._runs[0](first), *(future.result() for future in pending)]
         return self._numpy.concatenate(scores)

@@ -10,6 +10,9 @@ A job that others follow (`Job.followed`) is answered like any other; then the p
 `Job`, of which the amounts alone may differ: it is done with the model that is loaded. The worker
 ends when the parent hangs up.
 
+A serving job (`Job.serving`) goes the same way; between the word and `Finished` it answers what a
+load generator puts into its queue, until that has ended.
+
 A tracing job (`Job.trace`) runs one batch with the engine's trace on and measures nothing: the
 worker answers `Started`, `Entered` and `Traced`.
 
@@ -56,6 +59,36 @@ class EvaluationRequest(msgspec.Struct, frozen=True, kw_only=True):
     places: tuple[int, ...] = ()
 
 
+class ServingRequest(msgspec.Struct, frozen=True, kw_only=True):
+    """Answer the samples of a queue, see `serving`.
+
+    Attributes:
+        queue: path of its memory.
+        library: path of the memory that holds the images.
+        samples: how many images that has room for.
+        first_stream: the number of the instance's first stream among those of all instances.
+        sizes: of the batches to compute, ascending; the last is the most to take.
+        max_wait_ns: how long the first sample of a batch may wait for others.
+        awake_ns: how long to look for samples before going to sleep.
+        class_offset: the model's output that is the first class.
+        keep_answers: report the answers to images as `Predicted`, too.
+        source: where the images come from, for the report on the feed.
+        profile: name of their preprocessing profile; None of generated images.
+    """
+
+    queue: str
+    library: str
+    samples: int
+    first_stream: int
+    sizes: tuple[int, ...]
+    max_wait_ns: int
+    awake_ns: int
+    class_offset: int
+    keep_answers: bool
+    source: str
+    profile: str | None = None
+
+
 class Job(msgspec.Struct, frozen=True, kw_only=True):
     """Everything a worker needs to do its part of a run.
 
@@ -72,7 +105,7 @@ class Job(msgspec.Struct, frozen=True, kw_only=True):
             kernel's own choice.
         kernel_log: the engine writes what it executes to stdout while it measures, so that gets a
             file of its own, and marks.
-        dummy, real, evaluation: the images; exactly one is set.
+        dummy, real, evaluation, serving: the images; exactly one is set.
     """
 
     slot: Slot
@@ -92,6 +125,7 @@ class Job(msgspec.Struct, frozen=True, kw_only=True):
     dummy: DummyFeedRequest | None = None
     real: RealFeedRequest | None = None
     evaluation: EvaluationRequest | None = None
+    serving: ServingRequest | None = None
 
 
 class Go(msgspec.Struct, frozen=True, tag=True):
@@ -168,12 +202,14 @@ class StreamSamples(msgspec.Struct, frozen=True, kw_only=True):
         start_ns, end_ns: of its queries.
         cpus: the affinity of its thread, read back after the last query.
         cpu_ns: processor time of its own thread while it measured.
+        images: of each query, where they are not the batch size in all of them.
     """
 
     start_ns: tuple[int, ...]
     end_ns: tuple[int, ...]
     cpus: tuple[int, ...]
     cpu_ns: int
+    images: tuple[int, ...] = ()
 
 
 class Finished(msgspec.Struct, frozen=True, tag=True, kw_only=True):
@@ -183,6 +219,7 @@ class Finished(msgspec.Struct, frozen=True, tag=True, kw_only=True):
         start_ns, end_ns: of every query, on the host's monotonic clock, in the order of the ends;
             empty where several streams measured.
         streams: what each of several streams measured, in their order.
+        images: of each query, where they are not the batch size in all of them.
         prepare_ns: how long the images of each query were read and decoded just before it; empty
             where they were in memory.
         cpu_ns: processor time of the whole process between the first begin and the last end.
@@ -201,6 +238,7 @@ class Finished(msgspec.Struct, frozen=True, tag=True, kw_only=True):
 
     start_ns: tuple[int, ...]
     end_ns: tuple[int, ...]
+    images: tuple[int, ...] = ()
     prepare_ns: tuple[int, ...] = ()
     streams: tuple[StreamSamples, ...] = ()
     cpu_ns: int

@@ -7,7 +7,6 @@ waits for the word, measures, and reports what it saw. It never outlives its par
 from __future__ import annotations
 
 import contextlib
-import ctypes
 import functools
 import os
 import resource
@@ -52,6 +51,7 @@ from resnet50_bench.instance.job import (
 from resnet50_bench.instance.measure import Samples, StopRule, measure
 from resnet50_bench.instance.slot import read_placement, take_slot
 from resnet50_bench.interpreter import IMPORT_ADVICE
+from resnet50_bench.signals import end_with_parent
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -61,7 +61,6 @@ if TYPE_CHECKING:
     from resnet50_bench.instance.evaluate import Timings
     from resnet50_bench.instance.streams import Stream
 
-_PR_SET_PDEATHSIG = 1  # include/uapi/linux/prctl.h
 _MAX_SUM_ERROR = 0.01
 _OUT_OF_MEMORY = frozenset({"MemoryError", "ResourceExhaustedError"})
 
@@ -73,6 +72,7 @@ class _Measured:
     spent: Spent
     start_ns: tuple[int, ...] = ()
     end_ns: tuple[int, ...] = ()
+    images: tuple[int, ...] = ()
     prepare_ns: tuple[int, ...] = ()
     streams: tuple[StreamSamples, ...] = ()
 
@@ -139,6 +139,8 @@ def _do(channel: Channel, job: Job, loaded: Loaded, load_ns: int, finish: Finish
     """Do a job with the model that is loaded."""
     if job.evaluation is not None:
         return _evaluate(channel, job, loaded, load_ns, finish)
+    if job.serving is not None:
+        return _serve(channel, job, loaded, load_ns, finish)
     if job.slot.streams:
         return _measure_streams(channel, job, loaded, load_ns, finish)
     return _measure(channel, job, loaded, load_ns, finish)
@@ -225,6 +227,30 @@ def _evaluate(channel: Channel, job: Job, loaded: Loaded, load_ns: int, finish: 
     )
 
 
+def _serve(channel: Channel, job: Job, loaded: Loaded, load_ns: int, finish: Finish) -> Finished:
+    """Answer what a load generator puts into the queue, until that has ended."""
+    from resnet50_bench.instance.serving.desk import open_desk
+
+    assert job.serving is not None
+    channel.enter("warming up")
+    begin_ns = time.monotonic_ns()
+    desk = open_desk(job, job.serving, loaded)
+    warmups = desk.warm_up(job.warmup_steps)
+    for warmup in warmups:
+        _require_scores(warmup.last_answer, job)
+    phases = Phases(load_ns=load_ns, feed_ns=0, warmup_ns=time.monotonic_ns() - begin_ns)
+    durations = _list_durations(warmups)
+    channel.send(Ready(phases=phases, warmup_query_ns=durations, feed=desk.report))
+    _wait_for_go(channel, job)
+    meter = Meter(job.slot.cpus)
+    served = desk.serve(partial(_send_answers, channel, job.serving.profile or ""))
+    spent = meter.stop()
+    if job.slot.streams:
+        return finish(_Measured(spent, streams=served))
+    only = served[0]
+    return finish(_Measured(spent, only.start_ns, only.end_ns, only.images))
+
+
 def _run_passes(channel: Channel, job: Job, streams: Sequence[Stream], timings: Timings) -> None:
     from resnet50_bench.instance.evaluate import Batches, evaluate
 
@@ -294,14 +320,6 @@ def _trace(channel: Channel, job: Job) -> None:
     loaded.close()
 
 
-def end_with_parent() -> None:
-    """Have the kernel kill this process when its parent dies, whatever the parent dies of."""
-    parent = os.getppid()
-    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
-    if os.getppid() != parent:  # it died before the call
-        sys.exit(0)
-
-
 def _load(job: Job) -> Loaded:
     # Imports numpy, whose BLAS starts threads at once: only now do they inherit the slot's CPUs.
     from resnet50_bench.engines import LoadRequest, load_engine
@@ -344,6 +362,7 @@ def _report(
     return Finished(
         start_ns=measured.start_ns,
         end_ns=measured.end_ns,
+        images=measured.images,
         prepare_ns=measured.prepare_ns,
         streams=measured.streams,
         cpu_ns=measured.spent.cpu_ns,

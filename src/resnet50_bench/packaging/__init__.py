@@ -2,11 +2,12 @@
 
 How the images are built and in which order (`images`); what an image's first process does with its
 environment and its logs (`variables`, `container`, `export`, `readers`); how a run is made in one
-(`engine`); which Job, MPIJob or chart a run becomes (`kubernetes`, `chart`). The image files lie in
-`containers/` beside `src/`; `templates/` here has those of jobs and charts.
+(`engine`); which Job, MPIJob or chart a run becomes (`kubernetes`, `chart`); what it is in a
+submission (`submission`) to MLPerf. The image files lie in `containers/` beside
+`src/`; `templates/` here has those of jobs and charts.
 
-May import `cases`, `parameters` and what lies beneath them. It starts nothing but the container's
-own run.
+May import `cases`, `verdict`, `parameters` and what lies beneath them. It starts nothing but the
+container's own run.
 
 Public names:
     `images.plan_builds`, `container.run_protocol`: what is built; what an image's process does.

@@ -10,8 +10,10 @@ import msgspec
 
 from resnet50_bench.config import DataType
 from resnet50_bench.data.feed import RealFeedRequest, plan_shards
-from resnet50_bench.instance.job import DummyFeedRequest, EvaluationRequest, Job
+from resnet50_bench.instance.job import DummyFeedRequest, EvaluationRequest, Job, ServingRequest
+from resnet50_bench.instance.predictions import find_class_offset
 from resnet50_bench.planning.memory import plan_pool_bytes
+from resnet50_bench.scenarios.plan import plan_awake_ns, plan_batch_sizes
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -20,6 +22,7 @@ if TYPE_CHECKING:
     from resnet50_bench.placement.slots import Slot
     from resnet50_bench.planning.hosts import Site
     from resnet50_bench.planning.plan import RunPlan
+    from resnet50_bench.scenarios.plan import LoadgenPlan
 
 
 def plan_trace_jobs(plan: RunPlan) -> list[Job]:
@@ -54,6 +57,49 @@ def plan_evaluation_jobs(plan: RunPlan, requests: Sequence[EvaluationRequest]) -
         msgspec.structs.replace(_plan_job(plan, slot), dummy=None, evaluation=request)
         for slot, request in zip(_list_slots(plan), requests)
     ]
+
+
+def plan_serving_jobs(
+    plan: RunPlan, loadgen: LoadgenPlan, memory: tuple[str, str], samples: int
+) -> list[Job]:
+    """Return one job per instance that answers LoadGen.
+
+    Args:
+        plan: of the run.
+        loadgen: of LoadGen.
+        memory: paths of the queue's and the images'.
+        samples: images in memory at a time.
+    """
+    request = loadgen.request
+    first, jobs = 0, []
+    for slot in plan.placement.slots:
+        serving = ServingRequest(
+            queue=memory[0],
+            library=memory[1],
+            samples=samples,
+            first_stream=first,
+            sizes=plan_batch_sizes(request.scenario, plan.workload.batch_size),
+            max_wait_ns=request.batch_wait_ns,
+            awake_ns=plan_awake_ns(slot, own_core=loadgen.own_core),
+            class_offset=find_class_offset(plan.classes, _find_first_class(plan)),
+            keep_answers=plan.evaluation is not None,
+            source=_describe_source(plan),
+            profile=plan.preprocessing if plan.source is not None else None,
+        )
+        job = msgspec.structs.replace(_plan_job(plan, slot), dummy=None, serving=serving)
+        jobs.append(job)
+        first += max(1, len(slot.streams))
+    return jobs
+
+
+def _find_first_class(plan: RunPlan) -> int | None:
+    return plan.evaluation.class_offset if plan.evaluation is not None else None
+
+
+def _describe_source(plan: RunPlan) -> str:
+    if plan.source is not None:
+        return plan.source.describe()
+    return f"generated images, seed {plan.config.seed}"
 
 
 def _list_slots(plan: RunPlan) -> list[Slot]:

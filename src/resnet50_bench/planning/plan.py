@@ -65,6 +65,7 @@ from resnet50_bench.planning.model import (
     find_model_source,
     plan_calibration,
 )
+from resnet50_bench.scenarios.plan import LoadgenPlan
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -105,6 +106,7 @@ class RunPlan:
         left_out: variables of the calling shell that the workers do not get.
         emulated: slower instructions stand in for the ones the CPU lacks.
         mpi: how MPI starts the instances; None when r50 does.
+        loadgen: how LoadGen drives them; None when they measure themselves.
     """
 
     config: RunConfig
@@ -123,6 +125,7 @@ class RunPlan:
     left_out: tuple[str, ...]
     emulated: bool
     mpi: MpiPlan | None = None
+    loadgen: LoadgenPlan | None = None
     shared_caches: tuple[Path, ...] = ()
 
     @property
@@ -162,7 +165,7 @@ class RunPlan:
 
     def _count_held(self, computed: int) -> int:
         """How many images an instance holds that computes so many at once."""
-        if self.evaluation is not None:
+        if self.evaluation is not None or self.loadgen is not None:
             return computed
         size, instances = self.workload.batch_size, len(self.placement.slots)
         if self.source is None:
@@ -227,7 +230,11 @@ class RunPlan:
                 f"not passed on to the instances: {', '.join(self.left_out)} "
                 "(--customer-env sets variables for them)"
             )
-        if self.evaluation is not None and (self.config.steps or self.config.min_time_s):
+        if (
+            self.evaluation is not None
+            and self.loadgen is None
+            and (self.config.steps or self.config.min_time_s)
+        ):
             warnings.append(
                 "--steps and --min-time have no meaning in accuracy mode, which sees every image "
                 "once: --limit evaluates fewer"

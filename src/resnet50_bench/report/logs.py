@@ -59,12 +59,13 @@ def _render_instance(item: InstanceRecord, batch_size: int) -> list[str]:
     if item.prepare_ns:
         return [*lines, f"{name} batches: {len(item.end_ns)}"]
     lines.append(f"{name} queries: {item.queries}")
-    for lane in item.lanes:
+    for lane in (lane for lane in item.lanes if lane.end_ns):
         who = lane.name[0].upper() + lane.name[1:]
         seconds = (lane.end_ns[-1] - lane.start_ns[0]) / 1e9
         queries = len(lane.end_ns)
+        images = sum(lane.images) or queries * batch_size
         lines += [
-            f"{who} Throughput: {queries * batch_size / seconds:.2f} images/sec",
+            f"{who} Throughput: {images / seconds:.2f} images/sec",
             f"{who} Latency: {seconds / queries * 1000:.3f} ms",
         ]
     return lines

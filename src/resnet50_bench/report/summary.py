@@ -11,6 +11,7 @@ from resnet50_bench.report.kpi.text import list_parameters
 from resnet50_bench.report.terminal.accuracy import summarize_accuracy
 from resnet50_bench.report.terminal.contention import summarize_contention
 from resnet50_bench.report.terminal.efficiency import summarize_energy
+from resnet50_bench.report.terminal.loadgen import summarize_loadgen
 from resnet50_bench.results.efficiency import compute_cost
 from resnet50_bench.results.kpi import Kpis, run_kpis, survivors_kpis
 from resnet50_bench.results.limit import DEFINITION, Limit, compute_limit
@@ -45,6 +46,7 @@ def summarize(record: Record, folder: Path) -> dict[str, Any]:
         "cost_per_million_images": compute_cost(record, kpis),
         "limit": _summarize_limit(compute_limit(record, kpis)),
         "accuracy": summarize_accuracy(record),
+        "loadgen": summarize_loadgen(record),
         "contention": summarize_contention(record, kpis),
         "survivors_subtotal": _summarize_kpis(survivors),
         "instances": [

@@ -226,9 +226,11 @@ def _check_instance(item: InstanceRecord, field: str, record: Record) -> None:
     _require(not both, f"{field}.streams", "has queries, and so has the instance itself")
     for place, lane in enumerate(item.lanes):
         _check_lane(lane, f"{field}.streams[{place}]" if item.streams else field)
-    if item.prepare_ns or (record.evaluation is not None and item.end_ns):
+    served = record.loadgen is not None  # which has its images in memory, and may ask one for none
+    if item.prepare_ns or (record.evaluation is not None and item.end_ns and not served):
         _check_preparation(item, field)
-    if item.reported and record.evaluation is None and record.status == "completed":
+    measured = record.evaluation is None and not served
+    if item.reported and measured and record.status == "completed":
         _require(all(lane.end_ns for lane in item.lanes), f"{field}.end_ns", "has no query")
 
 
@@ -288,6 +290,9 @@ def _check_lane(lane: Lane, field: str) -> None:
         f"{field}.end_ns",
         f"has {len(ends)} times, and start_ns has {len(begins)}",
     )
+    counted = not lane.images or len(lane.images) == len(ends)
+    _require(counted, f"{field}.images", "has not one number for each query")
+    _require_each((count > 0 for count in lane.images), f"{field}.images", "has a query of none")
     _require_each(map(le, begins, ends), f"{field}.end_ns", "is before its query began")
     ascending = itertools.chain((True,), map(le, ends, ends[1:]))
     _require_each(ascending, f"{field}.end_ns", "is before the one before it")

@@ -148,7 +148,7 @@ def compute_kpis(instances: Sequence[InstanceRecord], batch_size: int) -> Kpis |
         shared[host], left_out = leave_out_warm_up(hosts[host], window)
         warm_ups += left_out
     images = {
-        host: batch_size * sum(_count_done(item, window) for item in hosts[host])
+        host: sum(_count_images(item, window, batch_size) for item in hosts[host])
         for host, window in shared.items()
     }
     by_host = {host: images[host] / window.seconds for host, window in shared.items()}
@@ -166,7 +166,7 @@ def compute_kpis(instances: Sequence[InstanceRecord], batch_size: int) -> Kpis |
         throughput_interval=_compute_interval(measured, shared, batch_size),
         spread=(_compute_spread(measured, shared, batch_size) if queries >= 2 * _SLICES else None),
         rate_sum_images_per_s=sum(
-            len(item.end_ns) * batch_size * _NS / (item.end_ns[-1] - item.start_ns[0])
+            sum(_list_images(item, batch_size)) * _NS / (item.end_ns[-1] - item.start_ns[0])
             for item in measured
         ),
         latency=_compute_latency(measured, shared),
@@ -231,22 +231,31 @@ def _count_ends(item: Lane, window: Window) -> int:
     )
 
 
-def _count_done(item: Lane, window: Window) -> float:
-    """How many queries were done in the window: whole ones, and the parts inside of others."""
+def _list_images(item: Lane, batch_size: int) -> Sequence[int]:
+    """The images of each query."""
+    return item.images or (batch_size,) * len(item.end_ns)
+
+
+def _count_images(item: Lane, window: Window, batch_size: int) -> float:
+    """How many images were done in the window: of queries, and of parts of others."""
     import numpy as np
 
-    begin, end = _done_by(item, np.array([window.begin_ns, window.end_ns], float))
+    moments_ns = np.array([window.begin_ns, window.end_ns], float)
+    begin, end = _done_by(item, moments_ns, batch_size)
     return float(end - begin)
 
 
-def _done_by(item: Lane, moments_ns: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
-    """How many queries were done by each moment: whole ones, and a part of the one at work."""
+def _done_by(
+    item: Lane, moments_ns: npt.NDArray[np.float64], batch_size: int
+) -> npt.NDArray[np.float64]:
+    """How many images were done by each moment: of whole queries, and a part of the one at work."""
     import numpy as np
 
-    whole = np.arange(len(item.end_ns))
+    sizes = np.array(_list_images(item, batch_size))
+    whole = np.cumsum(sizes)
     turns_ns = np.ravel([item.start_ns, item.end_ns], order="F")
     done: npt.NDArray[np.float64] = np.interp(
-        moments_ns, turns_ns, np.ravel([whole, whole + 1], order="F")
+        moments_ns, turns_ns, np.ravel([whole - sizes, whole], order="F")
     )
     return done
 
@@ -258,8 +267,9 @@ def list_durations(record: Record, kpis: Kpis) -> list[int]:
 
 def list_rates(record: Record, kpis: Kpis, count: int) -> list[float]:
     """Return the images per second in so many equal slices of the window, in order of time."""
-    rates = _slice_rates(_list_lanes(record), kpis.windows, count)
-    return [float(rate) * record.workload.batch_size for rate in rates]
+    lanes = _list_lanes(record)
+    rates = _slice_rates(lanes, kpis.windows, count, record.workload.batch_size)
+    return [float(rate) for rate in rates]
 
 
 def _list_lanes(record: Record) -> list[Lane]:
@@ -300,26 +310,27 @@ def _compute_interval(
     measured: Sequence[Lane], windows: Mapping[str | None, Window], batch_size: int
 ) -> MeanInterval | None:
     slices = min(_count_ends(item, windows[item.host]) for item in measured)
-    return estimate_mean(_slice_rates(measured, windows, slices) * batch_size) if slices else None
+    return estimate_mean(_slice_rates(measured, windows, slices, batch_size)) if slices else None
 
 
 def _compute_spread(
     measured: Sequence[Lane], windows: Mapping[str | None, Window], batch_size: int
 ) -> samples.Spread:
-    return samples.describe_spread((_slice_rates(measured, windows, _SLICES) * batch_size).tolist())
+    return samples.describe_spread(_slice_rates(measured, windows, _SLICES, batch_size).tolist())
 
 
 def _slice_rates(
-    measured: Sequence[Lane], windows: Mapping[str | None, Window], count: int
+    measured: Sequence[Lane], windows: Mapping[str | None, Window], count: int, batch_size: int
 ) -> npt.NDArray[np.float64]:
-    """Return the queries per second of all lanes together in equal slices of their windows."""
+    """Return the images per second of all lanes together in equal slices of their windows."""
     import numpy as np
 
     rates = np.zeros(count)
     for item in measured:
         window = windows[item.host]
         edges_ns = np.linspace(window.begin_ns, window.end_ns, count + 1)
-        rates += np.diff(_done_by(item, edges_ns)) * count / window.seconds
+        done = np.diff(_done_by(item, edges_ns, batch_size))
+        rates += done * count / window.seconds
     return rates
 
 

@@ -45,6 +45,8 @@ def compute_pace(record: Record) -> Pace | None:
     evaluation, instances = record.evaluation, [i for i in reported(record) if i.end_ns]
     if evaluation is None or record.status != "completed" or not instances:
         return None
+    if record.loadgen is not None:  # all images were prepared before
+        return None
     answered = len(evaluation.rows) // ROW.size + len(evaluation.unreadable)
     images = answered - evaluation.resumed_images
     infer_ns = sum(sum(item.end_ns) - sum(item.start_ns) for item in instances)

@@ -5,7 +5,7 @@ One JSON document a run; `files` writes and reads it.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timezone
 from typing import Literal
 
@@ -19,6 +19,9 @@ from resnet50_bench.instance.job import EvidenceSeen, Failed, Phases, PlacementS
 from resnet50_bench.limits.roofline import Roofline
 from resnet50_bench.model import Manifest
 from resnet50_bench.placement.slots import Placement, Slot
+from resnet50_bench.scenarios.logs import LoadgenLog
+from resnet50_bench.scenarios.messages import Settled
+from resnet50_bench.scenarios.request import LoadgenRequest
 
 SCHEMA_VERSION = 1
 
@@ -47,12 +50,14 @@ class Lane:
         name: who made them.
         start_ns, end_ns: of each.
         host: where; None for the host of the record.
+        images: of each; () where all are of the batch size.
     """
 
     name: str
     start_ns: tuple[int, ...]
     end_ns: tuple[int, ...]
     host: str | None = None
+    images: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,6 +78,8 @@ class InstanceRecord:
         feed: what its feed held.
         warmup_query_ns: duration of each warm-up query.
         start_ns, end_ns: begin and end of each query, on the host's monotonic clock, by their ends.
+        images: of each query, where they are not the batch size in all of them: behind a load
+            generator.
         streams: what each of several streams measured; then `start_ns` and `end_ns` are empty.
         prepare_ns: in accuracy mode, how long each query's images were read and decoded before it.
         cpu_ns: its processor time while it measured.
@@ -105,6 +112,7 @@ class InstanceRecord:
     warmup_query_ns: tuple[int, ...] = ()
     start_ns: tuple[int, ...] = ()
     end_ns: tuple[int, ...] = ()
+    images: tuple[int, ...] = ()
     prepare_ns: tuple[int, ...] = ()
     streams: tuple[StreamSamples, ...] = ()
     cpu_ns: int | None = None
@@ -126,13 +134,15 @@ class InstanceRecord:
     def lanes(self) -> tuple[Lane, ...]:
         """What made queries one after the other: the instance, or each of its streams."""
         if not self.streams:
-            return (Lane(f"instance {self.slot.instance}", self.start_ns, self.end_ns, self.host),)
+            name = f"instance {self.slot.instance}"
+            return (Lane(name, self.start_ns, self.end_ns, self.host, self.images),)
         return tuple(
             Lane(
                 f"stream {number} of instance {self.slot.instance}",
                 item.start_ns,
                 item.end_ns,
                 self.host,
+                item.images,
             )
             for number, item in enumerate(self.streams)
         )
@@ -291,6 +301,37 @@ class Trial:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class LoadgenRecord:
+    """What LoadGen was asked, and what it said.
+
+    Attributes:
+        request: what was asked.
+        settled: the settings that held.
+        round: whose seeds were used; None where a file had its own.
+        cpus: of LoadGen's process.
+        own_core: no instance had them.
+        ended: LoadGen came to its end, and its logs are whole.
+        log: its detail log, as far as there was one.
+        failure: why it did not come to its end.
+        advice: the next step then.
+        wrong_request: it was the request's fault.
+        answers: in accuracy mode, the class by LoadGen's own log, of each image it has.
+    """
+
+    request: LoadgenRequest
+    settled: Settled
+    round: str | None
+    cpus: tuple[int, ...]
+    own_core: bool
+    ended: bool = False
+    log: LoadgenLog = field(default_factory=LoadgenLog)
+    failure: str | None = None
+    advice: str | None = None
+    wrong_request: bool = False
+    answers: dict[int, int] | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Record:
     """One run. See the fields' own classes for what they hold.
 
@@ -313,6 +354,7 @@ class Record:
         roofline: what the cores of the run can do at most; None where no speed is claimed, on hosts
             named to MPI, or in records of before it was measured.
         roofline_failure: why it could not be measured.
+        loadgen: of a run that MLPerf's LoadGen drove; None of any other.
     """
 
     schema_version: int = SCHEMA_VERSION
@@ -339,6 +381,7 @@ class Record:
     energy: Energy | None = None
     roofline: Roofline | None = None
     roofline_failure: str | None = None
+    loadgen: LoadgenRecord | None = None
 
     @property
     def fused_ops(self) -> dict[str, int]:

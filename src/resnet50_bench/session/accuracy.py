@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from resnet50_bench.data.crops.store import find_crops, plan_crops_folder
@@ -20,6 +21,7 @@ from resnet50_bench.planning.plan import limit_instances
 from resnet50_bench.results.record import Evaluation
 from resnet50_bench.session.contention import plan_tick_ns
 from resnet50_bench.session.journal import CPU_SEPARATOR, JOURNAL_FILE, Journal, Origin
+from resnet50_bench.session.limits import plan_measured_limit_ns
 from resnet50_bench.session.tally import Tally
 from resnet50_bench.session.trials import plan_trials
 
@@ -32,7 +34,7 @@ if TYPE_CHECKING:
     from resnet50_bench.instance.job import Job, Predicted
     from resnet50_bench.launch import Worker
     from resnet50_bench.planning.plan import RunPlan
-    from resnet50_bench.results.record import Trial
+    from resnet50_bench.results.record import Record, Trial
     from resnet50_bench.session.setting import Setting
 
 
@@ -123,6 +125,17 @@ class AccuracyTask:
                 lambda _: None,
             )
         return trials.collect()
+
+    def note(self, record: Record) -> Record:
+        """Add the answers so far."""
+        return replace(record, evaluation=self.describe())
+
+    def plan_limit_ns(self, workers: Sequence[Worker]) -> int:
+        """By the warm-up of the slowest."""
+        return plan_measured_limit_ns(self.plan, workers)
+
+    def look_after(self, workers: Sequence[Worker]) -> None:
+        """They look after themselves."""
 
     def forget(self) -> None:
         """Remove the journal of a run whose record holds every answer."""

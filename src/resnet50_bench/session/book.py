@@ -123,13 +123,12 @@ class Book:
         if cost is not None:
             launch = replace(launch, parent_cpu_ns=cost.cpu_ns, parent_wall_ns=cost.wall_ns)
         record = replace(
-            self.limit.note(self.record),
+            self.limit.note(task.note(self.record)),
             status=status,
             launch=launch,
             instances=self._list_instances()
             or describe_instances(self.workers, oom_killed=oom_kills > 0, stopped=True),
             duration_ns=time.monotonic_ns() - self._begin_ns,
-            evaluation=task.describe(),
             trials=self.trials,
             contention=measured.contention if measured is not None else None,
             energy=measured.energy if measured is not None else None,

@@ -95,6 +95,8 @@ def list_plan_cpus(plan: RunPlan) -> tuple[int, ...]:
     for site in plan.sites:
         if site.is_here:
             owned = [slot.cpus for slot in site.placement.slots]
+            if plan.loadgen is not None and plan.loadgen.own_core:
+                owned.append(plan.loadgen.cpus)
             needed |= set(list_cpus(plan_territories(site.host.cores, owned)))
     return tuple(sorted(needed))
 

@@ -47,7 +47,7 @@ def measure(setting: Setting, task: Task, book: Book) -> Measured:
 
     with setting.start(task.plan_jobs(), task.take) as workers:
         book.workers = workers
-        deadlines = setting.plan_deadlines(task.plan_tick_ns)
+        deadlines = setting.plan_deadlines(task.plan_tick_ns, task.plan_limit_ns)
         cost = run_workers(workers, deadlines, watch.tick, go)
         energy = watch.end_energy()
         contention = watch.end(workers)
@@ -97,6 +97,7 @@ class _Progress:
             self._has_warned = True
             self._stages.note(f"warning: {warning}")
         if self.measuring:
+            self._task.look_after(workers)
             self._stages.show_share(*self._task.describe_progress(seconds))
         else:
             self._stages.show_phases(workers, seconds)

@@ -65,6 +65,7 @@ def _describe_seen(worker: Worker, cause: ExitCause) -> InstanceRecord:
         warmup_query_ns=ready.warmup_query_ns if ready else (),
         start_ns=finished.start_ns if finished else (),
         end_ns=finished.end_ns if finished else (),
+        images=finished.images if finished else (),
         prepare_ns=finished.prepare_ns if finished else (),
         streams=finished.streams if finished else (),
         cpu_ns=finished.cpu_ns if finished else None,

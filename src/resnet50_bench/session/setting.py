@@ -48,13 +48,23 @@ class Setting:
         environment = {**self.plan.worker_environment, **extra}
         return self.launcher.start(jobs, environment, self.folder, take)
 
-    def plan_deadlines(self, tick_ns: Callable[[Sequence[Worker]], int] | None = None) -> Deadlines:
-        """Return when the instances count as hung."""
+    def plan_deadlines(
+        self,
+        tick_ns: Callable[[Sequence[Worker]], int] | None = None,
+        limit_ns: Callable[[Sequence[Worker]], int] | None = None,
+    ) -> Deadlines:
+        """Return when the instances count as hung.
+
+        Args:
+            tick_ns: how often there is something to be done while they measure.
+            limit_ns: how long one may say nothing while it measures; by the workload, unless given.
+        """
         ready_ns = plan_ready_limit_ns(self.plan.config)
 
         def limit_measured_ns(workers: Sequence[Worker]) -> int:
             return plan_measured_limit_ns(self.plan, workers)
 
+        limit_ns = limit_ns or limit_measured_ns
         if tick_ns is None:
-            return Deadlines(ready_ns, limit_measured_ns)
-        return Deadlines(ready_ns, limit_measured_ns, tick_ns)
+            return Deadlines(ready_ns, limit_ns)
+        return Deadlines(ready_ns, limit_ns, tick_ns)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from resnet50_bench.planning.jobs import plan_jobs
 from resnet50_bench.session.contention import plan_tick_ns
-from resnet50_bench.session.limits import expect_s
+from resnet50_bench.session.limits import expect_s, plan_measured_limit_ns
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from resnet50_bench.instance.job import Job, Predicted
     from resnet50_bench.launch import Worker
     from resnet50_bench.planning.plan import RunPlan
-    from resnet50_bench.results.record import Trial
+    from resnet50_bench.results.record import Record, Trial
     from resnet50_bench.session.setting import Setting
 
 
@@ -55,8 +55,16 @@ class SpeedTask:
         """A low speed is the verdict's to explain."""
         return ()
 
-    def describe(self) -> None:
+    def note(self, record: Record) -> Record:
         """There are no answers."""
+        return record
+
+    def plan_limit_ns(self, workers: Sequence[Worker]) -> int:
+        """By the warm-up of the slowest."""
+        return plan_measured_limit_ns(self.plan, workers)
+
+    def look_after(self, workers: Sequence[Worker]) -> None:
+        """They look after themselves."""
 
     def forget(self) -> None:
         """Nothing was kept."""

@@ -18,6 +18,7 @@ from resnet50_bench.contention.territory import plan_territories
 from resnet50_bench.printable import show_controls
 from resnet50_bench.results.findings import Finding
 from resnet50_bench.results.kpi import Kpis, Window, reported
+from resnet50_bench.scenarios.request import Scenario
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -207,6 +208,8 @@ def _warn_of_idle_cores(record: Record, found: Sequence[InstanceTaken]) -> Itera
     """Cores that waited; where others had them that is the reason, and it has been told."""
     if record.model is None:  # an engine that computes nothing
         return
+    if record.loadgen is not None and record.loadgen.request.scenario is not Scenario.OFFLINE:
+        return  # whose instances wait for queries
     taken = {item.item.slot.instance: item for item in found}
     for item in reported(record):
         busy = (item.cpu_ns or 0) / (item.span_ns or 1) / item.slot.threads

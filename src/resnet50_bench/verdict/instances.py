@@ -193,7 +193,7 @@ def check_amounts(record: Record, kpis: Kpis | None) -> Iterator[Finding]:
     instances = reported(record)
     if record.status != "completed" or len(instances) != len(record.instances):
         return
-    if record.evaluation is not None:
+    if record.evaluation is not None or record.loadgen is not None:  # whose amounts are LoadGen's
         return
     if kpis is None:
         yield Finding(

@@ -21,6 +21,7 @@ from resnet50_bench.verdict.instances import (
 )
 from resnet50_bench.verdict.kind import warn_of_kind
 from resnet50_bench.verdict.limit import check_limit, warn_of_limit
+from resnet50_bench.verdict.loadgen import check_loadgen, find_loadgen_code
 from resnet50_bench.verdict.precision import check_precision
 
 if TYPE_CHECKING:
@@ -67,6 +68,7 @@ def judge_measured(record: Record, kpis: Kpis | None) -> Verdict:
         *check_precision(record),
         *check_contention(record, taken),
         *check_limit(record, kpis),
+        *check_loadgen(record),
     )
     warnings = (
         *warn_of_conditions(record, kpis, taken),
@@ -100,7 +102,8 @@ def _check_measured(record: Record, kpis: Kpis | None) -> tuple[Finding, ...]:
 
 def _find_exit_code(record: Record) -> ExitCode:
     """Of an invalid result: whether it was the host's fault, the request's, or nobody's."""
+    failed = find_loadgen_code(record)
     is_lost = bool(list_lost(record)) and record.status != "interrupted"
     if is_lost or record.status == "lost instances":
         return find_loss_code(record)
-    return ExitCode.INVALID_RESULT
+    return failed if failed is not None else ExitCode.INVALID_RESULT

@@ -16,7 +16,7 @@ from resnet50_bench.host.machine import read_boot_id, read_host
 from resnet50_bench.instance.mpi.channel import Parent, take_message
 from resnet50_bench.instance.mpi.joining import end_with_complaint, join_job, split_by_host
 from resnet50_bench.instance.mpi.protocol import HostSeen, encode_report
-from resnet50_bench.instance.worker import end_with_parent
+from resnet50_bench.signals import end_with_parent
 
 _SEEN = 5  # a tag
 

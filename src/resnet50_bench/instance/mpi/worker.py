@@ -19,7 +19,8 @@ from resnet50_bench.host.machine import format_cpu_list, read_host
 from resnet50_bench.instance.mpi.channel import Leaf, Parent, Root
 from resnet50_bench.instance.mpi.joining import end_with_complaint, join_job, split_by_host
 from resnet50_bench.instance.mpi.protocol import Landed, decode_errand
-from resnet50_bench.instance.worker import answer, end_with_parent
+from resnet50_bench.instance.worker import answer
+from resnet50_bench.signals import end_with_parent
 
 if TYPE_CHECKING:
     from resnet50_bench.instance.job import Job

@@ -14,6 +14,7 @@ from resnet50_bench.report.styled import Line
 from resnet50_bench.report.terminal.accuracy import describe_accuracy, describe_evaluated
 from resnet50_bench.report.terminal.contention import describe_contention
 from resnet50_bench.report.terminal.efficiency import describe_efficiency
+from resnet50_bench.report.terminal.loadgen import describe_loadgen
 from resnet50_bench.report.terminal.model import describe_answers
 from resnet50_bench.report.terminal.placement_map import render_placement
 from resnet50_bench.report.terminal.shape import describe_shape
@@ -66,6 +67,7 @@ def print_rows(console: Console, rows: Sequence[Row]) -> None:
 def list_result_rows(record: Record, *, verbose: bool) -> Iterator[Row]:
     """Yield what there is to say of a run, the KPI first; the verdict stands apart."""
     kpis = run_kpis(record)
+    yield from describe_loadgen(record)
     yield from describe_accuracy(record)
     if kpis is not None:
         yield from _describe_kpis(record, kpis)
@@ -133,6 +135,8 @@ def _describe_kpis(record: Record, kpis: Kpis) -> Iterator[Row]:
     if record.launch.hosts:
         rates = [f"{host}: {rate:.2f} images/s" for host, rate in kpis.by_host.items()]
         yield "Hosts", [*rates, "throughput is their sum, each over its own window"]
+    if record.loadgen is not None:  # whose queries are not of one size
+        return
     on_hosts = f" (the shortest of {len(kpis.windows)} hosts)" if record.launch.hosts else ""
     yield (
         "Window",

@@ -1,0 +1,1 @@
+"""`r50 loadgen`: MLPerf's load generator drives the instances."""
