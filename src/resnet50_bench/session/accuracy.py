@@ -77,9 +77,13 @@ class AccuracyTask:
         return plan_evaluation_jobs(self.plan, requests)
 
     def take(self, instance: int, answers: Predicted) -> None:
-        """Keep what a worker answered."""
-        self._journal.add(answers)
+        """Keep what a worker answered, and whether it was asked that."""
         self._tally.add(instance, answers)
+        self.keep(answers)
+
+    def keep(self, answers: Predicted) -> None:
+        """Keep answers, whoever was asked."""
+        self._journal.add(answers)
         seen, right = self._count(answers.rows)
         self._seen += seen
         self._right += right

@@ -96,8 +96,8 @@ class LoadgenTask:
         return plan_serving_jobs(self.plan, self._loadgen, paths, self._settled.samples)
 
     def take(self, instance: int, answers: Predicted) -> None:
-        """Keep what an instance answered."""
-        self._own.take(instance, answers)
+        """Keep what an instance answered: it took what it found in the queue."""
+        self._own.keep(answers)
 
     def begin(self, workers: Sequence[Worker]) -> str:
         """All are warm: LoadGen may load its images and issue."""

@@ -34,6 +34,9 @@ class SpeedTask:
     def take(self, instance: int, answers: Predicted) -> None:
         """Nobody asked what the images show."""
 
+    def keep(self, answers: Predicted) -> None:
+        """Nobody asked what the images show."""
+
     def begin(self, workers: Sequence[Worker]) -> str:
         """Expect a time by the warm-up of the slowest."""
         self._expected_s = expect_s(self.plan.workload, workers)

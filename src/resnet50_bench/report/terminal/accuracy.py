@@ -79,6 +79,8 @@ def describe_evaluated(record: Record, evaluation: Evaluation) -> list[str]:
     where = record.dataset.description if record.dataset is not None else "dataset"
     seen = len(evaluation.images) - len(evaluation.unreadable)
     how = "decoded on the way" if evaluation.crops is None else "preprocessed before the run"
+    if record.loadgen is not None:
+        how = "decoded before LoadGen asked for them"
     lines = [f"{seen:,} of {evaluation.dataset_images:,} images of the {where}, {how}"]
     if evaluation.resumed_images:
         lines.append(f"{evaluation.resumed_images:,} of them before the run was interrupted")
