@@ -157,10 +157,8 @@ def main() -> None:
                         ratios[precision, core, name].append(ours[name] / theirs[name])
     print(f"{host.cpu_model}, {host.physical_cores} cores, one instance on one of them")
     for core, values in costs.items():
-        each = " ".join(f"{value:.1f}" for value in values)
-        print(
-            f"a query's way, LoadGen's core {core}: median {statistics.median(values):.1f} us: {each}"
-        )
+        each, median = " ".join(f"{value:.1f}" for value in values), statistics.median(values)
+        print(f"a query's way, LoadGen's core {core}: median {median:.1f} us: {each}")
     print("ours / LoadGen's:")
     kept = report_ratios(
         dict(sorted(ratios.items(), key=lambda item: (item[0][0].value, *item[0][1:])))
