@@ -23,7 +23,8 @@ from resnet50_bench.planning.environment import is_swaying
 from resnet50_bench.results.files import read_record
 from resnet50_bench.results.record import Record
 
-MARK = "R50_TEST_MARK"
+from .fork_server import MARK, Forked, fork_server
+
 SCRIPT = Path(sys.executable).with_name("r50")
 COMMAND = (
     [sys.executable, str(SCRIPT)]
@@ -57,7 +58,7 @@ class R50:
 
     root: Path
     mark: str = field(default_factory=lambda: uuid.uuid4().hex)
-    started: list[subprocess.Popen[bytes]] = field(default_factory=list)
+    started: list[subprocess.Popen[bytes] | Forked] = field(default_factory=list)
 
     @property
     def cwd(self) -> Path:
@@ -89,23 +90,35 @@ class R50:
         env: dict[str, str] | None = None,
         cwd: Path | None = None,
         command: list[str] | None = None,
-    ) -> subprocess.Popen[bytes]:
-        """Start it in a process group of its own, its output going to files."""
+        fresh: bool = False,
+    ) -> subprocess.Popen[bytes] | Forked:
+        """Start it in a process group of its own, its output going to files.
+
+        Args:
+            arguments: of `r50`.
+            env: variables beside those of the tests, or in their place.
+            cwd: where it works; an empty folder unless given.
+            command: to start in place of `r50`.
+            fresh: start an interpreter that imports all anew, and no fork.
+        """
+        words = [str(word) for word in arguments]
+        environment = self.environment(env)
         stdout, stderr = self._streams(len(self.started))
-        with stdout.open("wb") as out, stderr.open("wb") as err:
-            process = subprocess.Popen(
-                [*(command or COMMAND), *map(str, arguments)],
-                stdin=subprocess.DEVNULL,
-                stdout=out,
-                stderr=err,
-                env=self.environment(env),
-                cwd=cwd or self.cwd,
-                start_new_session=True,
-            )
+        with stdout.open("wb") as out, stderr.open("wb") as err, Path(os.devnull).open("rb") as no:
+            if not fresh and command is None and fork_server().is_same_start(environment):
+                streams = (no, out, err)
+                process = fork_server().start(
+                    ["r50", *words], environment, cwd or self.cwd, streams
+                )
+            else:
+                process = subprocess.Popen(
+                    [*(command or COMMAND), *words], stdin=no, stdout=out, stderr=err,
+                    env=environment, cwd=cwd or self.cwd, start_new_session=True,
+                )  # fmt: skip
         self.started.append(process)
         return process
 
-    def end(self, process: subprocess.Popen[bytes]) -> Ended:
+    def end(self, process: subprocess.Popen[bytes] | Forked) -> Ended:
         """Wait for its end."""
         code = process.wait(GIVE_UP_SECONDS)
         out, err = (path.read_text() for path in self._streams(self.started.index(process)))
@@ -115,7 +128,7 @@ class R50:
         """Run it to its end."""
         return self.end(self.start(*arguments, **options))
 
-    def wait_for_stderr(self, process: subprocess.Popen[bytes], text: str) -> None:
+    def wait_for_stderr(self, process: subprocess.Popen[bytes] | Forked, text: str) -> None:
         """Return once it has written `text` to stderr."""
         path = self._streams(self.started.index(process))[1]
         wait_until(lambda: text in path.read_text() or process.poll() is not None, text)
@@ -231,7 +244,8 @@ def finished(request, cores, tmp_path_factory) -> tuple[R50, Ended]:
     if request.param > cores:
         pytest.skip("two instances need two physical cores; this host has one")
     runner = make_r50(tmp_path_factory.mktemp("finished"))
-    ended = runner("run", *MEASURE, *instances(request.param), "--output", runner.output)
+    arguments = [*MEASURE, *instances(request.param), "--output", runner.output]
+    ended = runner("run", *arguments, fresh=True)
     assert_nothing_left(runner)
     return runner, ended
 

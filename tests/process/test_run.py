@@ -155,7 +155,7 @@ def test_r50_output_names_the_folder_a_flag_wins_and_no_two_runs_share_one(r50, 
 def test_modules_lying_in_the_working_directory_are_not_imported(r50, picture):
     for name in ("socket.py", "numpy.py", "msgspec.py"):
         (r50.cwd / name).write_text("raise RuntimeError('taken from the working directory')\n")
-    ended = r50("run", *MEASURE, "--dataset", picture, "--output", r50.output)
+    ended = r50("run", *MEASURE, "--dataset", picture, "--output", r50.output, fresh=True)
     assert ended.code == 0, ended.stdout + ended.stderr
 
 
