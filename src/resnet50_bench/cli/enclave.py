@@ -28,12 +28,8 @@ def enclave(case: str, *, assignments: tuple[str, ...]) -> None:
     from resnet50_bench.cli.lines import print_text
     from resnet50_bench.cli.terminal import TerminalObserver
     from resnet50_bench.config import Gramine
-    from resnet50_bench.launch.gramine.launcher import list_job_files, plan_program
-    from resnet50_bench.launch.gramine.manifest import (
-        find_problems,
-        read_trusted_files,
-        render_manifest,
-    )
+    from resnet50_bench.launch.gramine.launcher import plan_program, read_worker_files
+    from resnet50_bench.launch.gramine.manifest import find_problems, render_manifest
     from resnet50_bench.parameters.settings import make_config
     from resnet50_bench.planning.jobs import plan_jobs
     from resnet50_bench.planning.launchers import plan_instance_enclave
@@ -50,7 +46,7 @@ def enclave(case: str, *, assignments: tuple[str, ...]) -> None:
     job = plan_jobs(plan)[0]
     with TerminalObserver() as observer:
         observer.waiting("compute the SHA-256 of every file that a worker may read", None)
-        files = read_trusted_files(list_job_files(job))
+        files = read_worker_files(job)
     program = plan_program(job, plan.environment, files)
     text = render_manifest(plan_instance_enclave(plan), program)
     problems = find_problems(text, job.slot.threads)

@@ -19,7 +19,8 @@ from resnet50_bench.launch.gramine.manifest import (
     EnclaveProgram,
     TrustedFile,
     find_problems,
-    read_trusted_files,
+    hash_files,
+    read_runtime_files,
     render_manifest,
 )
 from resnet50_bench.launch.local import WORKER_ARGUMENTS, LocalLauncher, Program
@@ -74,10 +75,8 @@ class GramineLauncher(LocalLauncher):
     def _read_files(self, job: Job) -> list[TrustedFile]:
         """What the worker may read; the runtime, which is large, once for all workers."""
         if self._runtime is None:
-            self._runtime = read_trusted_files()
-        known = {file.path for file in self._runtime}
-        own = [path for path in list_job_files(job) if str(path.resolve()) not in known]
-        return [*self._runtime, *read_trusted_files(own, runtime=False)]
+            self._runtime = read_runtime_files(list_extras(job))
+        return join_files(self._runtime, job)
 
     def _call(self, *words: str) -> None:
         """Run one of gramine's tools.
@@ -112,6 +111,28 @@ def plan_program(
         environment={"HOME": "/tmp", "TMPDIR": "/tmp", "PYTHONHASHSEED": "0"} | dict(environment),  # noqa: S108
         files=files,
     )
+
+
+def read_worker_files(job: Job) -> list[TrustedFile]:
+    """Return all that a worker may read.
+
+    Raises:
+        OSError: a file cannot be read.
+    """
+    return join_files(read_runtime_files(list_extras(job)), job)
+
+
+def list_extras(job: Job) -> list[str]:
+    """Return this project's extras whose packages a job uses: its engine's, and its images'."""
+    reads_images = job.real is not None or job.evaluation is not None
+    return [job.engine, *["parquet"] * reads_images]
+
+
+def join_files(runtime: list[TrustedFile], job: Job) -> list[TrustedFile]:
+    """Return the runtime's files and the job's own."""
+    known = {file.path for file in runtime}
+    own = (path.resolve() for path in list_job_files(job))
+    return [*runtime, *hash_files(path for path in own if str(path) not in known)]
 
 
 def list_job_files(job: Job) -> list[Path]:

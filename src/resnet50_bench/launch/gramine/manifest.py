@@ -6,6 +6,7 @@ SHA-256; it has the variables of the plan and no others.
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import json
 import os
@@ -25,6 +26,7 @@ else:
 
 import resnet50_bench
 from resnet50_bench.config import Attestation, Precision
+from resnet50_bench.launch.gramine.packages import find_package_files
 from resnet50_bench.templates import open_templates
 
 MIB = 1024**2
@@ -115,19 +117,25 @@ def plan_enclave(
     )
 
 
-def read_trusted_files(extra: Iterable[Path] = (), *, runtime: bool = True) -> list[TrustedFile]:
-    """Return what a worker reads, with the hashes it has now.
+def read_runtime_files(extras: Iterable[str]) -> list[TrustedFile]:
+    """Return what a worker reads beside its model and its images, with the hashes it has now.
 
     Args:
-        extra: its model and its images.
-        runtime: whether Python, its packages and the system's libraries are wanted.
+        extras: of this project, whose packages the worker uses: an engine's has its name.
 
     Raises:
         OSError: a file cannot be read.
     """
-    found = {path for path in _list_runtime() if path.is_file()} if runtime else set()
-    found |= {path.resolve() for path in extra}
-    return [TrustedFile(str(path), _hash(path)) for path in sorted(found)]
+    return hash_files(path for path in _list_runtime(extras) if path.is_file())
+
+
+def hash_files(paths: Iterable[Path]) -> list[TrustedFile]:
+    """Return the files, each once, with the hashes they have now.
+
+    Raises:
+        OSError: a file cannot be read.
+    """
+    return [TrustedFile(str(path), _hash(path)) for path in sorted(set(paths))]
 
 
 def render_manifest(plan: EnclavePlan, program: EnclaveProgram) -> str:
@@ -211,24 +219,40 @@ def _parse_size(text: object) -> int | None:
     return int(match[1]) * {"": 1, "K": 1024, "M": MIB, "G": 1024 * MIB}[match[2]] or None
 
 
-def _list_runtime() -> Iterator[Path]:
-    """The interpreter, its library, the packages of its environment, and shared libraries."""
+def _list_runtime(extras: Iterable[str]) -> Iterator[Path]:
+    """The interpreter, its library, the packages that are needed, and shared libraries."""
     program = Path(sys.executable)
     yield program.resolve()
     yield program.parent.parent / "pyvenv.cfg"
-    standard = {Path(sysconfig.get_path(name)) for name in ("stdlib", "platstdlib")}
-    packages = {Path(folder) for folder in site.getsitepackages()}
-    packages.add(Path(resnet50_bench.__file__).parent)  # where it is installed in place
-    for top in sorted(standard | packages):
-        for folder, folders, files in os.walk(top):
-            folders[:] = [name for name in folders if name not in _NEVER_READ]
-            yield from (Path(folder, name) for name in files)
+    for name in ("stdlib", "platstdlib"):
+        yield from _walk(Path(sysconfig.get_path(name)))
+    yield from _walk(Path(resnet50_bench.__file__).parent)  # where it is installed in place
+    yield from _list_packages(extras)
     for place in (
         Path(_SYSTEM_LIBRARIES),
         Path(f"/usr{_SYSTEM_LIBRARIES}"),
         Path(sys.base_prefix, "lib"),
     ):
         yield from (path for path in place.glob("*.so*") if _SHARED.match(path.name))
+
+
+def _list_packages(extras: Iterable[str]) -> Iterator[Path]:
+    """The packages that are needed, and what Python reads of the others when it starts.
+
+    All packages of the environment, where it cannot be told which are needed.
+    """
+    found = find_package_files(extras)
+    for folder in map(Path, site.getsitepackages()):
+        yield from (_walk(folder) if found is None else folder.glob("*.*"))
+    for file in found or ():
+        if _NEVER_READ.isdisjoint(file.parts):
+            yield Path(os.path.normpath(file.locate()))
+
+
+def _walk(top: Path) -> Iterator[Path]:
+    for folder, folders, files in os.walk(top):
+        folders[:] = [name for name in folders if name not in _NEVER_READ]
+        yield from (Path(folder, name) for name in files)
 
 
 def _list_mounts(files: Sequence[TrustedFile]) -> list[str]:
@@ -238,6 +262,13 @@ def _list_mounts(files: Sequence[TrustedFile]) -> list[str]:
 
 
 def _hash(path: Path) -> str:
+    """Runs that follow one another need it again; what was written meanwhile is read again."""
+    status = path.stat()
+    return _hash_once(path, status.st_ino, status.st_size, status.st_mtime_ns)
+
+
+@functools.cache
+def _hash_once(path: Path, *_state: int) -> str:
     with path.open("rb") as file:
         digest = hashlib.sha256()
         while chunk := file.read(MIB):

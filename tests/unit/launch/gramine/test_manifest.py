@@ -17,8 +17,9 @@ from resnet50_bench.launch.gramine.manifest import (
     EnclaveProgram,
     TrustedFile,
     find_problems,
+    hash_files,
     plan_enclave,
-    read_trusted_files,
+    read_runtime_files,
     render_manifest,
 )
 
@@ -121,18 +122,31 @@ class TestManifest:
 
 
 class TestTrustedFiles:
-    def test_hashes_are_of_what_is_there(self, tmp_path):
+    def test_hashes_are_of_what_is_there_now(self, tmp_path):
         path = tmp_path / "model.pb"
-        path.write_bytes(b"x" * 3_000_000)
-        assert read_trusted_files([path], runtime=False) == [
-            TrustedFile(str(path), hashlib.sha256(path.read_bytes()).hexdigest())
-        ]
+        for text in (b"x" * 3_000_000, b"y" * 3_000_000, b"z"):
+            path.write_bytes(text)
+            expected = hashlib.sha256(text).hexdigest()
+            assert hash_files([path, path]) == [TrustedFile(str(path), expected)]
 
     def test_a_worker_finds_its_own_modules_and_no_tests(self, monkeypatch):
         monkeypatch.setattr("resnet50_bench.launch.gramine.manifest._hash", lambda path: "0" * 64)
-        paths = {file.path for file in read_trusted_files()}
+        paths = {file.path for file in read_runtime_files(["null"])}
         assert str(Path(sys.executable).resolve()) in paths
         assert any(path.endswith("resnet50_bench/instance/worker.py") for path in paths)
         assert any(path.endswith("/numpy/__init__.py") for path in paths)
         assert any(path.endswith("/json/decoder.py") for path in paths)
-        assert not any("/tensorflow/include/" in path for path in paths)
+        assert not any("/numpy/tests/" in path for path in paths)
+
+    def test_of_packages_only_those_it_needs(self, monkeypatch):
+        monkeypatch.setattr("resnet50_bench.launch.gramine.manifest._hash", lambda path: "0" * 64)
+        paths = {file.path for file in read_runtime_files(["null"])}
+        assert not any("/site-packages/pytest/" in path for path in paths)
+
+    def test_all_packages_where_it_cannot_be_told(self, monkeypatch):
+        monkeypatch.setattr("resnet50_bench.launch.gramine.manifest._hash", lambda path: "0" * 64)
+        monkeypatch.setattr(
+            "resnet50_bench.launch.gramine.manifest.find_package_files", lambda extras: None
+        )
+        paths = {file.path for file in read_runtime_files(["null"])}
+        assert any("/site-packages/pytest/" in path for path in paths)
