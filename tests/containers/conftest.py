@@ -14,7 +14,8 @@ import pytest
 from resnet50_bench.interpreter import plan_arguments
 from resnet50_bench.packaging.images import INFERENCE
 
-from .engine import Engine, find_obstacle
+from .borrower import build_image, make_base, plan_borrower
+from .engine import MAKER, TOOLS, Engine, find_obstacle
 
 ASKED_VARIABLE = "R50_TEST_CONTAINERS"
 FOLDER_VARIABLE = "R50_CONTAINERS"
@@ -27,13 +28,31 @@ GIVE_UP_SECONDS = 120.0
 
 @pytest.fixture(scope="session")
 def engine(tmp_path_factory) -> Iterator[Engine]:
-    """An engine with the project's images built; what earlier sessions built of them goes."""
-    obstacle = find_obstacle()
+    """An engine with the runnable image: the project's own where it is asked for, else a small one
+    with the same protocol.
+    """
+    folder = tmp_path_factory.mktemp("containers")
+    yield from make_whole(folder) if is_asked() else make_small(folder)
+
+
+@pytest.fixture(scope="session")
+def whole(engine: Engine) -> Engine:
+    """An engine with all of the project's images."""
+    if not is_asked():
+        pytest.skip("takes minutes and gigabytes: `make test-containers` runs it")
+    return engine
+
+
+def is_asked() -> bool:
+    return bool(os.environ.get(ASKED_VARIABLE))
+
+
+def make_whole(folder: Path) -> Iterator[Engine]:
+    """Build the project's images; what earlier sessions built of them goes."""
+    obstacle = find_obstacle((*TOOLS, MAKER))
     if obstacle is not None:
         pytest.skip(obstacle)
-    if not os.environ.get(ASKED_VARIABLE):
-        pytest.skip("takes minutes and gigabytes: `make test-containers` runs it")
-    root = Path(os.environ.get(FOLDER_VARIABLE) or tmp_path_factory.mktemp("containers")).absolute()
+    root = Path(os.environ.get(FOLDER_VARIABLE) or folder).absolute()
     root.mkdir(parents=True, exist_ok=True)
     made = Engine(root)
     made.make_base()
@@ -42,6 +61,20 @@ def engine(tmp_path_factory) -> Iterator[Engine]:
     made.buildah("rm", "--all")  # a stage that is only copied from leaves its container
     made.podman("rmi", "--force", *MADE_BY_TESTS, check=False)
     made.podman("image", "prune", "--force")
+
+
+def make_small(folder: Path) -> Iterator[Engine]:
+    """Build an image that borrows from this machine what the project's has of Debian and PyPI."""
+    obstacle = find_obstacle()
+    if obstacle is not None:
+        pytest.skip(obstacle)
+    made = plan_borrower(folder)
+    obstacle = make_base(made)
+    if obstacle is not None:
+        pytest.skip(f"containers cannot be run here: {obstacle}")
+    build_image(made, IMAGE)
+    yield made
+    made.podman("system", "reset", "--force", check=False)
 
 
 @dataclass(slots=True)
@@ -83,6 +116,12 @@ class Container:
 
 def read_logs(folder: Path) -> dict[str, str]:
     return {name: (folder / name).read_text() for name in ("status", "output.log")}
+
+
+def find_run(folder: Path) -> Path:
+    """The folder of the only run among logs that were read."""
+    (path,) = folder.glob("*/record.json")
+    return path.parent
 
 
 @dataclass(slots=True)

@@ -11,25 +11,32 @@ from pathlib import Path
 
 PROJECT = Path(__file__).parents[2]
 BASE = "docker.io/library/debian:bookworm-slim"
-TOOLS = ("buildah", "podman", "runc", "debootstrap")
+TOOLS = ("buildah", "podman", "runc")
+MAKER = "debootstrap"
 SECONDS = 1800
 
 
-def find_obstacle() -> str | None:
+def find_obstacle(tools: Sequence[str] = TOOLS) -> str | None:
     """Say what keeps containers from being built and run here; None when nothing does."""
-    if os.geteuid() != 0:
-        return "images are built by root here: a base is made with debootstrap"
-    missing = [name for name in TOOLS if shutil.which(name) is None]
+    missing = [name for name in tools if shutil.which(name) is None]
     if missing:
-        return f"not installed: {', '.join(missing)} (apt install {' '.join(TOOLS)})"
-    return None
+        return f"not installed: {', '.join(missing)} (apt install {' '.join(tools)})"
+    return "images are built by root here" if os.geteuid() != 0 else None
 
 
 @dataclass(frozen=True, slots=True)
 class Engine:
-    """Builds and runs; its images stay in `root` from one session to the next."""
+    """Builds and runs; its images stay in `root`.
+
+    Attributes:
+        root: a folder.
+        driver: how layers are stored. `vfs` copies, which works everywhere and suits small images.
+        volumes: what is mounted wherever something is run, as `--volume` takes it.
+    """
 
     root: Path
+    driver: str = "overlay"
+    volumes: tuple[str, ...] = ()
 
     def buildah(self, *words: object) -> str:
         return self._call(["buildah", *self._storage(), *map(str, words)])
@@ -59,6 +66,11 @@ class Engine:
         """Build by the project's own command."""
         return self._call(self.plan_build(r50, arguments=[f"BASE={BASE}"]))
 
+    def build(self, file: Path, context: Path, *words: str) -> str:
+        """Build one image, for this storage and without a registry."""
+        command = ["build", "--isolation", "chroot", "--pull-never", "--format", "docker"]
+        return self.buildah(*command, *self._mounts(), "--file", file, *words, context)
+
     def plan_build(
         self,
         r50: Sequence[str],
@@ -76,11 +88,15 @@ class Engine:
     def run_options(self) -> list[str]:
         """What `podman run` needs on a machine with small limits and no bridge of its own."""
         return ["--runtime", "runc", "--network", "host", "--log-driver", "k8s-file",
-                "--ulimit", "nofile=1024:1024", "--ulimit", "nproc=4096:4096"]  # fmt: skip
+                "--ulimit", "nofile=1024:1024", "--ulimit", "nproc=4096:4096",
+                *self._mounts()]  # fmt: skip
+
+    def _mounts(self) -> list[str]:
+        return [word for volume in self.volumes for word in ("--volume", volume)]
 
     def _storage(self) -> list[str]:
         return ["--root", str(self.root / "storage"), "--runroot", str(self.root / "run"),
-                "--storage-driver", "overlay"]  # fmt: skip
+                "--storage-driver", self.driver]  # fmt: skip
 
     def _host_trust(self) -> list[str]:
         """The host's own certificates and pip configuration, where it has them: a mirror's."""

@@ -24,11 +24,11 @@ CASE = "resnet50v1_5_tensorflow_xeon_public_inference_throughput_avx_fp32_gated"
 
 
 @pytest.fixture
-def environment(engine, tmp_path) -> dict[str, str]:
+def environment(whole, tmp_path) -> dict[str, str]:
     return os.environ | {
         PLACE_VARIABLE: str(tmp_path),  # whatever else runs on this machine
-        ENGINE_VARIABLE: shlex.join(engine.podman_command()),
-        OPTIONS_VARIABLE: shlex.join(engine.run_options()),
+        ENGINE_VARIABLE: shlex.join(whole.podman_command()),
+        OPTIONS_VARIABLE: shlex.join(whole.run_options()),
         IMAGE_VARIABLE: IMAGE,
     }
 
@@ -63,16 +63,16 @@ def test_a_case_leaves_the_files_of_a_native_run(tmp_path, environment, configur
     assert second.host.hostname != ""
 
 
-def test_what_is_wrong_is_said_before_a_container_starts(engine, tmp_path, environment):
+def test_what_is_wrong_is_said_before_a_container_starts(whole, tmp_path, environment):
     folder = configure(tmp_path / "build", "-DBACKEND=docker")
-    before = engine.podman("ps", "--all", "--quiet")
+    before = whole.podman("ps", "--all", "--quiet")
     done = subprocess.run(
         [folder / "ctest.sh", "-R", f"{CASE}$", "--set", "STEPS=ten", "-V"],
         capture_output=True, text=True, check=False, env=environment,
     )  # fmt: skip
     assert done.returncode != 0
     assert "'ten' must be a whole number" in done.stdout + done.stderr
-    assert engine.podman("ps", "--all", "--quiet") == before
+    assert whole.podman("ps", "--all", "--quiet") == before
 
 
 def test_another_backend_is_refused_when_it_is_configured(tmp_path):

@@ -16,7 +16,7 @@ from resnet50_bench.results.files import read_record
 from .conftest import IMAGE, NULL, R50
 from .engine import BASE, PROJECT
 
-pytestmark = pytest.mark.containers
+pytestmark = [pytest.mark.containers, pytest.mark.usefixtures("whole")]
 
 
 def test_an_archive_that_is_not_the_published_one_ends_the_build(engine, tmp_path):

@@ -48,7 +48,8 @@ def make_dummy_pool(batch_size: int, batches: int, seed: int | tuple[int, ...]) 
     for _ in range(batches):
         batch = empty_images(batch_size)
         for image in batch:
-            np.subtract(_make_image(generator, waves), means, out=image)
+            for channel, levels in enumerate(_make_levels(generator, waves)):
+                np.subtract(levels, means[channel], out=image[..., channel])
         pool.append(batch)
     return pool
 
@@ -59,10 +60,10 @@ def _cosine_basis() -> npt.NDArray[np.float32]:
     return np.cos(np.pi * position * np.arange(_WAVES)).astype(np.float32)
 
 
-def _make_image(
+def _make_levels(
     generator: np.random.Generator, waves: npt.NDArray[np.float32]
 ) -> npt.NDArray[np.float32]:
-    """Return one float32 `(224, 224, 3)` image of whole numbers from 0 to 255.
+    """Return one image, float32 `(3, 224, 224)`: whole numbers from 0 to 255.
 
     Amplitudes fall with the frequency, as in natural images (Field 1987, J. Opt. Soc. Am. A 4:
     1/f); brightness varies more than colour.
@@ -74,7 +75,9 @@ def _make_image(
     coefficients = ((brightness + colour) * amplitude).astype(np.float32)
     # In strips: BLAS would wake a thread on every core for the whole.
     strips = (waves @ coefficients).reshape(3, _STRIPS, _SIDE // _STRIPS, _WAVES)
-    structure = np.moveaxis((strips @ waves.T).reshape(3, _SIDE, _SIDE), 0, -1)
-    texture = generator.standard_normal((_SIDE, _SIDE, 1), dtype=np.float32) * _TEXTURE_STD
-    levels = np.rint(128 + structure + texture)
-    return np.clip(levels, 0, 255)
+    levels = (strips @ waves.T).reshape(3, _SIDE, _SIDE)
+    levels += 128
+    levels += generator.standard_normal((_SIDE, _SIDE), dtype=np.float32) * _TEXTURE_STD
+    np.rint(levels, out=levels)
+    np.clip(levels, 0, 255, out=levels)
+    return levels
