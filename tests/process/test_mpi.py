@@ -12,6 +12,7 @@ import signal
 import subprocess
 import sys
 import sysconfig
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -20,7 +21,7 @@ from resnet50_bench.errors import R50Error
 from resnet50_bench.launch.mpi.command import find_program
 from resnet50_bench.results.kpi import compute_kpis
 
-from .conftest import MEASURE, QUICK, STEPS, wait_until
+from .conftest import MEASURE, QUICK, STEPS, assert_nothing_left, make_r50, wait_until
 from .test_accuracy import IMAGES, WRONG, labelled, plan_words  # noqa: F401 - a fixture
 
 try:
@@ -325,27 +326,41 @@ class TestLosses:
         assert "Subtotal" in ended.stdout
 
     @pytest.mark.parametrize("number", [0, 1])
-    def test_a_hung_rank_is_the_one_that_is_named(self, r50, number, picture):
-        fault = f"query_ms=5 fault=hang fault_instance={number} fault_query=20"
-        arguments = [*QUICK, *TWO, "--dataset", picture, "--engine-option", fault]
-        ended = run(r50, *arguments, "--timeout", 12)
+    def test_a_hung_rank_is_the_one_that_is_named(self, hung, number):
+        runner, ended = hung[f"measuring {number}"]
         assert ended.code == 3
-        assert r50.live() == {}
-        kinds = [item.exit.kind for item in r50.record().instances]
+        kinds = [item.exit.kind for item in runner.record().instances]
         assert kinds == ["deadline", "ok"] if number == 0 else ["ok", "deadline"]
         assert lines_about(ended.stdout, "was lost") == [
             f"failed: instance {number} was lost while measuring: deadline: no answer in time, so "
             "r50 ended it"
         ]
 
-    def test_a_rank_that_hangs_while_it_loads(self, r50):
-        fault = "fault=hang fault_instance=1"
-        ended = run(r50, *QUICK, *TWO, "--engine-option", fault, "--timeout", 8)
+    def test_a_rank_that_hangs_while_it_loads(self, hung):
+        runner, ended = hung["loading"]
         assert ended.code == 3
-        assert r50.live() == {}
-        first, second = r50.record().instances
+        first, second = runner.record().instances
         assert (second.exit.kind, second.phase) == ("deadline", "loading")
         assert first.exit.kind == "stopped"
+
+    @pytest.fixture(scope="class")
+    def hung(self, picture, tmp_path_factory):
+        """Runs with a rank that hangs, at the same time: they wait for the deadline."""
+        faults = {
+            "measuring 0": "query_ms=5 fault=hang fault_instance=0 fault_query=20",
+            "measuring 1": "query_ms=5 fault=hang fault_instance=1 fault_query=20",
+            "loading": "fault=hang fault_instance=1",
+        }
+
+        def start(fault: str):
+            runner = make_r50(tmp_path_factory.mktemp("hung"))
+            arguments = [*QUICK, *TWO, "--dataset", picture, "--engine-option", fault]
+            ended = run(runner, *arguments, "--timeout", 12)
+            assert_nothing_left(runner)
+            return runner, ended
+
+        with ThreadPoolExecutor(len(faults)) as pool:
+            return dict(zip(faults, pool.map(start, faults.values()), strict=True))
 
 
 class TestSignals:
