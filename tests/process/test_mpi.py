@@ -309,6 +309,26 @@ class TestAccuracy:
         assert record.evaluation.resumed_images >= IMAGES - left
 
 
+@pytest.fixture(scope="module")
+def hung(picture, tmp_path_factory):
+    """Runs with a rank that hangs, at the same time: they wait for the deadline."""
+    faults = {
+        "measuring 0": "query_ms=5 fault=hang fault_instance=0 fault_query=20",
+        "measuring 1": "query_ms=5 fault=hang fault_instance=1 fault_query=20",
+        "loading": "fault=hang fault_instance=1",
+    }
+
+    def start(fault: str):
+        runner = make_r50(tmp_path_factory.mktemp("hung"))
+        arguments = [*QUICK, *TWO, "--dataset", picture, "--engine-option", fault]
+        ended = run(runner, *arguments, "--timeout", 12)
+        assert_nothing_left(runner)
+        return runner, ended
+
+    with ThreadPoolExecutor(len(faults)) as pool:
+        return dict(zip(faults, pool.map(start, faults.values()), strict=True))
+
+
 class TestLosses:
     @pytest.mark.parametrize("number", [0, 1])
     def test_a_rank_killed_while_it_measures(self, r50, number):
@@ -342,25 +362,6 @@ class TestLosses:
         first, second = runner.record().instances
         assert (second.exit.kind, second.phase) == ("deadline", "loading")
         assert first.exit.kind == "stopped"
-
-    @pytest.fixture(scope="class")
-    def hung(self, picture, tmp_path_factory):
-        """Runs with a rank that hangs, at the same time: they wait for the deadline."""
-        faults = {
-            "measuring 0": "query_ms=5 fault=hang fault_instance=0 fault_query=20",
-            "measuring 1": "query_ms=5 fault=hang fault_instance=1 fault_query=20",
-            "loading": "fault=hang fault_instance=1",
-        }
-
-        def start(fault: str):
-            runner = make_r50(tmp_path_factory.mktemp("hung"))
-            arguments = [*QUICK, *TWO, "--dataset", picture, "--engine-option", fault]
-            ended = run(runner, *arguments, "--timeout", 12)
-            assert_nothing_left(runner)
-            return runner, ended
-
-        with ThreadPoolExecutor(len(faults)) as pool:
-            return dict(zip(faults, pool.map(start, faults.values()), strict=True))
 
 
 class TestSignals:
