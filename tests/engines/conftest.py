@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from tests.engines.emulation import compare_on_fewer_images, skip_if_emulated
 from tests.labelled import (
+    KINDS,
     FittedModel,
     LabelledSet,
     Mistake,
@@ -22,7 +23,7 @@ from tests.labelled import (
 
 from resnet50_bench.config import Precision
 from resnet50_bench.engines.base import LoadRequest
-from resnet50_bench.model import ModelSource, PreparedModel, prepare
+from resnet50_bench.model import ModelSource, PreparedModel, prepare, toolchain
 from resnet50_bench.model.cache import MODEL_FILE, plan_source_folder
 from resnet50_bench.model.formats.frozen_graph import read_graph
 from resnet50_bench.model.graph.architecture import Network, plan_network
@@ -110,6 +111,19 @@ def full_model(cache: Path) -> PreparedModel:
 
 
 @pytest.fixture(scope="session")
+def full_source(full_model: PreparedModel, cache: Path) -> ModelSource:
+    """The graph that the full model was prepared from, as a user's file."""
+    assert full_model.manifest.seed == 0
+    return ModelSource.file(plan_source_folder(ModelSource.generated(0), cache) / MODEL_FILE)
+
+
+@pytest.fixture
+def full_width(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Preparations in this process compare on fewer images: one takes a tenth of a second."""
+    monkeypatch.setattr(toolchain, "HELD_OUT_IMAGES", 16)
+
+
+@pytest.fixture(scope="session")
 def thin_model() -> ThinModel:
     """Weights of an eighth of the width."""
     _require_tensorflow()
@@ -133,16 +147,19 @@ def labelled(tmp_path_factory: pytest.TempPathFactory) -> LabelledSet:
 
 
 @pytest.fixture(scope="session")
+def few(tmp_path_factory: pytest.TempPathFactory) -> LabelledSet:
+    """64 images of 16 classes, for the full width, where an image takes a tenth of a second."""
+    return make_labelled_set(tmp_path_factory.mktemp("few"), 4 * KINDS)
+
+
+@pytest.fixture(scope="session")
 def fitted(
-    full_model: PreparedModel,
-    cache: Path,
-    labelled: LabelledSet,
-    tmp_path_factory: pytest.TempPathFactory,
+    full_source: ModelSource, few: LabelledSet, tmp_path_factory: pytest.TempPathFactory
 ) -> FittedModels:
-    """Full-width models that know the labelled set: the full model with other last layers."""
-    assert full_model.manifest.seed == 0
-    source = plan_source_folder(ModelSource.generated(0), cache) / MODEL_FILE
-    return FittedModels(read_graph(source), labelled, tmp_path_factory.mktemp("fitted"))
+    """Full-width models that know the few images: the full model with other last layers."""
+    assert full_source.path is not None
+    network = read_graph(Path(full_source.path))
+    return FittedModels(network, few, tmp_path_factory.mktemp("fitted"))
 
 
 @pytest.fixture(scope="session")

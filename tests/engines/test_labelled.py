@@ -9,13 +9,14 @@ import pytest
 from tests.labelled import Mistake, mislabel, prepare_images
 
 from resnet50_bench.config import Precision
-from resnet50_bench.model import ModelSource, prepare
+from resnet50_bench.model import ModelSource
+from resnet50_bench.model.protocol import ToolchainRequest
+from resnet50_bench.model.toolchain import answer_request
 
 pytestmark = pytest.mark.tensorflow
 
 BATCH = 16
-SHOWN = 64
-"""Four of each kind; all of them are answered in `test_accuracy`."""
+WRONG = 16
 
 
 def run_model(path: Any, images: Any) -> Any:
@@ -38,8 +39,8 @@ def model(fitted):
 
 
 @pytest.fixture(scope="module")
-def images(labelled):
-    return prepare_images(labelled)
+def images(few):
+    return prepare_images(few)
 
 
 def test_it_knows_every_image_with_a_wide_margin(fitted, model):
@@ -49,17 +50,21 @@ def test_it_knows_every_image_with_a_wide_margin(fitted, model):
 
 
 def test_labels_made_wrong_are_missed_exactly(fitted, model):
-    outputs = [label + 1 for label in mislabel(fitted.labelled.labels, 36)]
-    assert model.count_correct(outputs) == len(outputs) - 36
+    outputs = [label + 1 for label in mislabel(fitted.labelled.labels, WRONG)]
+    assert model.count_correct(outputs) == len(outputs) - WRONG
 
 
+@pytest.mark.usefixtures("full_width")
 @pytest.mark.parametrize("precision", [Precision.AVX_FP32, Precision.AVX_BFLOAT16])
-def test_the_prepared_model_answers_as_computed(fitted, images, cache, precision):
-    prepared = prepare(ModelSource.file(fitted.write()), precision, cache, lambda _: None)
-    scores = run_model(prepared.path, images[:SHOWN])
-    assert (scores.argmax(axis=1) == np.asarray(fitted.labelled.labels[:SHOWN]) + 1).all()
+def test_the_prepared_model_answers_as_computed(fitted, images, tmp_path, precision):
+    path = tmp_path / "model.pb"
+    source = ModelSource.file(fitted.write())
+    request = ToolchainRequest(source=source, output=str(path), precision=precision)
+    answer_request(request, lambda _: None)
+    scores = run_model(path, images)
+    assert (scores.argmax(axis=1) == np.asarray(fitted.labelled.labels) + 1).all()
     bound = 1e-3 if precision is Precision.AVX_FP32 else 0.2
-    assert np.abs(scores - fitted.make().score()[:SHOWN]).max() < bound
+    assert np.abs(scores - fitted.make().score()).max() < bound
 
 
 @pytest.mark.parametrize("mistake", [item for item in Mistake if item is not Mistake.NONE])

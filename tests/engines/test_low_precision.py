@@ -16,7 +16,7 @@ from resnet50_bench.engines.tensorflow import find_unfused
 from resnet50_bench.errors import ModelError
 from resnet50_bench.host.amx_probe import probe_amx
 from resnet50_bench.host.machine import read_host
-from resnet50_bench.model import CalibrationRequest, ModelSource, prepare
+from resnet50_bench.model import CalibrationRequest
 from resnet50_bench.model.calibration import select_calibration
 from resnet50_bench.model.formats.frozen_graph import read_graph
 from resnet50_bench.model.graph.convolutions import find_convolutions
@@ -25,6 +25,7 @@ from resnet50_bench.model.graph.probe import CHANNEL_MEANS, plan_probe_images
 from resnet50_bench.model.graph.rewrite import read_constant
 from resnet50_bench.model.graph.structure import find_problems, read_structure
 from resnet50_bench.model.manifest import Arithmetic
+from resnet50_bench.model.protocol import ToolchainRequest
 from resnet50_bench.model.quantization.quantize import quantize
 from resnet50_bench.model.quantization.ranges import (
     measure_ranges,
@@ -32,7 +33,7 @@ from resnet50_bench.model.quantization.ranges import (
     read_held_out_images,
 )
 from resnet50_bench.model.recipes import find_recipe
-from resnet50_bench.model.toolchain import prepare_graph
+from resnet50_bench.model.toolchain import answer_request, prepare_graph
 from resnet50_bench.precision.meaning import plan_meaning
 from resnet50_bench.precision.proof import ProofState, plan_verdict
 from resnet50_bench.precision.runnable import plan_runnable
@@ -124,12 +125,13 @@ def test_amx_bfloat32_is_the_float32_graph(thin_model, thin_path, tmp_path):
     assert (tmp_path / "model.pb").read_bytes() == thin_path.read_bytes()
 
 
-def test_the_full_model_in_int8_has_all_parameters_and_agrees(full_model, cache):
-    request = CalibrationRequest(images=32)
-    prepared = prepare(ModelSource.generated(0), INT8, cache, lambda _: None, request)
-    graph = prepared.manifest.graph
-    assert prepared.manifest.source == full_model.manifest.source
-    assert prepared.manifest.calibration == select_calibration(request).identity
+@pytest.mark.usefixtures("full_width")
+def test_the_full_model_in_int8_has_all_parameters_and_agrees(full_source, tmp_path):
+    request = ToolchainRequest(
+        source=full_source, output=str(tmp_path / "model.pb"), precision=INT8,
+        calibration=select_calibration(CalibrationRequest(images=32)),
+    )  # fmt: skip
+    graph = answer_request(request, lambda _: None).prepared
     assert graph.structure.parameters == 25_532_521
     assert graph.notes == ()
     assert graph.agreement.logits_relative_l2 <= 0.25
