@@ -20,12 +20,17 @@ MODEL = "localhost/model"
 PACKAGES = "/opt/packages"
 """Where the image sees the packages of this environment; this project is not seen there."""
 
+PYTHON = f"{sys.base_prefix}/bin/{Path(sys.executable).resolve().name}"
+
 _SYSTEM = ("/usr", "/bin", "/lib", "/lib64", "/sbin")
-_EMPTY = ("tmp", "proc", "sys", "dev", "etc", "models", "opt/packages")
+_LIBRARIES = "/etc/ld.so.cache"
+"""Where the system's libraries are, for those that lie in no usual folder."""
+
+_EMPTY = ("tmp", "proc", "sys", "dev", "etc", "models")
 _BENCHMARK = f"""\
 FROM {BASE}
 COPY dist /dist
-RUN {sys.base_prefix}/bin/{Path(sys.executable).resolve().name} -m venv --without-pip /opt/r50 \\
+RUN {PYTHON} -m venv --without-pip /opt/r50 \\
  && echo {PACKAGES} >/opt/r50/lib/python{sysconfig.get_python_version()}/site-packages/borrowed.pth \\
  && /opt/r50/bin/python -m pip install --quiet --no-deps --no-index --no-cache-dir /dist/*.whl
 ENV PATH=/opt/r50/bin:/usr/local/bin:/usr/bin:/bin HOME=/tmp R50_CACHE_DIR=/models
@@ -36,31 +41,38 @@ ENTRYPOINT ["/opt/r50/bin/r50"]
 
 def plan_borrower(root: Path) -> Engine:
     """Return an engine whose containers have this machine's system and packages, read-only."""
-    packages = sysconfig.get_path("purelib")
-    places = [place for place in _SYSTEM if not Path(place).is_symlink() and Path(place).is_dir()]
-    if not sys.base_prefix.startswith("/usr"):
-        places.append(sys.base_prefix)
-    volumes = [f"{place}:{place}:ro" for place in places]
-    return Engine(root, driver="vfs", volumes=(*volumes, f"{packages}:{PACKAGES}:ro"))
+    own = [place for place in (*_SYSTEM, _LIBRARIES) if not Path(place).is_symlink()]
+    if not Path(sys.base_prefix).is_relative_to("/usr"):
+        own.append(sys.base_prefix)
+    volumes = [f"{place}:{place}:ro" for place in own if Path(place).exists()]
+    packages = f"{sysconfig.get_path('purelib')}:{PACKAGES}:ro"
+    return Engine(root, driver="vfs", volumes=(*volumes, packages), seconds=120)
 
 
 def make_base(engine: Engine) -> str | None:
-    """Make an image of empty folders, and run a program in it that is borrowed.
+    """Make an image of empty folders, and run the borrowed Python in it.
 
     Returns:
-        What keeps containers from being run on this machine; None where they are.
+        What keeps such containers from being run on this machine; None where they are.
     """
     files = engine.root / "base"
-    places = (*_EMPTY, *(volume.split(":")[1].lstrip("/") for volume in engine.volumes))
-    for place in places:
-        (files / place).mkdir(parents=True, exist_ok=True)
+    for place in _EMPTY:
+        (files / place).mkdir(parents=True)
+    (files / "tmp").chmod(0o1777)
+    for volume in engine.volumes:
+        source, target, _ = volume.split(":")
+        place = files / target.lstrip("/")
+        place.parent.mkdir(parents=True, exist_ok=True)
+        place.mkdir(exist_ok=True) if Path(source).is_dir() else place.touch()
     for place in map(Path, _SYSTEM):
         if place.is_symlink():
             (files / place.name).symlink_to(place.readlink())
+    user = ["--user", "10001:10001", "--env", f"PYTHONPATH={PACKAGES}"]
     try:
         commit(engine, files, BASE)
-        engine.podman("run", "--rm", *engine.run_options(), BASE, "/bin/true")
-    except AssertionError as error:
+        command = [BASE, PYTHON, "-c", "import msgspec, numpy"]
+        engine.podman("run", "--rm", *engine.run_options(), *user, *command)
+    except (AssertionError, subprocess.TimeoutExpired) as error:
         return str(error).strip().splitlines()[-1]
     return None
 

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import os
 import shlex
+import shutil
 import subprocess
 import sys
 import time
@@ -74,7 +75,8 @@ def make_small(folder: Path) -> Iterator[Engine]:
         pytest.skip(f"containers cannot be run here: {obstacle}")
     build_image(made, IMAGE)
     yield made
-    made.podman("system", "reset", "--force", check=False)
+    made.buildah("rm", "--all")
+    shutil.rmtree(folder)  # in memory, maybe
 
 
 @dataclass(slots=True)

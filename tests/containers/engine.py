@@ -13,7 +13,6 @@ PROJECT = Path(__file__).parents[2]
 BASE = "docker.io/library/debian:bookworm-slim"
 TOOLS = ("buildah", "podman", "runc")
 MAKER = "debootstrap"
-SECONDS = 1800
 
 
 def find_obstacle(tools: Sequence[str] = TOOLS) -> str | None:
@@ -32,11 +31,13 @@ class Engine:
         root: a folder.
         driver: how layers are stored. `vfs` copies, which works everywhere and suits small images.
         volumes: what is mounted wherever something is run, as `--volume` takes it.
+        seconds: that a command may take.
     """
 
     root: Path
     driver: str = "overlay"
     volumes: tuple[str, ...] = ()
+    seconds: float = 1800
 
     def buildah(self, *words: object) -> str:
         return self._call(["buildah", *self._storage(), *map(str, words)])
@@ -113,7 +114,7 @@ class Engine:
 
     def _call(self, command: Sequence[str], *, check: bool = True, text: str | None = None) -> str:
         done = subprocess.run(
-            command, capture_output=True, text=True, timeout=SECONDS, check=False, input=text
+            command, capture_output=True, text=True, timeout=self.seconds, check=False, input=text
         )
         assert not check or done.returncode == 0, (
             f"{' '.join(command)}\n{done.stdout[-4000:]}\n{done.stderr[-4000:]}"
