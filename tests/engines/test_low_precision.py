@@ -16,7 +16,7 @@ from resnet50_bench.engines.tensorflow import find_unfused
 from resnet50_bench.errors import ModelError
 from resnet50_bench.host.amx_probe import probe_amx
 from resnet50_bench.host.machine import read_host
-from resnet50_bench.model import CalibrationRequest
+from resnet50_bench.model import CalibrationRequest, toolchain
 from resnet50_bench.model.calibration import select_calibration
 from resnet50_bench.model.formats.frozen_graph import read_graph
 from resnet50_bench.model.graph.convolutions import find_convolutions
@@ -125,8 +125,8 @@ def test_amx_bfloat32_is_the_float32_graph(thin_model, thin_path, tmp_path):
     assert (tmp_path / "model.pb").read_bytes() == thin_path.read_bytes()
 
 
-@pytest.mark.usefixtures("full_width")
-def test_the_full_model_in_int8_has_all_parameters_and_agrees(full_source, tmp_path):
+def test_the_full_model_in_int8_has_all_parameters_and_agrees(full_source, tmp_path, monkeypatch):
+    monkeypatch.setattr(toolchain, "HELD_OUT_IMAGES", 64)
     request = ToolchainRequest(
         source=full_source, output=str(tmp_path / "model.pb"), precision=INT8,
         calibration=select_calibration(CalibrationRequest(images=32)),
