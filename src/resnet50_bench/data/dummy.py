@@ -75,7 +75,7 @@ def _make_levels(
     coefficients = ((brightness + colour) * amplitude).astype(np.float32)
     # In strips: BLAS would wake a thread on every core for the whole.
     strips = (waves @ coefficients).reshape(3, _STRIPS, _SIDE // _STRIPS, _WAVES)
-    levels = (strips @ waves.T).reshape(3, _SIDE, _SIDE)
+    levels = np.asarray(strips @ waves.T, np.float32).reshape(3, _SIDE, _SIDE)
     levels += 128
     levels += generator.standard_normal((_SIDE, _SIDE), dtype=np.float32) * _TEXTURE_STD
     np.rint(levels, out=levels)
