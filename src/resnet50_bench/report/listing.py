@@ -89,7 +89,7 @@ def list_run(folder: Path, record: Record) -> ListedRun:
     slots = record.placement.slots
     return ListedRun(
         created=record.created,
-        mode=record.config.mode.value,
+        mode=record.measures,
         precision=record.config.precision.value,
         engine=record.config.engine,
         batch_size=record.workload.batch_size,

@@ -251,7 +251,7 @@ def _done_by(
     """How many images were done by each moment: of whole queries, and a part of the one at work."""
     import numpy as np
 
-    sizes = np.array(_list_images(item, batch_size))
+    sizes = np.array(_list_images(item, batch_size), float)
     whole = np.cumsum(sizes)
     turns_ns = np.ravel([item.start_ns, item.end_ns], order="F")
     done: npt.NDArray[np.float64] = np.interp(

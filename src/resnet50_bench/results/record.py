@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timezone
 from typing import Literal
 
-from resnet50_bench.config import RunConfig, Workload
+from resnet50_bench.config import Mode, RunConfig, Workload
 from resnet50_bench.contention.samples import Contention
 from resnet50_bench.data.feed import FeedReport
 from resnet50_bench.engines.base import KernelShare
@@ -382,6 +382,17 @@ class Record:
     roofline: Roofline | None = None
     roofline_failure: str | None = None
     loadgen: LoadgenRecord | None = None
+
+    @property
+    def measures(self) -> str:
+        """What it measures, in a word or two: its mode, or the scenario in which LoadGen did.
+
+        Figures of two that differ in this are figures of different things; an accuracy is the same
+        whoever asks.
+        """
+        if self.loadgen is None or self.config.mode is Mode.ACCURACY:
+            return self.config.mode.value
+        return f"LoadGen {self.loadgen.request.scenario.value}"
 
     @property
     def fused_ops(self) -> dict[str, int]:

@@ -84,3 +84,10 @@ def test_answers_that_differ_or_are_missing_on_either_side_count() -> None:
     assert count({0: 5, 1: 9}) == 1
     assert count({0: 5, 1: 9, 2: 7, 3: 1}) == 1
     assert count(None) is None
+
+
+def test_what_loadgen_measures_is_another_thing_but_for_an_accuracy() -> None:
+    assert make_record().measures == "throughput"
+    assert make_record(loadgen=make_loadgen(Scenario.SERVER)).measures == "LoadGen Server"
+    accuracy = RunConfig(mode=Mode.ACCURACY, cores_per_instance=2, instances=1)
+    assert make_record(accuracy, loadgen=make_loadgen()).measures == "accuracy"

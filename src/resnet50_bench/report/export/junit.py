@@ -54,7 +54,7 @@ def _add_suite(root: ET.Element, number: int, run: ExportedRun) -> None:
         suite,
         "testcase",
         name=run.configuration,
-        classname=f"r50.{record.config.mode.value}.{record.config.precision.value}",
+        classname=f"r50.{record.measures}.{record.config.precision.value}",
         time=seconds,
     )
     if not run.verdict.valid:

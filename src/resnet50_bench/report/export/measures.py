@@ -102,7 +102,7 @@ class ExportedRun:
         """What was measured, in words that are the same in each repetition."""
         record, config = self.record, self.record.config
         return (
-            f"{config.mode.value} {config.precision.value}, batch {record.workload.batch_size}, "
+            f"{record.measures} {config.precision.value}, batch {record.workload.batch_size}, "
             f"{record.planned_instances} x {record.placement.cores_per_instance} cores, "
             f"{config.engine}"
         )

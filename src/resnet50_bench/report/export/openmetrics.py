@@ -83,7 +83,7 @@ def _label(run: ExportedRun) -> dict[str, str]:
         name: show_controls(value)
         for name, value in {
             "host": record.host.hostname,
-            "mode": record.config.mode.value,
+            "mode": record.measures,
             "precision": record.config.precision.value,
             "engine": record.config.engine,
             "batch_size": str(record.workload.batch_size),

@@ -56,8 +56,9 @@ def plan_cards(
     cards = [_make_card(item, configurations, links) for item in bests]
     answered = {_find_group(item.row) for item in bests}
     failed = {_find_group(row): row for row in rows if _find_group(row) not in answered}
-    order = list(_TITLES)
-    cards.sort(key=lambda card: (order.index(card.row.mode), -(card.row.images_per_s or 0)))
+    order = {mode: place for place, mode in enumerate(_TITLES)}
+    cards.sort(key=lambda card: (order.get(card.row.mode, len(order)),
+                                 -(card.row.images_per_s or 0)))  # fmt: skip
     return [*cards, *(_make_failed(row, links) for row in failed.values())][:_MOST]
 
 
@@ -71,7 +72,8 @@ def describe_answer(rows: Sequence[RunRow], configurations: Sequence[Configurati
     if not speeds:
         best = find_bests(configurations, ())[0]
         figure, unit = _spell_value(best)
-        return f"{_TITLES[best.row.mode].capitalize()}: {figure} {unit}, in {best.row.precision}."
+        title = _find_title(best.row)
+        return f"{title[0].upper()}{title[1:]}: {figure} {unit}, in {best.row.precision}."
     best = find_bests(speeds, ())[0]
     share = best.limit_share
     of_limit = f", {share:.0%} of what these cores can do at most" if share is not None else ""
@@ -103,7 +105,7 @@ def _make_card(item: Configuration, all_of_them: Sequence[Configuration], links:
         notes.insert(0, f"p50 {row.p50_ms or 0:,.2f} ms, p99 {row.p99_ms:,.2f} ms")
     return Card(
         row=row,
-        title=f"{row.precision}, {_TITLES[row.mode]}",
+        title=f"{row.precision}, {_find_title(row)}",
         figure=figure,
         unit=unit,
         notes=notes,
@@ -128,13 +130,18 @@ def _spell_value(item: Configuration) -> tuple[str, str]:
     value = item.value or 0.0
     if item.row.mode == Mode.ACCURACY.value:
         return f"{100 * value:.2f}", "% top-1"
-    return f"{value:,.2f}", _UNITS[item.row.mode]
+    return f"{value:,.2f}", _UNITS.get(item.row.mode, "images/s")
+
+
+def _find_title(row: RunRow) -> str:
+    """What the best of a mode is called; LoadGen's scenarios by their names."""
+    return _TITLES.get(row.mode, row.mode)
 
 
 def _make_failed(row: RunRow, links: Links) -> Card:
     return Card(
         row=row,
-        title=f"{row.precision}, {_TITLES[row.mode]}",
+        title=f"{row.precision}, {_find_title(row)}",
         figure="",
         unit="",
         notes=[row.problem or "no result"],

@@ -101,7 +101,7 @@ def describe_run(folder: Path, record: Record) -> RunRow:
         created=record.created,
         machine=identify_machine(record.host).describe(),
         host=record.host.hostname,
-        mode=record.config.mode.value,
+        mode=record.measures,
         engine=record.config.engine,
         precision=record.config.precision.value,
         batch_size=record.workload.batch_size,

@@ -114,7 +114,7 @@ def _name_other_cpus(record: Record) -> str | None:
 _HOST = "host name"
 
 PROPERTIES: tuple[Property, ...] = (
-    Property("mode", Weight.FORBIDS, lambda record: record.config.mode.value),
+    Property("mode", Weight.FORBIDS, lambda record: record.measures),
     Property("CPU", Weight.FORBIDS, lambda record: record.host.cpu_model, found=True),
     Property("CPUs of further hosts", Weight.FORBIDS, _name_other_cpus, found=True),
     Property("usable cores", Weight.FORBIDS, _name_cores, found=True),
