@@ -16,7 +16,7 @@ TOGETHER := -n 2 --dist loadscope --no-loadscope-reorder
 # The tests start hundreds of processes; without this each would compile the sources again.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: bench test test-quick fuzz test-numa test-avx2 test-containers test-browser screenshots images images-real lint docs setup clean help
+.PHONY: bench test test-quick fuzz test-numa test-avx2 test-engines test-containers test-browser screenshots images images-real lint docs setup clean help
 
 help:  ## list these commands
 	@sed -n "s/^\([a-z0-9-]*\):.*## /  make \1	/p" Makefile
@@ -34,6 +34,7 @@ test-quick: setup  ## what starts neither TensorFlow nor a run: for each save
 	$(BIN)/ruff check --quiet
 	$(PYTEST) $(TOGETHER) -q tests/unit tests/golden
 
+ENGINES ?= $(patsubst tests/engines/test_%.py,%,$(wildcard $(foreach name,openvino onnxruntime pytorch zentf,tests/engines/test_$(name).py)))
 INPUTS ?= 100000
 SEED ?= 0
 
@@ -61,6 +62,15 @@ images-real: setup  ## build them with ImageNet's archive too, from dataset/ or 
 
 test-containers: setup $(CONTAINERS)/tools  ## build, lint and run images, jobs and charts (needs root, buildah, podman)
 	R50_TEST_CONTAINERS=1 R50_CONTAINERS=$(CONTAINERS) $(BIN)/python -m pytest tests/containers tests/unit/packaging
+
+# Each engine in an environment of its own: what one of them needs may exclude what another does.
+test-engines: setup  ## the engines whose packages are too large for every run: openvino, zentf, ...
+	@for engine in $(ENGINES); do \
+	  folder=$(VENV)/engines/$$engine; \
+	  test -x $$folder/bin/python || $(PYTHON) -m venv $$folder || exit 1; \
+	  $$folder/bin/python -m pip install --quiet --disable-pip-version-check --editable ".[tensorflow,dev,$$engine]" || exit 1; \
+	  echo "$$engine:"; $$folder/bin/python -m pytest tests/engines/test_$$engine.py tests/unit/engines || exit 1; \
+	done
 
 test-browser: setup $(BROWSER)/tools  ## open reports in a browser (needs Debian's chromium)
 	R50_TEST_BROWSER=1 $(BIN)/python -m pytest tests/browser tests/unit/report/html

@@ -15,7 +15,7 @@ ALONE = ["run", "--engine", "null,"]
 
 
 def test_engines_are_measured_in_rounds_and_put_into_one_table(r50: R50) -> None:
-    ended = r50(*ALONE, *QUICK, "--repeat", "2", "--json")
+    ended = r50(*ALONE, *QUICK, "--repeat", "2", "--json", "--output", r50.output)
     assert ended.code == 0, ended.stderr
     found = json.loads(ended.stdout)
     (row,) = found["engines"]
@@ -35,14 +35,14 @@ def test_what_cannot_be_had_is_told_before_anything_is_measured(r50: R50) -> Non
         (["--engine", "null,", "--tuned"], "--tuned cannot be had with several engines"),
         (["--engine", "null,", "--set", "BATCH_SIZE=1 2"], "in one configuration"),
     ):
-        ended = r50("run", *flags)
+        ended = r50("run", *flags, "--output", r50.output)
         assert ended.code == 2, (flags, ended.stderr)
         assert text in ended.stderr
     assert not r50.output.exists()
 
 
 def test_an_interrupted_comparison_shows_what_was_measured(r50: R50) -> None:
-    process = r50.start(*ALONE, *QUICK, "--repeat", "50")
+    process = r50.start(*ALONE, *QUICK, "--repeat", "50", "--output", r50.output)
     r50.wait_for_stderr(process, "round 1 of 50: null, latency")
     process.send_signal(signal.SIGINT)
     ended = r50.end(process)

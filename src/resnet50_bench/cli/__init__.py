@@ -39,6 +39,7 @@ from resnet50_bench.cli.lines import print_line, show_usage_error, show_what_is_
 from resnet50_bench.cli.list import list_runs
 from resnet50_bench.cli.loadgen.command import loadgen
 from resnet50_bench.cli.model import model
+from resnet50_bench.cli.peers import peers
 from resnet50_bench.cli.plan import plan
 from resnet50_bench.cli.profile import profile
 from resnet50_bench.cli.query import query
@@ -81,6 +82,7 @@ Examples:
   r50 query "from runs where valid"          a question over all runs, in SQL
   r50 export runs --format junit             runs as CI, dashboards and trackers read them
   r50 compare runs/BEFORE runs/AFTER         which is faster, and is it certain
+  r50 peers                                  beside the engines' own benchmark programs
   r50 watch runs                             since when is it slower, and what changed then
   r50 fleet report fleet                     which of many machines are slow, and why
   r50 profile runs/NAME                      which kernels took its time
@@ -115,6 +117,7 @@ r50.add_command(serve)
 r50.add_command(kpi)
 r50.add_command(compare)
 r50.add_command(ab)
+r50.add_command(peers)
 r50.add_command(watch)
 r50.add_command(accuracy)
 r50.add_command(model)

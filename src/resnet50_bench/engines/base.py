@@ -213,6 +213,7 @@ class Engine(Protocol):
 
 ENGINES: dict[str, str] = {
     "tensorflow": "resnet50_bench.engines.tensorflow",
+    "zentf": "resnet50_bench.engines.zentf",
     "openvino": "resnet50_bench.engines.openvino",
     "null": "resnet50_bench.engines.null",
 }

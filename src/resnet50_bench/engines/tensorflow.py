@@ -34,7 +34,7 @@ INPUT_NAME = "input_tensor"
 OUTPUT_NAME = "softmax_tensor"
 """The graph's output: float32 `(N, 1001)`."""
 
-_ONEDNN_PREFIXES = ("_MklNative", "_Mkl")
+_ONEDNN_PREFIXES = ("_MklNative", "_Mkl", "_Zen")
 _PLUMBING = frozenset({"Const", "_Arg", "_Retval", "NoOp", "Placeholder", "Identity"})
 _FUSIBLE = ("Conv2D", "BiasAdd", "Add", "AddV2", "Relu", "Pad", "Transpose")
 _INT8_CONVOLUTION = "QuantizedConv2D"
@@ -67,6 +67,8 @@ class TensorFlowEngine:
 
         TensorFlow reads `TF_SET_ONEDNN_FPMATH_MODE` for its own operations,
         `ONEDNN_DEFAULT_FPMATH_MODE` is oneDNN's default for what TensorFlow leaves open.
+        `TF_ENABLE_ZENDNN_OPTS` turns off the plug-in zentf, which TensorFlow loads wherever it is
+        installed.
         `TF_ONEDNN_THREADPOOL_USE_CALLER_THREAD` lets the thread that calls an operation compute
         its part instead of sleeping until the pool has (TensorFlow's onednn_threadpool.h; it
         asks that the caller may run on as many CPUs as the pool has threads).
@@ -77,6 +79,7 @@ class TensorFlowEngine:
             "TF_NUM_INTEROP_THREADS": "1",
             "TF_ONEDNN_THREADPOOL_USE_CALLER_THREAD": "1",
             "TF_ENABLE_ONEDNN_OPTS": "1",
+            "TF_ENABLE_ZENDNN_OPTS": "0",
             "TF_CPP_MIN_LOG_LEVEL": "1",
             "CUDA_VISIBLE_DEVICES": "-1",
         }
@@ -108,9 +111,9 @@ class TensorFlowEngine:
             raise ModelError("the tensorflow engine needs a model", "name one with --model")
         import tensorflow as tf
 
-        graph = _read_graph(tf, request.model_path)
+        graph = read_graph(tf, request.model_path)
         calls = request.threads if request.streams else callers
-        session = _open_session(tf, graph, threads=plan_pool(request.threads, calls))
+        session = open_session(tf, graph, threads=plan_pool(request.threads, calls))
         loaded = LoadedGraph(tf, session, request.batch_size)
         return loaded if callers == 1 else SplitGraph(loaded, callers)
 
@@ -255,7 +258,12 @@ def _describe_operation(name: str, node: Any) -> str:
     return f"{name}[{','.join(fused)}]" if fused else name
 
 
-def _read_graph(tf: Any, path: Path) -> Any:
+def read_graph(tf: Any, path: Path) -> Any:
+    """Return the `tf.Graph` in a file.
+
+    Raises:
+        ModelError: it holds none that TensorFlow can load.
+    """
     definition = tf.compat.v1.GraphDef()
     try:
         definition.ParseFromString(path.read_bytes())
@@ -288,8 +296,11 @@ def plan_pool(threads: int, calls: int) -> int:
     return 1 if calls == threads else threads
 
 
-def _open_session(tf: Any, graph: Any, *, threads: int) -> Any:
+def open_session(tf: Any, graph: Any, *, threads: int, plugins: bool = False) -> Any:
     """Open a session whose operations compute with a pool of `threads`.
+
+    Without `plugins` a plug-in that is installed has no say in it: zentf's turns TensorFlow's own
+    remapping off, and with it the fusions, even where its kernels are turned off.
 
     Remapping is set to AGGRESSIVE because only then does grappler trust the fed input's shape.
     With the default it cannot see that the two sides of the Add in the first block of stages 2-4
@@ -300,4 +311,6 @@ def _open_session(tf: Any, graph: Any, *, threads: int) -> Any:
     )
     rewrites = config.graph_options.rewrite_options
     rewrites.remapping = type(rewrites).AGGRESSIVE
+    if not plugins:
+        rewrites.use_plugin_optimizers = type(rewrites).OFF
     return tf.compat.v1.Session(graph=graph, config=config)

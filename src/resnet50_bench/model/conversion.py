@@ -54,12 +54,15 @@ class Wanted:
         precision: what it computes in.
         calibration: the images for a conversion that looks at some; generated ones when None.
         environment: all the variables of an instance; needed to make it, not to find it.
+        reference: the graph in float32, whose answers are compared with; None where the prepared
+            graph is that.
     """
 
     engine: str
     precision: Precision
     calibration: CalibrationRequest | None = None
     environment: Mapping[str, str] | None = None
+    reference: PreparedModel | None = None
 
 
 def find_converted(
@@ -162,6 +165,7 @@ def _find_answers(
     They are kept: all engines and precisions are compared with the same.
     """
     images = _choose_images(prepared, wanted)
+    prepared = wanted.reference or prepared
     manifest = prepared.manifest
     folder = cache_dir / "answers" / _hash(
         manifest.prepared.sha256, manifest.graph.tools, _name_held_out(images)

@@ -6,7 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
-from resnet50_bench.config import Mode
+from resnet50_bench.config import Mode, Precision
 from resnet50_bench.engines import LoadRequest, load_engine
 from resnet50_bench.engines.offer import find_form
 from resnet50_bench.errors import ModelError
@@ -26,12 +26,13 @@ from resnet50_bench.model import (
 )
 from resnet50_bench.model.agreement.gate import Loss, describe_loss, judge_loss
 from resnet50_bench.model.calibration import MIN_FOUND_IMAGES, list_calibration
+from resnet50_bench.model.conversion import REFERENCE
 from resnet50_bench.model.manifest import GENERATED as GENERATED_MODEL
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from resnet50_bench.config import Precision, RunConfig
+    from resnet50_bench.config import RunConfig
     from resnet50_bench.data.sources import ImageSource
     from resnet50_bench.data.sources.index import Opener
     from resnet50_bench.engines import Engine
@@ -122,6 +123,9 @@ def make_model(
     """
     graph = find_form(load_engine(wanted.engine), wanted.precision).graph
     prepared = prepare(source, graph, cache_dir, on_note, wanted.calibration)
+    if graph is not Precision.AVX_FP32 and wanted.engine != REFERENCE:
+        exact = prepare(source, Precision.AVX_FP32, cache_dir, on_note)
+        wanted = replace(wanted, reference=exact)
     model = convert(prepared, wanted, cache_dir, on_note)
     require_serving(config, model)
     return model

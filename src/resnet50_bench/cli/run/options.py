@@ -37,7 +37,13 @@ class RunOptions:
 
     @property
     def engines(self) -> str | None:
-        """What `--engine` says where it names more than one; None where it does not."""
+        """What `--engine` says where it means more than one; None where it does not.
+
+        A variant of TensorFlow is never measured without TensorFlow itself beside it.
+        """
         text = self.flags["ENGINE"]
-        several = isinstance(text, str) and (text.strip().lower() == "all" or "," in text)
-        return str(text) if several else None
+        if not isinstance(text, str):
+            return None
+        if text.strip().lower() == "zentf":
+            return "tensorflow,zentf"
+        return text if text.strip().lower() == "all" or "," in text else None
