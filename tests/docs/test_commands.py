@@ -48,6 +48,7 @@ PARSED_ONLY = {
     "enclave",
     "fleet",
     "images",
+    "peers",
     "loadgen",  # needs the extra, and CPUs that nobody holds
     "model fetch",
     "model verify resnet50.onnx",  # which takes TensorFlow, and a model
