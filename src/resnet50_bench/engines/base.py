@@ -26,6 +26,10 @@ Scores: TypeAlias = "npt.NDArray[np.float32]"
 """float32 `(N, 1001)` softmax probabilities, index 0 is the background class; or `(N, 1000)`."""
 
 
+UNKNOWN_ISA = "unknown"
+"""The instruction set of a kernel whose runtime does not tell, and which was not seen."""
+
+
 @dataclass(frozen=True, slots=True)
 class KernelShare:
     """The share of a probe batch's time that one kind of kernel took.
@@ -33,7 +37,8 @@ class KernelShare:
     Attributes:
         primitive: what it computes, in oneDNN's word: `convolution`, `inner_product`, ...
         dtype: the data type it computed in: `f32`, `bf16`, `u8s8`, ...
-        isa: the instruction set named by the implementation, e.g. `avx512_core_bf16`.
+        isa: the instruction set named by the implementation, e.g. `avx512_core_bf16`, or
+            `UNKNOWN_ISA`.
         time_share: fraction of the probe's primitive time, 0..1.
         calls: how many times it ran.
     """
@@ -215,6 +220,7 @@ ENGINES: dict[str, str] = {
     "tensorflow": "resnet50_bench.engines.tensorflow",
     "zentf": "resnet50_bench.engines.zentf",
     "openvino": "resnet50_bench.engines.openvino",
+    "onnxruntime": "resnet50_bench.engines.onnxruntime",
     "null": "resnet50_bench.engines.null",
 }
 """Engine name -> the module whose `ENGINE` it is."""

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import TYPE_CHECKING
 
+from resnet50_bench.engines.base import UNKNOWN_ISA
+
 if TYPE_CHECKING:
     from resnet50_bench.engines.base import KernelShare
     from resnet50_bench.precision.meaning import PrecisionMeaning
@@ -28,7 +30,8 @@ class Proof:
     """The claim of a precision, checked against the kernels that ran.
 
     Attributes:
-        state: PROVEN, MISLABELED, or UNPROVEN when no convolution was traced.
+        state: PROVEN, MISLABELED, or UNPROVEN when no convolution was traced, or when the
+            instruction set of too many of them is not known.
         share: the fraction of the convolutions' time spent as claimed, 0..1; None if UNPROVEN.
         offenders: the convolution kernels that ran otherwise, by time, longest first; a PROVEN
             result may have a few.
@@ -47,7 +50,8 @@ def plan_verdict(meaning: PrecisionMeaning, kernels: tuple[KernelShare, ...]) ->
     """
     convolutions = [kernel for kernel in kernels if kernel.primitive == "convolution"]
     total = math.fsum(kernel.time_share for kernel in convolutions)
-    if total <= 0:
+    unknown = math.fsum(item.time_share for item in convolutions if item.isa == UNKNOWN_ISA)
+    if total <= 0 or unknown / total > 1 - PROVEN_SHARE:
         return Proof(ProofState.UNPROVEN, None, ())
     offenders = [kernel for kernel in convolutions if not meaning.is_proven_by(kernel)]
     offenders.sort(key=lambda kernel: kernel.time_share, reverse=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from typing import TYPE_CHECKING
 
-from resnet50_bench.engines.base import KernelShare
+from resnet50_bench.engines.base import UNKNOWN_ISA, KernelShare
 from resnet50_bench.precision.meaning import plan_meaning
 from resnet50_bench.precision.proof import Proof, ProofState, plan_verdict
 from resnet50_bench.results.findings import Finding
@@ -41,6 +41,17 @@ def _count_convolutions(item: InstanceRecord) -> int:
     return sum(kernel.calls for kernel in item.kernels if kernel.primitive == "convolution")
 
 
+def _explain_unproven(record: Record) -> str:
+    unseen = any(
+        kernel.primitive == "convolution" and kernel.isa == UNKNOWN_ISA
+        for item in record.instances
+        for kernel in item.kernels
+    )
+    if unseen:
+        return "with which instructions its convolutions computed is not known"
+    return "the engine's trace does not hold the model's convolutions"
+
+
 def merge_kernels(traces: Sequence[tuple[KernelShare, ...]]) -> tuple[KernelShare, ...]:
     """Return the kernels of several traces as one: the mean share, all calls; longest first."""
     shares: dict[tuple[str, str, str], float] = defaultdict(float)
@@ -60,7 +71,7 @@ def check_precision(record: Record) -> Iterator[Finding]:
         return
     if proof.share is None:
         failures = sorted({item.trace_failure for item in record.instances if item.trace_failure})
-        reason = "; ".join(failures) or "the engine's trace does not hold the model's convolutions"
+        reason = "; ".join(failures) or _explain_unproven(record)
         yield Finding(
             f"UNPROVEN: what ran could not be read from the engine: {reason}",
             "look at the trace_*.log files of the run, and at --customer-env",

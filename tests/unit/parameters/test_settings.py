@@ -13,7 +13,7 @@ from resnet50_bench.config import DataType, RunConfig
 from resnet50_bench.errors import ConfigError, ExitCode
 from resnet50_bench.parameters.parameter import Setting
 from resnet50_bench.parameters.settings import make_config
-from resnet50_bench.parameters.table import PARAMETERS, find_environment_settings
+from resnet50_bench.parameters.table import ENGINE_NAMES, PARAMETERS, find_environment_settings
 
 NAMES = [parameter.name for parameter in PARAMETERS]
 
@@ -123,7 +123,7 @@ def test_arbitrary_text_gives_a_config_or_a_config_error(settings):
         return
     assert config.batch_size is None or config.batch_size >= 1
     assert config.min_time_s is None or 0 < config.min_time_s < 1e9
-    assert config.engine in {"tensorflow", "null"}
+    assert config.engine in ENGINE_NAMES
     assert (config.dataset is not None) == (config.data_type is DataType.REAL)
     assert all("=" not in name and " " not in name for name in config.customer_env)
 

@@ -50,6 +50,16 @@ def test_float32_that_may_be_rounded_does_not_prove_float32():
     assert plan_verdict(meaning, (convolution("f32/bf16", "avx512_core"),)).state == "MISLABELED"
 
 
+@pytest.mark.parametrize(("unknown", "state"), [(0.05, "PROVEN"), (0.06, "UNPROVEN")])
+def test_convolutions_whose_instructions_are_not_known_prove_nothing(unknown, state):
+    meaning = plan_meaning(Precision.AVX_FP32, GENOA)
+    kernels = (
+        convolution("f32", "avx512_core", 1 - unknown),
+        convolution("f32", "unknown", unknown),
+    )
+    assert plan_verdict(meaning, kernels).state == state
+
+
 @pytest.mark.parametrize(("claimed", "state"), [(0.95, "PROVEN"), (0.9499, "MISLABELED")])
 def test_95_percent_of_the_convolutions_time_proves_and_less_does_not(claimed, state):
     offender = convolution("f32", "avx512_core", (1 - claimed) / 2)
