@@ -43,6 +43,9 @@ if TYPE_CHECKING:
 _STUCK_S = 60.0
 """No batch of any precision takes so long; --timeout says otherwise."""
 
+_GAPS = 20
+"""Of the mean time between queries of Server: so long a gap comes once in 5e8 queries."""
+
 _SLOWEST = 3
 
 
@@ -155,22 +158,35 @@ class LoadgenTask:
         if queue.ended:
             return
         self._end_stuck(workers)
+        self._note_silence()
         lost = [worker.job.slot.instance for worker in workers if worker.lost]
         if lost:
             self._failure = f"instance {lost[0]} was lost, and LoadGen waits for every answer"
-        if lost or self._issuer.failed is not None:
+        if lost or self._failure or self._issuer.failed is not None:
             queue.end()
+
+    def _note_silence(self) -> None:
+        """LoadGen that has every answer and issues nothing, for longer than its scenario does."""
+        queue, qps = self._memory.queue, self._settled.target_qps
+        silent_s = (time.monotonic_ns() - self._progress[1]) / 1e9
+        limit_s = self.plan.config.timeout_s or _STUCK_S
+        if qps is not None:
+            limit_s = max(limit_s, _GAPS / qps)
+        waits = self._issuer.issuing and queue.put_count == queue.answered
+        if waits and silent_s > limit_s:
+            self._failure = f"LoadGen's process issued nothing for {silent_s:.0f} s"
 
     def _end_stuck(self, workers: Sequence[Worker]) -> None:
         """End those that compute one batch for too long, or hold the others up."""
         queue, now_ns = self._memory.queue, time.monotonic_ns()
         limit_ns = round((self.plan.config.timeout_s or _STUCK_S) * 1e9)
         answered, since_ns = self._progress
-        if queue.answered != answered or queue.put_count == queue.answered:
+        if queue.answered != answered or not self._issuer.issuing:
             self._progress = queue.answered, now_ns
             since_ns = now_ns
         stuck = queue.find_computing(now_ns - limit_ns)
-        if not stuck and now_ns - since_ns > limit_ns:
+        waits = queue.put_count > queue.answered and now_ns - since_ns > limit_ns
+        if not stuck and waits:
             stuck = queue.find_turn()
         for worker in workers:
             request = worker.job.serving

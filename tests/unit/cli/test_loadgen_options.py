@@ -151,15 +151,16 @@ def test_a_case_that_cannot_have_the_scenario_is_refused(scenario, mode, case, s
 
 
 def test_a_stream_has_one_instance_and_a_query_is_one_batch() -> None:
-    def find(scenario: Scenario, given: set[str], each: int | None = None) -> dict[str, str]:
+    def find(scenario: Scenario, given: dict[str, str], each: int | None = None) -> dict[str, str]:
         settings = plan_own_settings(scenario, LoadgenMode.PERFORMANCE, given, each)
         return {item.name: item.value for item in settings}
 
-    assert find(Scenario.SINGLE_STREAM, set()) == {"INSTANCES": "1"}
-    assert find(Scenario.MULTI_STREAM, {"INSTANCES"}) == {"BATCH_SIZE": "8"}
-    assert find(Scenario.MULTI_STREAM, set(), 20) == {"INSTANCES": "1", "BATCH_SIZE": "20"}
-    assert find(Scenario.SERVER, set()) == {}
-    assert plan_own_settings(Scenario.SINGLE_STREAM, LoadgenMode.ACCURACY, set(), None) == []
+    assert find(Scenario.SINGLE_STREAM, {}) == {"INSTANCES": "1"}
+    assert find(Scenario.MULTI_STREAM, {"INSTANCES": "3"}) == {"BATCH_SIZE": "3"}
+    assert find(Scenario.MULTI_STREAM, {"INSTANCES": "none"}) == {"BATCH_SIZE": "8"}
+    assert find(Scenario.MULTI_STREAM, {}, 20) == {"INSTANCES": "1", "BATCH_SIZE": "20"}
+    assert find(Scenario.SERVER, {}) == {}
+    assert plan_own_settings(Scenario.SINGLE_STREAM, LoadgenMode.ACCURACY, {}, None) == []
 
 
 @pytest.mark.parametrize(

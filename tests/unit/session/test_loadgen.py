@@ -150,6 +150,26 @@ def test_one_that_holds_the_turn_and_takes_nothing_is_ended(
     assert bench.workers[0].overdue
 
 
+def test_a_loadgen_that_issues_nothing_more_ends_the_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bench = Bench(tmp_path, timeout_s=5)
+    bench.look()
+    assert not bench.queue.ended
+    bench.issuer.issuing = False  # it loads the next images
+    later_ns = time.monotonic_ns() + 6_000_000_000
+    monkeypatch.setattr(queue_module.time, "monotonic_ns", lambda: later_ns)
+    bench.look()
+    assert not bench.queue.ended
+    bench.issuer.issuing = True
+    monkeypatch.setattr(queue_module.time, "monotonic_ns", lambda: later_ns + 7_000_000_000)
+    bench.look()
+    assert bench.queue.ended
+    loadgen = bench.task.note(make_record()).loadgen
+    assert loadgen is not None
+    assert loadgen.failure == "LoadGen's process issued nothing for 7 s"
+
+
 def test_a_run_that_ended_has_loadgens_word(bench: Bench, tmp_path: Path) -> None:
     (tmp_path / DETAIL_LOG).write_text(render_line("result_validity", "VALID"))
     bench.issuer.ended = True

@@ -99,7 +99,7 @@ def make_loadgen_config(options: LoadgenOptions) -> RunConfig:
     scenario, mode = parse_scenario(options)
     case = collect_case_settings("loadgen", options.case, None)
     flags = collect_flags(OWN_PARAMETERS, options.flags)
-    given = {item.name for item in flags}
+    given = {item.name: item.value for item in flags}
     settings = [
         *plan_mode_settings(scenario, mode, case),
         *plan_own_settings(scenario, mode, given, options.samples_per_query),

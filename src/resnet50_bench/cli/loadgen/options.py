@@ -21,6 +21,7 @@ from resnet50_bench.scenarios.request import (
 )
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from enum import Enum
 
     from resnet50_bench.config import RunConfig
@@ -107,14 +108,17 @@ def plan_mode_settings(scenario: Scenario, mode: LoadgenMode, case: list[Setting
 
 
 def plan_own_settings(
-    scenario: Scenario, mode: LoadgenMode, given: set[str], samples_per_query: int | None
+    scenario: Scenario,
+    mode: LoadgenMode,
+    given: Mapping[str, str],
+    samples_per_query: int | None,
 ) -> list[Setting]:
     """Return what holds of a scenario where nothing else was said; flags win over it.
 
     Args:
         scenario: how queries arrive.
         mode: speed or accuracy.
-        given: names of the parameters that were given.
+        given: the parameters that were given, by name.
         samples_per_query: as asked.
     """
     if mode is LoadgenMode.ACCURACY:
@@ -123,8 +127,10 @@ def plan_own_settings(
     own = []
     if scenario in {Scenario.SINGLE_STREAM, Scenario.MULTI_STREAM} and "INSTANCES" not in given:
         own.append(Setting("INSTANCES", "1", origin))
-    if scenario is Scenario.MULTI_STREAM:  # a query is one batch
-        own.append(Setting("BATCH_SIZE", str(samples_per_query or SAMPLES_PER_QUERY), origin))
+    if scenario is Scenario.MULTI_STREAM:  # a query is one batch of each instance
+        samples, instances = samples_per_query or SAMPLES_PER_QUERY, given.get("INSTANCES", "1")
+        count = int(instances) if re.fullmatch(r"[1-9]\d{0,5}", instances.strip()) else 1
+        own.append(Setting("BATCH_SIZE", str(-(-max(1, samples) // count)), origin))
     return own
 
 

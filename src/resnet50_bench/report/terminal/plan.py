@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from resnet50_bench.config import Gramine
+from resnet50_bench.host.machine import short_list
 from resnet50_bench.model import CalibrationRequest
 from resnet50_bench.model.calibration import select_calibration
 from resnet50_bench.planning.evaluation import find_calibrating
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
 
 def print_plan(console: Console, plan: RunPlan) -> None:
     """Print what a run would do."""
-    slots, workload = plan.placement.slots, plan.workload
+    slots = plan.placement.slots
     model = "none"
     if plan.model is not None:
         model = describe_model(plan.model.manifest)
@@ -45,13 +46,7 @@ def print_plan(console: Console, plan: RunPlan) -> None:
         *_describe_calibration(plan),
         ("Images", plan.source.describe() if plan.source else "generated"),
         *([("Labels", plan.evaluation.labels_origin)] if plan.evaluation else ()),
-        (
-            "Each instance",
-            (
-                f"{workload.steps} queries or more of batch size {workload.batch_size} after "
-                f"{workload.warmup_steps} of warm-up, for {workload.min_time_ns / 1e9:g} s or more"
-            ),
-        ),
+        *_list_amounts(plan),
         *_list_sites(plan),
         *launch,
         *(held if limit is not None else ()),
@@ -84,6 +79,26 @@ def _list_sites(plan: RunPlan) -> list[Row]:
             ("Instances", instances + (f" on {', '.join(names)}" if names else "")),
             ("Placement", list(shown)),
         )
+    ]
+
+
+def _list_amounts(plan: RunPlan) -> list[Row]:
+    """How much there will be: each instance's own affair, or LoadGen's."""
+    workload, loadgen = plan.workload, plan.loadgen
+    if loadgen is None:
+        text = (
+            f"{workload.steps} queries or more of batch size {workload.batch_size} after "
+            f"{workload.warmup_steps} of warm-up, for {workload.min_time_ns / 1e9:g} s or more"
+        )
+        return [("Each instance", text)]
+    request = loadgen.request
+    where = "a core of its own" if loadgen.own_core else "the instances' cores"
+    rules = "MLPerf's rules" if request.by_conf else "not MLPerf's rules"
+    size = workload.batch_size
+    batches = f"batches of {size} or fewer" if size > 1 else "images one by one"
+    return [
+        ("LoadGen", f"{request.scenario.value}, {request.mode.value}, {rules}, {batches}"),
+        ("LoadGen's core", f"CPUs {short_list(loadgen.cpus)}: {where}"),
     ]
 
 
