@@ -46,7 +46,7 @@ class TestLists:
             ("INSTANCES", "28,56,84,...", "28 56 84 112"),
             ("CORES_PER_INSTANCE", "20,40,60,...", "20 40 60"),
             ("PRECISION", "all", " ".join(item.value for item in Precision)),
-            ("ENGINE", "ALL", "tensorflow zentf openvino"),
+            ("ENGINE", "ALL", "tensorflow zentf openvino onnxruntime"),
             ("ENGINE_OPTION", "callers=1, x", "callers=1, x"),
             ("WEIGHT_SHARING", "True", "True"),
             ("NO_SUCH", "1,2", "1,2"),

@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from resnet50_bench.config import Allocator, Mode
-from resnet50_bench.engines import load_engine
+from resnet50_bench.engines import ENGINES, load_engine
 from resnet50_bench.engines.callers import CALLERS_OPTION
 from resnet50_bench.errors import RequestError
 from resnet50_bench.host.allocators import find_library
@@ -99,12 +99,16 @@ def _list_options(combination: Sequence[Setting], options: str) -> list[Setting]
     value = {item.name: item.value for item in combination}
     own = [Setting("ENGINE_OPTION", options, "--engine-option")]
     cores, batch_size = _read_count(value["CORES_PER_INSTANCE"]), _read_count(value["BATCH_SIZE"])
-    takes_callers = not load_engine(value["ENGINE"]).option_problems({CALLERS_OPTION: "2"})
-    is_open = takes_callers and CALLERS_OPTION not in options
+    is_open = _takes_callers(value["ENGINE"]) and CALLERS_OPTION not in options
     if not is_open or value["WEIGHT_SHARING"] == "True" or not 1 < cores <= batch_size:
         return own
     text = f"{options} {CALLERS_OPTION}={cores}".strip()
     return [*own, Setting("ENGINE_OPTION", text, find_flag("ENGINE_OPTION"))]
+
+
+def _takes_callers(engine: str) -> bool:
+    """Whether the engine has callers; one that there is not is refused where it is planned."""
+    return engine in ENGINES and not load_engine(engine).option_problems({CALLERS_OPTION: "2"})
 
 
 def _read_count(text: str) -> int:
