@@ -57,6 +57,7 @@ PARSED_ONLY = {
     "roofline",  # needs CPUs that nobody holds
     "run --resume",
     "run --tuned",
+    "slurm",  # needs a cluster
     "serve",  # goes on until Ctrl-C
     "tune",
     "watch",  # takes an extra
