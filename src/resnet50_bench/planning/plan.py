@@ -139,18 +139,13 @@ class RunPlan:
         return self.sites[0].placement
 
     def describe_host(self) -> str:
-        """The machine in one line."""
-        host = self.host
-        sockets = len(host.sockets)
-        usable = f"{host.physical_cores} core{'s' * (host.physical_cores != 1)}"
-        if host.physical_cores < host.total_cores:
-            usable += f" of {host.total_cores}"
-        memory = host.memory_total_bytes / GIB
-        return (
-            f"{host.cpu_model}: {usable}, {sockets} socket{'s' * (sockets != 1)}, "
-            f"{len(host.nodes)} memory node{'s' * (len(host.nodes) != 1)}, {memory:.0f} GiB"
-            + "".join(f"; limits: {'; '.join(limits)}" for limits in [list_limits(host)] if limits)
-        )
+        """The machine in one line; of several, each kind of them."""
+        names: dict[str, list[str]] = {}
+        for site in self.sites:
+            names.setdefault(describe_machine(site.host), []).append(site.name or "")
+        if len(self.sites) == 1:
+            return next(iter(names))
+        return "; ".join(f"{', '.join(hosts)}: {text}" for text, hosts in names.items())
 
     @property
     def memory_bytes(self) -> int:
@@ -256,6 +251,20 @@ class RunPlan:
                 "GiB is available: use a smaller --batch-size or a larger --cores-per-instance"
             )
         return [f"{site.name}: {text}" if site.name is not None else text for text in warnings]
+
+
+def describe_machine(host: Host) -> str:
+    """Return a machine in one line."""
+    sockets = len(host.sockets)
+    usable = f"{host.physical_cores} core{'s' * (host.physical_cores != 1)}"
+    if host.physical_cores < host.total_cores:
+        usable += f" of {host.total_cores}"
+    memory = host.memory_total_bytes / GIB
+    return (
+        f"{host.cpu_model}: {usable}, {sockets} socket{'s' * (sockets != 1)}, "
+        f"{len(host.nodes)} memory node{'s' * (len(host.nodes) != 1)}, {memory:.0f} GiB"
+        + "".join(f"; limits: {'; '.join(limits)}" for limits in [list_limits(host)] if limits)
+    )
 
 
 def plan_run(

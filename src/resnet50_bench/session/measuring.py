@@ -105,4 +105,6 @@ class _Progress:
 
 def _describe_instances(plan: RunPlan) -> str:
     by = f" {plan.mpi.describe()}" if plan.mpi is not None else ""
-    return f"{describe_size(plan.placement)}{by}"
+    sizes = {describe_size(site.placement) for site in plan.sites}
+    many = f"{plan.instances} instances of several sizes"
+    return f"{many if len(sizes) > 1 else describe_size(plan.placement)}{by}"

@@ -60,6 +60,12 @@ class TestHosts:
         jobs = plan_jobs(found)
         assert [(job.slot.instance, job.slot.cores) for job in jobs] == [(0, 8), (1, 8), (2, 4)]
 
+    def test_both_are_told(self):
+        assert plan().describe_host() == (
+            "a: Big: 16 cores, 2 sockets, 2 memory nodes, 64 GiB; "
+            "b: Small: 4 cores, 1 socket, 1 memory node, 64 GiB"
+        )
+
     def test_a_size_that_one_has_not_is_refused_by_name(self):
         with pytest.raises(PlacementError, match=r"^b: --cores-per-instance 8 does not fit: "):
             plan(cores_per_instance=8)

@@ -119,3 +119,24 @@ def test_a_full_disk_loses_no_answer_of_this_run(tmp_path):
         assert "cannot be written: File too large" in journal.problem.message
     assert (tmp_path / JOURNAL_FILE).stat().st_size == before + 10
     assert read(tmp_path).rows == row(0)
+
+
+class TestKindsOfCpu:
+    """Of hosts of several kinds; what is left may be answered by kinds that answered before."""
+
+    BEFORE = msgspec.structs.replace(ORIGIN, cpu="A, flags 1 | B, flags 2")
+
+    def begin(self, folder) -> None:
+        with open_journal(folder, self.BEFORE) as journal:
+            journal.add(Predicted("mlperf", row(1), ()))
+
+    @pytest.mark.parametrize("cpu", ["A, flags 1", "B, flags 2", BEFORE.cpu])
+    def test_one_of_them_may_go_on(self, tmp_path, cpu):
+        self.begin(tmp_path)
+        assert read(tmp_path, msgspec.structs.replace(ORIGIN, cpu=cpu)).rows == row(1)
+
+    @pytest.mark.parametrize("cpu", ["C", "A, flags 1 | C"])
+    def test_another_may_not(self, tmp_path, cpu):
+        self.begin(tmp_path)
+        with pytest.raises(RecordError, match="cpu: A, flags 1 | B, flags 2 then"):
+            read(tmp_path, msgspec.structs.replace(ORIGIN, cpu=cpu))

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from resnet50_bench.config import DataType, Mode
 from resnet50_bench.engines.tensorflow import find_unfused
 from resnet50_bench.host.allocators import name_allocator
-from resnet50_bench.host.machine import short_list
+from resnet50_bench.host.machine import format_cpu_list, short_list
 from resnet50_bench.planning.model import describe_model
 from resnet50_bench.precision.meaning import plan_meaning
 from resnet50_bench.report.styled import Line
@@ -109,17 +109,22 @@ def _describe_cpus(record: Record) -> str | list[str]:
 
 
 def _describe_placements(record: Record) -> list[str]:
-    """The map of the host, or of each kind of host."""
+    """The map of the host, or of each kind of host, with the numbers its instances have in the run.
+
+    A map counts the instances of its own host, from 0.
+    """
     names: dict[tuple[str, ...], list[str]] = {}
+    first = 0
     for name, placement in zip(record.launch.hosts, record.placements):
         lines = render_placement(record.find_host(name), placement)
-        names.setdefault(tuple(lines), []).append(name)
+        numbers = format_cpu_list(tuple(range(first, first + len(placement.slots))))
+        names.setdefault(tuple(lines), []).append(f"{name} (instances {numbers})")
+        first += len(placement.slots)
     if not names:
         return render_placement(record.host, record.placement)
-    each = "on each of " if len(names) == 1 else "on "
-    return [
-        line for lines, hosts in names.items() for line in (f"{each}{', '.join(hosts)}:", *lines)
-    ]
+    if len(names) == 1:
+        return [f"on each of {', '.join(record.launch.hosts)}:", *next(iter(names))]
+    return [line for lines, hosts in names.items() for line in (f"on {', '.join(hosts)}:", *lines)]
 
 
 def _describe_kpis(record: Record, kpis: Kpis) -> Iterator[Row]:
