@@ -23,13 +23,13 @@ CONVOLUTIONS = 53
 LIMIT_NS = 300_000_000_000
 
 
-def test_the_measured_queries_are_told_from_all_else(full_model, tmp_path):
+def test_the_measured_queries_are_told_from_all_else(thin_path, tmp_path):
     request = PlacementRequest(Mode.LATENCY, cores_per_instance=1, instances=1)
     job = Job(
         slot=plan_placement(read_host(), request).slots[0],
         engine="tensorflow",
         engine_options={},
-        model_path=str(full_model.path),
+        model_path=str(thin_path),
         precision=Precision.AVX_FP32,
         batch_size=1,
         steps=STEPS,

@@ -1,7 +1,15 @@
 from __future__ import annotations
 
+import sys
 from importlib.metadata import Distribution, PackageNotFoundError
+from pathlib import Path
 
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
+
+from resnet50_bench.engines import ENGINES
 from resnet50_bench.launch.gramine.packages import PROJECT, find_package_files
 
 
@@ -64,3 +72,8 @@ def test_what_is_asked_for_here_and_missing_leaves_it_open():
 def test_a_package_that_does_not_say_its_files_leaves_it_open():
     assert find([], own=["a"], a=None) is None
     assert find([]) is None
+
+
+def test_every_engine_with_packages_of_its_own_has_an_extra_of_its_name():
+    project = tomllib.loads((Path(__file__).parents[4] / "pyproject.toml").read_text())["project"]
+    assert ENGINES.keys() - {"null"} <= project["optional-dependencies"].keys()
