@@ -5,16 +5,25 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from resnet50_bench.errors import ConfigError, PlacementError, PrecisionError, R50Error
+from resnet50_bench.errors import (
+    ConfigError,
+    PlacementError,
+    PrecisionError,
+    R50Error,
+    RequestError,
+)
 from resnet50_bench.host.amx_probe import AmxProbe, probe_amx
 from resnet50_bench.placement.layout import plan_layout
 from resnet50_bench.planning.environment import plan_environment
 from resnet50_bench.precision.runnable import require_loadable, require_runnable
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from resnet50_bench.config import RunConfig
     from resnet50_bench.engines import Engine
     from resnet50_bench.host.machine import Host
+    from resnet50_bench.instance.mpi.protocol import HostSeen
     from resnet50_bench.placement.slots import Placement
 
 
@@ -61,6 +70,25 @@ def find_here(config: RunConfig, host: Host) -> FoundHost:
     is_amx = config.precision.value.startswith("amx_")
     amx = probe_amx() if is_amx and "amx_tile" in host.cpu_flags else None
     return FoundHost(name=None, host=host, amx=amx)
+
+
+def require_distinct(names: Sequence[str], seen: Sequence[HostSeen]) -> None:
+    """Refuse two names of one machine, whose instances would have the same cores.
+
+    Raises:
+        RequestError: names both.
+    """
+    owners: dict[tuple[str, str], str] = {}
+    for name, item in zip(names, seen, strict=True):
+        if item.boot_id is None:
+            continue
+        machine = item.boot_id, item.host.hostname
+        if machine in owners:
+            raise RequestError(
+                f"--hostfile: {owners[machine]} and {name} are one machine, {item.host.hostname}",
+                "name each machine once; --num-mpi or --instances gives it more processes",
+            )
+        owners[machine] = name
 
 
 def check_precision(config: RunConfig, engine: Engine, found: FoundHost) -> bool:

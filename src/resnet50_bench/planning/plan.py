@@ -51,6 +51,7 @@ from resnet50_bench.planning.hosts import (
     check_precision,
     find_here,
     plan_site,
+    require_distinct,
     require_precision,
 )
 from resnet50_bench.planning.memory import (
@@ -348,12 +349,12 @@ def _find_hosts(
         return (find_here(config, read_host()),)
     own = {"PYTHONUNBUFFERED": "1"} | config.customer_env
     asked = plan_mpi(mpi, (1,) * len(mpi.hosts))
+    seen = describe_hosts(asked, plan_worker_environment(environ, own), own)
+    require_distinct(mpi.hosts, seen)
     here = read_boot_id()
     return tuple(
-        FoundHost(name=name, host=seen.host, amx=seen.amx, is_here=seen.boot_id == here)
-        for name, seen in zip(
-            mpi.hosts, describe_hosts(asked, plan_worker_environment(environ, own), own)
-        )
+        FoundHost(name=name, host=item.host, amx=item.amx, is_here=item.boot_id == here)
+        for name, item in zip(mpi.hosts, seen, strict=True)
     )
 
 

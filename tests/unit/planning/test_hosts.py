@@ -17,6 +17,7 @@ from resnet50_bench.instance.mpi.protocol import HostSeen
 from resnet50_bench.launch.mpi.command import FoundMpi, MpiProgram
 from resnet50_bench.launch.mpi.hostfile import HostEntry
 from resnet50_bench.planning import plan as plan_module
+from resnet50_bench.planning.hosts import require_distinct
 from resnet50_bench.planning.jobs import plan_jobs
 from resnet50_bench.planning.launchers import list_orders
 from resnet50_bench.planning.plan import RunPlan, plan_run
@@ -102,3 +103,11 @@ def test_two_forms_of_a_model_are_refused(cluster, monkeypatch):
     monkeypatch.setattr(plan_module, "find_model_source", lambda *_: next(forms))
     with pytest.raises(RequestError, match="the instances of b need another form of the model"):
         plan()
+
+
+def test_two_names_of_one_machine_are_refused():
+    one = HostSeen(tool_version=__version__, host=SMALL, amx=None, boot_id="x")
+    other = HostSeen(tool_version=__version__, host=SMALL, amx=None, boot_id="y")
+    require_distinct(("a", "b"), (one, other))
+    with pytest.raises(RequestError, match=f"a and c are one machine, {SMALL.hostname}"):
+        require_distinct(("a", "b", "c"), (one, other, one))

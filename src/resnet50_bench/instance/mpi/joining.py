@@ -51,6 +51,7 @@ def split_by_host(comm: Intracomm) -> Comm:
 def end_with_complaint(error: BaseException) -> NoReturn:
     """Say what is wrong where r50 looks for it, and end at once, without waiting for the others."""
     traceback.print_exception(error)
-    sys.stderr.write(f"{COMPLAINT}{type(error).__name__}: {error}\n")
+    where = "" if socket.gethostname() in str(error) else f" (on {socket.gethostname()})"
+    sys.stderr.write(f"{COMPLAINT}{type(error).__name__}: {error}{where}\n")
     sys.stderr.flush()
     os._exit(1)

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import os
+import re
 import selectors
+import subprocess
 import tempfile
 import time
+from contextlib import suppress
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -20,11 +24,10 @@ from resnet50_bench.launch.mpi.process import close_pipes, end_process, start_pr
 from resnet50_bench.signals import signals_held
 
 if TYPE_CHECKING:
-    import subprocess
     from collections.abc import Mapping
-    from typing import IO
 
 _ANSWER_SECONDS = 120.0
+_END_SECONDS = 5.0
 _READ_BYTES = 1 << 20
 
 
@@ -64,12 +67,14 @@ def _ask(
             with signals_held():
                 process = start_process(command, dict(environment), log)
             output = _read_to_end(process)
+            with suppress(subprocess.TimeoutExpired):
+                process.wait(_END_SECONDS)
         finally:
             if process is not None:
                 with signals_held():
                     end_process(process)
                     close_pipes(process)
-        return _parse(plan, output, log.read_text(errors="replace"))
+        return parse_output(plan, output, log.read_text(errors="replace"))
 
 
 def _read_to_end(process: subprocess.Popen[bytes]) -> bytes:
@@ -80,21 +85,24 @@ def _read_to_end(process: subprocess.Popen[bytes]) -> bytes:
         selector.register(process.stdout, selectors.EVENT_READ)
         while (left := deadline - time.monotonic()) > 0:
             if selector.select(left):
-                data = _read(process.stdout)
+                data = os.read(process.stdout.fileno(), _READ_BYTES)
                 if not data:
                     break
                 output += data
     return bytes(output)
 
 
-def _read(stream: IO[bytes]) -> bytes:
-    read1 = getattr(stream, "read1", stream.read)
-    data: bytes = read1(_READ_BYTES)
-    return data
+def parse_output(plan: MpiPlan, output: bytes, said: str) -> tuple[HostSeen, ...]:
+    """Return each host's answer.
 
+    Args:
+        plan: with one rank on each host.
+        output: of the ranks.
+        said: what the launcher and they said beside it.
 
-def _parse(plan: MpiPlan, output: bytes, said: str) -> tuple[HostSeen, ...]:
-    """Read one answer for each host."""
+    Raises:
+        HostError: a host gave none, or none that can be read.
+    """
     seen: dict[int, HostSeen] = {}
     for line in output.split(b"\n"):
         _, mark, frame = line.partition(MARK)
@@ -111,9 +119,11 @@ def _parse(plan: MpiPlan, output: bytes, said: str) -> tuple[HostSeen, ...]:
 
 
 def _refuse(plan: MpiPlan, missing: list[str], said: str) -> HostError:
+    reason = summarize_output(said)
     lost = find_lost_host(said)
-    who = lost if lost in plan.hosts else ", ".join(missing)
-    reason = summarize_output(said) or f"nothing within {_ANSWER_SECONDS:.0f} s"
+    named = [name for name in missing if name in {lost, *re.findall(r"[\w.-]+", reason)}]
+    who = ", ".join(named or missing)  # one that cannot be reached takes the others along
+    reason = reason or f"nothing within {_ANSWER_SECONDS:.0f} s"
     return HostError(
         f"{who} did not say what it is; {plan.program.describe()} says: {reason}",
         "`ssh HOST true` must work without a password, and this Python be there under the same "
