@@ -15,6 +15,16 @@ def run_r50(flags: list[str], output: Path, command: str = "run") -> dict[str, A
     words = [r50, command, "--json", "--output", str(output)]
     done = subprocess.run([*words, *flags], capture_output=True, text=True, check=False)
     if done.returncode != 0:
-        sys.exit(f"r50 {command} {' '.join(flags)} ended with {done.returncode}:\n{done.stderr}")
+        said = done.stderr + describe_failures(done.stdout)
+        sys.exit(f"r50 {command} {' '.join(flags)} ended with {done.returncode}:\n{said}")
     summary: dict[str, Any] = json.loads(done.stdout)
     return summary
+
+
+def describe_failures(output: str) -> str:
+    """Return the failed checks of a result that is not valid, a line each."""
+    try:
+        failures = json.loads(output)["failed_checks"]
+    except (ValueError, KeyError, TypeError):  # there was no result
+        return ""
+    return "".join(f"failed: {item['message']}\n" for item in failures)
