@@ -223,7 +223,12 @@ def _evaluate(channel: Channel, job: Job, loaded: Loaded, load_ns: int, finish: 
     _run_passes(channel, job, streams, timings)
     spent = meter.stop()
     return finish(
-        _Measured(spent, tuple(timings.start_ns), tuple(timings.end_ns), tuple(timings.prepare_ns))
+        _Measured(
+            spent,
+            tuple(timings.start_ns),
+            tuple(timings.end_ns),
+            prepare_ns=tuple(timings.prepare_ns),
+        )
     )
 
 
@@ -248,7 +253,7 @@ def _serve(channel: Channel, job: Job, loaded: Loaded, load_ns: int, finish: Fin
     if job.slot.streams:
         return finish(_Measured(spent, streams=served))
     only = served[0]
-    return finish(_Measured(spent, only.start_ns, only.end_ns, only.images))
+    return finish(_Measured(spent, only.start_ns, only.end_ns, images=only.images))
 
 
 def _run_passes(channel: Channel, job: Job, streams: Sequence[Stream], timings: Timings) -> None:

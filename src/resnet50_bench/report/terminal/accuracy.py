@@ -6,6 +6,7 @@ from collections import Counter
 from typing import TYPE_CHECKING
 
 from resnet50_bench.data.profiles import find_profile, list_variants
+from resnet50_bench.instance.predictions import ROW
 from resnet50_bench.results.accuracy import Accuracy, compute_accuracy, compute_other_accuracy
 from resnet50_bench.results.pace import compute_pace
 from resnet50_bench.verdict.accuracy import is_subset
@@ -77,7 +78,7 @@ def _describe_calibration(evaluation: Evaluation) -> Iterator[tuple[str, str]]:
 def describe_evaluated(record: Record, evaluation: Evaluation) -> list[str]:
     """Say which images were seen."""
     where = record.dataset.description if record.dataset is not None else "dataset"
-    seen = len(evaluation.images) - len(evaluation.unreadable)
+    seen = len(evaluation.rows) // ROW.size
     how = "decoded on the way" if evaluation.crops is None else "preprocessed before the run"
     if record.loadgen is not None:
         how = "decoded before LoadGen asked for them"
