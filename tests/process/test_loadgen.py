@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import json
 
+import cv2
+import numpy as np
 import pytest
 
 from resnet50_bench.scenarios.logs import DETAIL_LOG, SUMMARY_LOG, read_log
 from resnet50_bench.verdict.judge import judge
 
 from .conftest import instances
+from .test_accuracy import null_answer
 
 pytest.importorskip("mlperf_loadgen", reason="needs the extra `loadgen`")
 
@@ -58,3 +61,33 @@ def test_an_instance_killed_in_a_query_ends_the_run_and_the_logs_are_kept(r50) -
     assert record.loadgen is not None
     assert record.loadgen.log.values["effective_scenario"] == "SingleStream"
     assert (r50.folder() / SUMMARY_LOG).exists()
+
+
+@pytest.fixture
+def labelled(tmp_path):
+    """Seven images and their labels, the third of them wrong on purpose."""
+    (folder := tmp_path / "images").mkdir()
+    random = np.random.default_rng(5)
+    lines = []
+    for number in range(7):
+        path = folder / f"ILSVRC2012_val_{number + 1:08d}.JPEG"
+        assert cv2.imwrite(str(path), random.integers(0, 256, (230, 250, 3), np.uint8))
+        lines.append(f"{path.name} {(null_answer(path.read_bytes()) + 9 * (number == 2)) % 1000}")
+    (folder.parent / "val_map.txt").write_text("\n".join(lines) + "\n")
+    return folder
+
+
+def test_accuracy_is_scored_from_answers_that_loadgens_log_has_too(r50, labelled) -> None:
+    ended = r50(
+        "loadgen", "--scenario", "Offline", "--mode", "accuracy", "--engine", "null",
+        "--engine-option", "answer=image query_ms=1", "--batch-size", "2", "--samples", "4",
+        "--dataset", labelled, "--labels", labelled.parent / "val_map.txt",
+        "--expected-top1", "80", "--output", r50.output, "--json",
+    )  # fmt: skip
+    assert ended.code == 0, ended.stderr
+    summary, loadgen = json.loads(ended.stdout), r50.record().loadgen
+    assert summary["accuracy"]["top1_correct"] == 6
+    assert "85.714 % reaches 75.691 %" in summary["loadgen"]["accuracy_bound"]
+    assert loadgen is not None
+    assert loadgen.answers is not None
+    assert sorted(loadgen.answers) == list(range(7))

@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from resnet50_bench.instance.predictions import find_class_offset, unpack_rows
+from resnet50_bench.instance.predictions import unpack_rows
 from resnet50_bench.results.kpi import run_kpis
 from resnet50_bench.scenarios.request import Scenario
 
@@ -122,7 +122,6 @@ def count_disagreements(record: Record) -> int | None:
     loadgen, evaluation = record.loadgen, record.evaluation
     if loadgen is None or loadgen.answers is None or evaluation is None:
         return None
-    offset = find_class_offset(evaluation.classes, evaluation.class_offset)
-    ours = {item.position: item.classes[0] - offset for item in unpack_rows(evaluation.rows)}
+    ours = {item.position: item.classes[0] for item in unpack_rows(evaluation.rows)}
     either = ours.keys() | loadgen.answers.keys()
     return sum(ours.get(index) != loadgen.answers.get(index) for index in either)

@@ -315,7 +315,8 @@ class LoadgenRecord:
         failure: why it did not come to its end.
         advice: the next step then.
         wrong_request: it was the request's fault.
-        answers: in accuracy mode, the class by LoadGen's own log, of each image it has.
+        answers: in accuracy mode, the model's most probable output by LoadGen's own log, of each
+            image it has.
     """
 
     request: LoadgenRequest

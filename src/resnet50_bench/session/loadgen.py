@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from resnet50_bench.data.profiles import IMAGE_BYTES
+from resnet50_bench.instance.predictions import find_class_offset
 from resnet50_bench.instance.serving.queue import QueryQueue, SharedMemory
 from resnet50_bench.planning.jobs import plan_serving_jobs
 from resnet50_bench.planning.loadgen import plan_issuer_job, require_memory
@@ -212,8 +213,6 @@ class LoadgenTask:
         issuer.stop()
         issuer.receive()
         failure = failure or "the run ended before LoadGen had every answer"
-        accuracy = self._loadgen.request.mode is LoadgenMode.ACCURACY
-        answers = {item.qsl_idx: item.answer for item in read_answers(self._folder)}
         loadgen = LoadgenRecord(
             request=self._loadgen.request,
             settled=self._settled,
@@ -225,9 +224,17 @@ class LoadgenTask:
             failure=None if issuer.ended else failure,
             advice=failed.advice if failed is not None and not self._failure else None,
             wrong_request=failed is not None and failed.wrong_request,
-            answers=answers if accuracy else None,
+            answers=self._read_answers(),
         )
         return replace(self._own.note(record), loadgen=loadgen)
+
+    def _read_answers(self) -> dict[int, int] | None:
+        """The outputs that LoadGen logged, as the record counts them: the background class is 0."""
+        evaluation = self.plan.evaluation
+        if evaluation is None or self._loadgen.request.mode is not LoadgenMode.ACCURACY:
+            return None
+        offset = find_class_offset(self.plan.classes, evaluation.class_offset)
+        return {item.qsl_idx: item.answer + offset for item in read_answers(self._folder)}
 
     def forget(self) -> None:
         """The record holds everything."""

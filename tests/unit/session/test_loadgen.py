@@ -70,7 +70,7 @@ class Bench:
     """A task with two instances and a queue."""
 
     def __init__(self, folder: Path, timeout_s: float | None = None) -> None:
-        plan = SimpleNamespace(config=RunConfig(timeout_s=timeout_s))
+        plan = SimpleNamespace(config=RunConfig(timeout_s=timeout_s), evaluation=None)
         own = SimpleNamespace(plan=plan, note=lambda record: record)
         self.queue = QueryQueue(SharedMemory.make("test", QueryQueue.SIZE), 2)
         self.issuer = FakeIssuer()

@@ -76,17 +76,17 @@ def test_answers_that_are_not_those_of_the_instances_are_invalid() -> None:
         record = make_record(evaluation=evaluation, loadgen=make_accuracy(answers))
         return [item.message for item in judge(record).failures if "LoadGen" in item.message]
 
-    assert find({0: 5, 1: 9}) == []
-    assert find({0: 5, 1: 6}) == [
+    assert find({0: 6, 1: 10}) == []
+    assert find({0: 6, 1: 7}) == [
         "1 of the answers in LoadGen's accuracy log are not those that the instances gave"
     ]
-    assert find({0: 5})[-1] == "LoadGen's accuracy log has 1 of 2 images"
+    assert find({0: 6})[-1] == "LoadGen's accuracy log has 1 of 2 images"
 
 
 def test_the_bound_is_told() -> None:
     assert pytest.approx(75.69144) == BOUND_TOP1
     evaluation = make_evaluation([5, 6], {0: (5, 0.9), 1: (9, 0.9)})
-    record = make_record(evaluation=evaluation, loadgen=make_accuracy({0: 5, 1: 9}))
+    record = make_record(evaluation=evaluation, loadgen=make_accuracy({0: 6, 1: 10}))
     assert describe_bound(record) == (
         "50.000 % does not reach 75.691 % = 99 % of the reference's 76.456 % in fp32; of 2 images, "
         "where the rules want all 50,000"

@@ -68,7 +68,7 @@ def make_accuracy(images: int) -> Record:
         evaluation=make_evaluation([5] * images, answers, dataset_images=images),
         loadgen=make_loadgen(
             request=LoadgenRequest(scenario=Scenario.OFFLINE, mode=LoadgenMode.ACCURACY),
-            answers=dict.fromkeys(range(images), 5),
+            answers=dict.fromkeys(range(images), 6),
             log=LoadgenLog(),
         ),
     )
