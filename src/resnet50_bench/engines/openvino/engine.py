@@ -44,6 +44,7 @@ _QUANTIZED = Form(
     graph=Precision.AVX_FP32,
     converter="resnet50_bench.engines.openvino.quantize",
     calibrates=True,
+    version=2,
 )
 _HINTS = {Precision.AVX_BFLOAT16: "bf16", Precision.AMX_BFLOAT16: "bf16"}
 """`INFERENCE_PRECISION_HINT`; what an int8 model leaves in floating point stays in float32."""
