@@ -154,7 +154,8 @@ def summarize_engine(engine: str, records: Sequence[Record], reason: str | None)
     valid = [record for record in records if judge(record).valid]
     invalid = next((record for record in records if not judge(record).valid), None)
     if reason is None and invalid is not None:
-        reason = f"INVALID: {judge(invalid).failures[0].message}"
+        # The run's own result tells it all.
+        reason = f"INVALID: {judge(invalid).failures[0].message.partition(' (')[0]}"
     rated = [item for item in valid if item.config.mode is Mode.THROUGHPUT]
     alone = [item for item in valid if item.config.mode is Mode.LATENCY]
     manifest = records[0].model if records else None

@@ -16,6 +16,7 @@ from resnet50_bench.model.calibration import select_calibration
 from resnet50_bench.model.manifest import FileIdentity, ModelSource
 from resnet50_bench.planning import hosts as hosts_module
 from resnet50_bench.planning import model as model_module
+from resnet50_bench.planning import plan as plan_module
 from resnet50_bench.planning.memory import BYTES_PER_IMAGE, RUNTIME_BYTES
 from resnet50_bench.planning.model import describe_model, plan_calibration, require_serving
 
@@ -188,6 +189,24 @@ class TestModelSource:
         assert plan(precision=Precision.AVX_INT8, **asked).calibration is None
         with pytest.raises(ModelError, match="computes in 8 bits already"):
             plan(precision=Precision.AVX_FP32, **asked)
+
+    def test_an_engine_that_quantizes_itself_takes_no_graph_in_8_bits(self, tmp_path, monkeypatch):
+        monkeypatch.setattr(plan_module, "require_offered", lambda *_: None)
+        (tmp_path / "m.pb").write_bytes(
+            encode_graph(("x", "Placeholder"), ("c", "QuantizedConv2DWithBias"), ("y", "Softmax"))
+        )
+        with pytest.raises(ModelError, match="the openvino engine converts graphs in float32"):
+            plan(engine="openvino", precision=Precision.AVX_INT8, model=str(tmp_path / "m.pb"),
+                 emulated=True)  # fmt: skip
+
+    def test_an_engine_starts_from_the_graph_of_its_form_for_every_precision(self, monkeypatch):
+        monkeypatch.setattr(plan_module, "require_offered", lambda *_: None)
+        asked: list[Precision] = []
+        monkeypatch.setattr(
+            model_module, "find_prepared", lambda _source, precision, *_: asked.append(precision)
+        )
+        plan(engine="openvino", precision=Precision.AVX_INT8, emulated=True)
+        assert asked == [Precision.AVX_FP32]
 
     def test_names_of_nodes_go_into_the_model_asked_for(self, tmp_path):
         (tmp_path / "m.pb").write_bytes(encode_model())
