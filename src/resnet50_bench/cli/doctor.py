@@ -8,7 +8,9 @@ import click
 @click.command(epilog="\b\nExamples:\n  r50 doctor\n  r50 doctor --json")
 @click.option("--json", "as_json", is_flag=True, help="Print the answer as JSON.")
 def doctor(*, as_json: bool) -> None:
-    """Say which precisions this host, inside this container, can run, and whether an enclave can.
+    """Say which precisions this host, inside this container, can run, by which engines.
+
+    And whether an enclave can.
 
     If not, why and what helps.
 
@@ -18,6 +20,8 @@ def doctor(*, as_json: bool) -> None:
 
     from resnet50_bench.cli.terminal import make_console, print_json
     from resnet50_bench.config import Precision
+    from resnet50_bench.engines import ENGINES, load_engine
+    from resnet50_bench.engines.offer import read_offer
     from resnet50_bench.host.amx_probe import probe_amx
     from resnet50_bench.host.machine import read_host
     from resnet50_bench.host.sgx import read_sgx
@@ -28,8 +32,10 @@ def doctor(*, as_json: bool) -> None:
     sgx = read_sgx()
     amx = probe_amx()
     answers = [plan_runnable(precision, host.cpu_flags, amx) for precision in Precision]
+    engines = [load_engine(name) for name in ENGINES]
+    offers = [read_offer(engine) for engine in engines if engine.needs_model]
     if as_json:
-        value = {"host": host, "amx": amx, "precisions": answers, "sgx": sgx}
+        value = {"host": host, "amx": amx, "precisions": answers, "engines": offers, "sgx": sgx}
         print_json(msgspec.to_builtins(value))
         return
-    print_doctor(make_console(), host, answers, sgx)
+    print_doctor(make_console(), host, answers, offers, sgx)

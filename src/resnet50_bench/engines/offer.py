@@ -5,15 +5,16 @@ Nothing is imported for it: the metadata of the installed distributions is read.
 
 from __future__ import annotations
 
+from dataclasses import dataclass, replace
 from importlib import metadata
 from typing import TYPE_CHECKING
 
+from resnet50_bench.config import Precision
 from resnet50_bench.errors import EngineError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from resnet50_bench.config import Precision
     from resnet50_bench.engines.base import Engine, Form
 
 PROJECT = "resnet50-bench"
@@ -73,6 +74,35 @@ def read_versions(engine: Engine) -> dict[str, str]:
     groups = engine.extra.packages if engine.extra is not None else ()
     found = (_find(names) for names in groups)
     return dict(item for item in found if item is not None)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Offer:
+    """What there is of an engine here.
+
+    Attributes:
+        engine: its name.
+        installed: its packages, `NAME VERSION` each; () where one is missing.
+        precisions: those that it has, whether or not this CPU runs them.
+        problem, advice: what is missing, and what installs it; None where nothing is.
+    """
+
+    engine: str
+    installed: tuple[str, ...]
+    precisions: tuple[Precision, ...]
+    problem: str | None = None
+    advice: str | None = None
+
+
+def read_offer(engine: Engine) -> Offer:
+    """Return what there is of an engine."""
+    offer = Offer(engine=engine.name, installed=(), precisions=tuple(engine.forms))
+    try:
+        require_installed(engine)
+    except EngineError as error:
+        return replace(offer, problem=error.message, advice=error.advice)
+    versions = read_versions(engine).items()
+    return replace(offer, installed=tuple(f"{name} {version}" for name, version in versions))
 
 
 def _find(names: Iterable[str]) -> tuple[str, str] | None:

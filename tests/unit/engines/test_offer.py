@@ -5,7 +5,7 @@ import pytest
 
 from resnet50_bench.config import Precision
 from resnet50_bench.engines import ENGINES, Extra, Form, load_engine
-from resnet50_bench.engines.offer import read_versions, require_offered
+from resnet50_bench.engines.offer import read_offer, read_versions, require_offered
 from resnet50_bench.errors import EngineError
 from resnet50_bench.parameters.table import ENGINE_NAMES
 
@@ -64,6 +64,14 @@ def test_a_missing_extra_is_told_with_the_line_that_installs_it(packages, text):
     with pytest.raises(EngineError, match=text) as caught:
         require_offered(make_engine(*packages), Precision.AVX_FP32)
     assert caught.value.advice == "pip install 'resnet50-bench[some]'"
+
+
+def test_an_offer_tells_what_is_there_or_what_is_missing():
+    there = read_offer(make_engine(("runtime",), ("numpy",)))
+    assert (there.installed, there.problem) == (("runtime 1.2", "numpy 2.4.6"), None)
+    assert there.precisions == (Precision.AVX_FP32, Precision.AVX_INT8)
+    absent = read_offer(make_engine(("absent",)))
+    assert (absent.installed, absent.advice) == ((), "pip install 'resnet50-bench[some]'")
 
 
 def test_an_engine_that_needs_no_model_is_always_there():
