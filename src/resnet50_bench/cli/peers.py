@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from resnet50_bench.cli.lines import print_line, print_text
-from resnet50_bench.errors import ExitCode, RequestError
+from resnet50_bench.errors import ExitCode, R50Error, RequestError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -81,8 +81,6 @@ def peers(**values: Any) -> None:
 
 def _compare(options: _Options) -> int:
     from resnet50_bench.cli.measuring import hold_plans
-    from resnet50_bench.cli.terminal import print_json
-    from resnet50_bench.report.programs import render_peers, summarize_peers
     from resnet50_bench.signals import signals_raise
 
     chosen, without = _choose_engines(options)
@@ -91,16 +89,34 @@ def _compare(options: _Options) -> int:
     ways = {name: _plan_ways(name, options) for name in chosen}
     plans = [plan for planned in ways.values() for _, plan in planned]
     found: list[tuple[str, str, Peer]] = []
-    with hold_plans(plans, wait=options.wait) as lock, signals_raise():
-        for name, planned in ways.items():
-            found += _measure(name, planned, options, _make_desk(folder, lock))
+    with hold_plans(plans, wait=options.wait) as lock:
+        desk = _make_desk(folder, lock)
+        try:
+            with signals_raise():
+                for name, planned in ways.items():
+                    _measure(name, planned, options, desk, found)
+        except R50Error:
+            _tell(found, without, folder, options)  # what there is is kept, and shown
+            raise
+    _tell(found, without, folder, options)
+    return ExitCode.VALID
+
+
+def _tell(
+    found: Sequence[tuple[str, str, Peer]],
+    without: Sequence[str],
+    folder: Path,
+    options: _Options,
+) -> None:
+    from resnet50_bench.cli.terminal import print_json
+    from resnet50_bench.report.programs import render_peers, summarize_peers
+
     about = {"precision": options.precision, "batch_size": options.batch_size}
     if options.as_json:
         print_json(summarize_peers(found, without, **about, folder=str(folder)))
-    else:
-        print_text(render_peers(found, without))
-        print_line(f"{options.precision}, batch {options.batch_size}; the runs are in {folder}")
-    return ExitCode.VALID
+        return
+    print_text(render_peers(found, without))
+    print_line(f"{options.precision}, batch {options.batch_size}; the runs are in {folder}")
 
 
 def _make_desk(folder: Path, lock: CpuLock) -> Desk:
@@ -168,8 +184,13 @@ def _plan_ways(engine: str, options: _Options) -> list[tuple[Way, RunPlan]]:
 
 
 def _measure(
-    engine: str, planned: Sequence[tuple[Way, RunPlan]], options: _Options, desk: Desk
-) -> list[tuple[str, str, Peer]]:
+    engine: str,
+    planned: Sequence[tuple[Way, RunPlan]],
+    options: _Options,
+    desk: Desk,
+    found: list[tuple[str, str, Peer]],
+) -> None:
+    """Go through the rounds of an engine; `found` gets what they say, however they end."""
     from resnet50_bench.cli.terminal import TerminalObserver
     from resnet50_bench.engines.tools import load_tool
     from resnet50_bench.search.programs import conclude, plan_meetings
@@ -177,19 +198,20 @@ def _measure(
     tool = load_tool(engine)
     assert tool is not None
     meetings: dict[str, list[Meeting]] = {way.name: [] for way, _ in planned}
+    plans = {way.name: plan for way, plan in planned}
+    order = plan_meetings([way for way, _ in planned], options.rounds, options.seed)
     with TerminalObserver() as observer:
-        plans = {way.name: plan for way, plan in planned}
         turns = _Turns(plans, desk, options.seconds, observer.note)
-        for number, way, is_tool in plan_meetings(
-            [way for way, _ in planned], options.rounds, options.seed
-        ):
-            text = f"round {number} of {options.rounds}: {way.name}"
-            observer.waiting(f"{text}: {tool.name if is_tool else 'r50'} measures", None)
-            meeting = turns.take(way, number, is_tool=is_tool)
-            if meeting is not None:
-                meetings[way.name].append(meeting)
-                observer.note(f"{text}: ratio {meeting.ratio:.3f}")
-    return [(engine, tool.name, conclude(way, meetings[way.name])) for way, _ in planned]
+        try:
+            for number, way, is_tool in order:
+                text = f"round {number} of {options.rounds}: {way.name}"
+                observer.waiting(f"{text}: {tool.name if is_tool else 'r50'} measures", None)
+                meeting = turns.take(way, number, is_tool=is_tool)
+                if meeting is not None:
+                    meetings[way.name].append(meeting)
+                    observer.note(f"{text}: ratio {meeting.ratio:.3f}")
+        finally:
+            found += [(engine, tool.name, conclude(way, meetings[way.name])) for way, _ in planned]
 
 
 class _Turns:

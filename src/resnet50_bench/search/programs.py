@@ -137,7 +137,7 @@ def conclude(way: Way, meetings: Sequence[Meeting]) -> Peer:
     """Say what the rounds of a way show."""
     if not meetings:
         return Peer(way=way.name, ours=None, theirs=None, ratio=None, interval=None, close=False,
-                    reason="no run of ours was valid", rounds=0)  # fmt: skip
+                    reason="no round had a valid run of ours", rounds=0)  # fmt: skip
     ratios = [item.ratio for item in meetings]
     ratio = statistics.median(ratios)
     interval = estimate_rounds(ratios) if len(ratios) > 1 else None

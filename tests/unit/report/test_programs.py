@@ -4,7 +4,7 @@ from resnet50_bench.search.programs import Peer
 CLOSE = Peer(way="one query at a time", ours=100.4, theirs=100.0, ratio=1.004,
              interval=(0.999, 1.009), close=True, reason=None, rounds=4)  # fmt: skip
 NONE = Peer(way="a stream on each core", ours=None, theirs=None, ratio=None, interval=None,
-            close=False, reason="no run of ours was valid", rounds=0)  # fmt: skip
+            close=False, reason="no round had a valid run of ours", rounds=0)  # fmt: skip
 FOUND = [("openvino", "benchmark_app", CLOSE), ("openvino", "benchmark_app", NONE)]
 
 
@@ -14,7 +14,7 @@ def test_a_table_with_the_reason_where_they_differ():
         "benchmark_app  one query at a time           100.40   100.00  1.004  0.999 .. 1.009       4"
         "  within 1 %",
         "benchmark_app  a stream on each core              -        -      -               -       0"
-        "  no run of ours was valid",
+        "  no round had a valid run of ours",
         "",
         "no benchmark program in its packages: tensorflow",
     ]
@@ -24,5 +24,5 @@ def test_everything_for_programs():
     found = summarize_peers(FOUND, ["tensorflow"], precision="avx_int8")
     assert found["precision"] == "avx_int8"
     assert found["peers"][0]["ratio"] == 1.004
-    assert found["peers"][1]["reason"] == "no run of ours was valid"
+    assert found["peers"][1]["reason"] == "no round had a valid run of ours"
     assert found["without_program"] == ["tensorflow"]

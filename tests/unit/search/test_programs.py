@@ -73,4 +73,4 @@ def test_a_certain_difference_is_explained_by_what_was_measured():
 def test_one_round_and_none_say_nothing():
     assert "one round" in (conclude(WAYS[0], rounds(0.9)).reason or "")
     found = conclude(WAYS[0], [])
-    assert (found.ratio, found.reason) == (None, "no run of ours was valid")
+    assert (found.ratio, found.reason) == (None, "no round had a valid run of ours")
