@@ -1,5 +1,6 @@
 """Models made once for all tests of this folder: the full one, and thin ones of an eighth."""
 
+import functools
 import importlib.util
 import os
 from collections.abc import Sequence
@@ -29,6 +30,7 @@ from resnet50_bench.model.formats.frozen_graph import read_graph
 from resnet50_bench.model.graph.architecture import Network, plan_network
 from resnet50_bench.model.graph.generate import GraphStyle, build_graph
 from resnet50_bench.model.graph.weights import Weights, calibrate_weights
+from resnet50_bench.model.quantization import ranges
 from resnet50_bench.model.recipes import find_recipe
 from resnet50_bench.model.toolchain import prepare_graph
 
@@ -94,6 +96,20 @@ def _require_tensorflow() -> None:
 @pytest.fixture(scope="session", autouse=True)
 def fewer_images_if_emulated() -> None:
     compare_on_fewer_images()
+
+
+@pytest.fixture(scope="session", autouse=True)
+def images_drawn_once() -> None:
+    """Preparations in this process calibrate with, and compare on, images that are the same."""
+    draw = ranges._draw_images
+
+    @functools.cache
+    def draw_once(*which: Any) -> Any:
+        images = draw(*which)
+        images.flags.writeable = False
+        return images
+
+    ranges._draw_images = draw_once
 
 
 @pytest.fixture(scope="session")
