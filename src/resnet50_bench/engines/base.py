@@ -221,6 +221,7 @@ ENGINES: dict[str, str] = {
     "zentf": "resnet50_bench.engines.zentf",
     "openvino": "resnet50_bench.engines.openvino",
     "onnxruntime": "resnet50_bench.engines.onnxruntime",
+    "pytorch": "resnet50_bench.engines.pytorch",
     "null": "resnet50_bench.engines.null",
 }
 """Engine name -> the module whose `ENGINE` it is."""

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from resnet50_bench.host.machine import Host
 
 SWAYING_PREFIXES = ("TF_", "ONEDNN_", "DNNL_", "OMP_", "KMP_", "MKL_", "GOMP_", "XLA_", "MALLOC_",
-                    "TCMALLOC_")  # fmt: skip
+                    "TCMALLOC_", "TORCH", "PYTORCH_")  # fmt: skip
 TERRAFORM_PREFIXES = ("TF_CLI_", "TF_VAR_", "TF_LOG")
 SWAYING_NAMES = frozenset({"LD_PRELOAD", "GLIBC_TUNABLES"})
 """Variables that change how fast or in what precision a framework computes. A worker gets them
