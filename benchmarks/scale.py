@@ -3,15 +3,19 @@
 (a) the time to place 1,000 instances on 16 sockets, which are only described;
 (b) processor time and memory to gather the answers of 2,500, 5,000 and 10,000 null-engine
     instances, none of which is a process, and to make, write, read and judge the record of them;
-    once when all of them answered, and once when all were killed for want of memory.
+    once when all of them answered, and once when all were killed for want of memory;
+(c) processor time and memory of `r50 fleet run` itself for 500, 1,000 and 2,000 null hosts, none of
+    which is there: the playbook written, every event of Ansible taken, every record checked, put in
+    its place and noted; and of `r50 fleet report` over them.
 
 It ends with exit code 1 when placing takes 100 ms or more, or when a cost grows much faster than
-the number of instances. It takes about a minute and a half.
+the number of instances or hosts. It takes about two minutes.
 """
 
 from __future__ import annotations
 
 import argparse
+import hashlib
 import statistics
 import sys
 import tempfile
@@ -22,8 +26,16 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, cast
 
+import msgspec
+
 from resnet50_bench.config import Mode, Precision, RunConfig, plan_workload
 from resnet50_bench.data.feed import FeedReport
+from resnet50_bench.fleet.engine import playbook
+from resnet50_bench.fleet.engine.incoming import Wanted
+from resnet50_bench.fleet.engine.running import Event
+from resnet50_bench.fleet.ledger import Ledger
+from resnet50_bench.fleet.peers import HostRun, compare_hosts, read_host_run
+from resnet50_bench.fleet.state import State, append_row, name_folder, read_state, write_state
 from resnet50_bench.host.machine import Core, Host, Node
 from resnet50_bench.host.memory_policy import MemoryPolicy
 from resnet50_bench.host.specs import describe_host
@@ -41,6 +53,7 @@ from resnet50_bench.launch.local import Process
 from resnet50_bench.placement.plan import plan_placement
 from resnet50_bench.placement.request import PlacementRequest
 from resnet50_bench.placement.slots import Placement, Slot
+from resnet50_bench.report.peers import render_fleet
 from resnet50_bench.report.terminal.placement_map import render_placement
 from resnet50_bench.results.files import read_record, write_record
 from resnet50_bench.results.kpi import run_kpis
@@ -59,6 +72,9 @@ BEGIN_NS = 1_000_000_000_000
 REPEATS = 5
 MAX_GROWTH = 2.0
 """How much more an instance may cost among 10,000 than among 2,500: 1 is linear, 4 quadratic."""
+
+HOSTS = (500, 1000, 2000)
+TASKS = ("prepare", "measure 0", "fetch 0", "clean")
 
 NO_PROCESS = 2**22 + 1
 """Above the kernel's PID_MAX_LIMIT: a signal to it or its group reaches nothing."""
@@ -230,11 +246,98 @@ def report_records(*, killed: bool) -> bool:
         measure_record(COUNTS[0], Path(folder), killed=killed)  # warm: imports, caches
         for count in COUNTS:
             rows[count] = measure_record(count, Path(folder), killed=killed)
-    print(" " * 20 + "".join(f"{count:>22,}" for count in COUNTS) + "   cost per instance grows by")
+    return print_growth(rows, COUNTS)
+
+
+def measure_hosts(count: int, folder: Path) -> dict[str, tuple[float, int]]:
+    """Seconds and bytes of each step of a fleet of so many hosts."""
+    names = [f"node{number:04}" for number in range(count)]
+    record = gather_small()
+    content = msgspec.json.encode(record)
+    sha256 = hashlib.sha256(content).hexdigest()
+    case = Wanted("throughput_avx_fp32", Mode.THROUGHPUT, Precision.AVX_FP32)
+    job = playbook.Job(
+        cases=((case.name, "--engine", "null"),),
+        missing=dict.fromkeys(names, (0,)),
+        folders={name: name_folder(name) for name in names},
+        installed="r50",
+        wheel=None,
+        limit_s=60,
+        token="run-0",
+        incoming=folder / "incoming",
+    )
+    job.incoming.mkdir()
+    costs: dict[str, tuple[float, int]] = {}
+
+    def step(name: str, work: Callable[[], Any]) -> Any:
+        begin = time.process_time()
+        tracemalloc.start()
+        result = work()
+        _, peak_bytes = tracemalloc.get_traced_memory()
+        tracemalloc.stop()
+        costs[name] = (time.process_time() - begin, peak_bytes)
+        return result
+
+    def listen() -> int:
+        """Two hosts at a time, as Ansible tells them: each task begins and ends."""
+        state, measured = State(), 0
+        write_state(folder, state)
+        ledger = Ledger((case,), job.missing, job.folders, job.incoming, folder)
+        said = f"r50-fleet now={time.time():.0f} code=0 size={len(content)} sha256={sha256}"
+        for name in names:
+            for task in TASKS:
+                (job.incoming / f"{job.folders[name]}-0.json").write_bytes(content)
+                ledger.take(Event(event="start", host=name, task=task))
+                for ended in ledger.take(Event(event="ok", host=name, task=task, stdout=said)):
+                    state.put(ended.row)
+                    append_row(folder, ended.row)
+                    measured += ended.row.outcome == "measured"
+        assert ledger.close("") == []
+        return measured
+
+    def report() -> str:
+        rows = read_state(folder)
+        assert rows is not None
+        runs = [
+            run
+            for row in rows.rows
+            if isinstance(
+                run := read_host_run(read_record(folder / str(row.folder)), row.host), HostRun
+            )
+        ]
+        assert len(runs) == count
+        return render_fleet(compare_hosts(runs))
+
+    step("write the playbook", lambda: playbook.render_playbook(job))
+    assert step("take in records", listen) == count
+    step("report", report)
+    return costs
+
+
+def gather_small() -> Record:
+    """A run of one instance that measured, as a null host sends it."""
+    host = describe_host("1x1")
+    placement = plan_placement(host, PlacementRequest(Mode.THROUGHPUT, 1))
+    return gather(host, placement, killed=False)
+
+
+def report_hosts() -> bool:
+    """Print the table; return whether every cost is in proportion."""
+    print("a fleet of null hosts")
+    rows: dict[int, dict[str, tuple[float, int]]] = {}
+    for count in (HOSTS[0], *HOSTS):  # the first is for imports and caches
+        with tempfile.TemporaryDirectory() as folder:
+            rows[count] = measure_hosts(count, Path(folder))
+    return print_growth(rows, HOSTS)
+
+
+def print_growth(rows: dict[int, dict[str, tuple[float, int]]], counts: tuple[int, ...]) -> bool:
+    """Print the costs by count; return whether each is in proportion."""
+    print(" " * 20 + "".join(f"{count:>22,}" for count in counts) + "   cost of one grows by")
     linear = True
-    for name in rows[COUNTS[0]]:
-        cells = [rows[count][name] for count in COUNTS]
-        scale = COUNTS[-1] / COUNTS[0]
+    for name in rows[counts[0]]:
+        cells = [rows[count][name] for count in counts]
+        scale = counts[-1] / counts[0]
         growth = [last / first / scale for first, last in zip(cells[0], cells[-1])]
         linear &= growth[1] <= MAX_GROWTH and (growth[0] <= MAX_GROWTH or cells[-1][0] < 0.05)
         text = "".join(f"{s * 1000:>11.1f} ms{b / 2**20:>6.1f} MB" for s, b in cells)
@@ -265,6 +368,7 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=20)
     good = [report_placing(parser.parse_args().rounds)]
     good += [report_records(killed=killed) for killed in (False, True)]
+    good.append(report_hosts())
     sys.exit(not all(good))
 
 

@@ -5,11 +5,13 @@ from __future__ import annotations
 import click
 
 from resnet50_bench.cli.fleet.report import report
+from resnet50_bench.cli.fleet.run import run
 
 
 @click.group()
 def fleet() -> None:
-    """Compare the machines of a fleet."""
+    """Measure on many machines, and compare them."""
 
 
+fleet.add_command(run)
 fleet.add_command(report)

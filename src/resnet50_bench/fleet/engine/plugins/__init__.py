@@ -1,0 +1,1 @@
+"""What Ansible loads by the name of its folder."""
