@@ -116,6 +116,8 @@ def list_ratios(result: Result, reference: Result) -> list[float]:
 
 def show(precision: Precision, mode: Mode, results: list[Result]) -> None:
     """Print a line for each engine."""
+    if not results:
+        print(f"{precision.value:14}{mode.value:12}no valid run")
     reference = next((item for item in results if item.engine == REFERENCE), None)
     for item in sorted(results, key=lambda item: item.engine != REFERENCE):
         line = f"{precision.value:14}{mode.value:12}{item.engine:13}{item.batch_size:5}"
