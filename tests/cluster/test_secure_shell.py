@@ -82,7 +82,7 @@ def test_a_killed_rank_and_the_images_that_are_missing(desk, labelled):  # noqa:
     fault = "answer=image query_ms=600 fault=kill fault_instance=3 fault_query=4"
     more = ["--engine-option", fault, *desk.hosts, "--num-mpi", "2", "--batch-size", "1"]
     ended = desk.run(*plan_words(labelled, desk.r50.output, *more))
-    assert ended.code == 3, ended.stdout + ended.stderr
+    assert (ended.code, desk.r50.output.exists()) == (3, True), ended.stdout + ended.stderr
     lost = desk.r50.record().evaluation
     assert 0 < sum(len(item.missing) for item in lost.shares) < IMAGES
     assert " on nodeB (ILSVRC2012_val_000000" in ended.stdout
