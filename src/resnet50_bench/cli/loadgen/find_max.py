@@ -10,7 +10,6 @@ from resnet50_bench.cli.loadgen.options import find_max_bound_ns
 from resnet50_bench.cli.measuring import hold_plans, make_desk, measure_plan, tell_result
 from resnet50_bench.cli.terminal import print_json
 from resnet50_bench.errors import ExitCode, HostError, Interrupted
-from resnet50_bench.planning.plan import IMAGES_PER_CORE_S
 from resnet50_bench.results.loadgen import find_percentile_ns, is_valid
 from resnet50_bench.scenarios.bounds import Answer, Probe, Search, plan_probe
 from resnet50_bench.scenarios.request import SAMPLES_PER_QUERY, Scenario
@@ -23,6 +22,7 @@ if TYPE_CHECKING:
     from resnet50_bench.cli.loadgen.options import LoadgenOptions
     from resnet50_bench.planning.plan import RunPlan
     from resnet50_bench.session.finished import Run
+    from resnet50_bench.session.run import Desk
 
 _PERCENT = 99.0
 _FIRST_SHARE = 0.5
@@ -38,27 +38,44 @@ def find_max(plan: RunPlan, options: LoadgenOptions) -> int:
     assert plan.loadgen is not None
     scenario = plan.loadgen.request.scenario
     whole = scenario is Scenario.MULTI_STREAM
-    cores = sum(slot.cores for slot in plan.placement.slots)
-    start = float(SAMPLES_PER_QUERY) if whole else _FIRST_SHARE * IMAGES_PER_CORE_S * cores
-    search = Search(start=start, bound_ns=find_max_bound_ns(options, scenario), whole=whole)
+    bound_ns = find_max_bound_ns(options, scenario)
+    search = Search(start=float(SAMPLES_PER_QUERY), bound_ns=bound_ns, whole=whole)
     folder = make_folder(options.output, f"loadgen-find-max-{scenario.value}")
     probes: list[Probe] = []
     runs: list[Run] = []
     with hold_plans([plan], wait=options.wait) as lock:
         try:
+            if not whole:
+                search = _find_ceiling(plan, search, make_desk(folder, lock))
             while not isinstance(load := plan_probe(search, probes), Answer):
                 result = measure_plan(_set_load(plan, load), make_desk(folder, lock))
                 probe = _read_probe(result, load, search.bound_ns)
                 probes.append(probe)
                 runs.append(result)
-                if not whole:
-                    search = replace(search, ceiling=read_images_per_s(result.record))
                 print_line(_describe_probe(probe, len(probes), scenario), err=True)
         except Interrupted:
             for probe in probes:
                 print_line(_describe_probe(probe, 0, scenario), err=True)
             raise
     return _tell(load, probes, runs, (plan, options, folder))
+
+
+def _find_ceiling(plan: RunPlan, search: Search, desk: Desk) -> Search:
+    """Begin where the instances could follow: at a rate far too low a probe takes minutes.
+
+    Raises:
+        HostError: a short run of Offline gave no figure.
+    """
+    assert plan.loadgen is not None
+    request = replace(
+        plan.loadgen.request, scenario=Scenario.OFFLINE, target_qps=None, min_time_ms=1000,
+        min_queries=1, latency_bound_ns=None, batch_wait_ns=0,
+    )  # fmt: skip
+    result = measure_plan(replace(plan, loadgen=replace(plan.loadgen, request=request)), desk)
+    ceiling = read_images_per_s(result.record)
+    if ceiling is None:
+        raise HostError(f"{result.folder} has no figure to begin with", "`r50 show` shows it whole")
+    return replace(search, start=_FIRST_SHARE * ceiling, ceiling=ceiling)
 
 
 def _set_load(plan: RunPlan, load: float) -> RunPlan:
