@@ -42,8 +42,9 @@ def pick_word(random: Random) -> str:
 
 
 def make_word(random: Random) -> str:
-    """Random characters that can stand on a command line."""
-    return make_text(random, 20).replace("\x00", "")
+    """Random characters that can stand on a command line; not the whole machine, see `ARGUMENTS`."""
+    word = make_text(random, 20).replace("\x00", "")
+    return word if word.strip("/.") else word.lstrip("/")
 
 
 def make_text(random: Random, length: int) -> str:
