@@ -11,7 +11,8 @@ Synthetic series are what runs of a quiet machine, one that drifts, and one that
 and then would show. Recorded series are real ones: the throughputs of short runs of one
 configuration, one after the other, in `recorded_runs.json`; from these, stretches that begin
 anywhere are taken, and within each round it is left to chance which of the neighbours is A and
-which is B.
+which is B. `python benchmarks/comparison.py --record` adds this machine's, in about ten minutes;
+runs that are INVALID are left out, as `r50 compare` leaves them out.
 
 Ends in 1 when a rate of errors, or of what is found in synthetic series, is not what is promised.
 What a recorded series lets be found is told and not judged: where one run in twenty loses a third
@@ -24,13 +25,18 @@ from __future__ import annotations
 import argparse
 import json
 import math
+import subprocess
 import sys
+import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 
+from resnet50_bench.results.files import read_record
+from resnet50_bench.results.kpi import run_kpis
+from resnet50_bench.results.record import Record
 from resnet50_bench.stats.effects import Effect, compare_groups, compare_pairs, plan_runs
 from resnet50_bench.verdict.comparison.speed import (
     FEWEST_ROUNDS,
@@ -38,6 +44,8 @@ from resnet50_bench.verdict.comparison.speed import (
     Outcome,
     judge_effect,
 )
+from resnet50_bench.verdict.conditions import list_taken
+from resnet50_bench.verdict.judge import judge
 
 Floats = npt.NDArray[np.float64]
 Random = np.random.Generator
@@ -140,11 +148,86 @@ def count_found(source: Source, comparisons: int, random: Random) -> tuple[float
     return (found / len(plans), float(np.median(plans))) if plans else (1.0, math.inf)
 
 
+def record() -> None:
+    """Add the throughputs of runs on this machine, and of stretches of one run, to the series."""
+    null = ["--engine", "null", "--engine-option", "query_ms=10", "--instances", "2",
+            "--cores-per-instance", "1", "--min-time", "0.5"]  # fmt: skip
+    int8 = ["--precision", "avx_int8", "--batch-size", "16", "--min-time", "2"]
+    found = {
+        "null engine, runs of 0.5 s": measure_runs(60, null),
+        "tensorflow int8, batch 16, runs of 2 s": measure_runs(30, int8),
+        "tensorflow fp32, batch 1, stretches of a run": measure_stretches(10, 150),
+    }
+    series = json.loads(RECORDED.read_text())["series"] if RECORDED.exists() else {}
+    RECORDED.write_text(json.dumps({"series": series | found}, indent=1) + "\n")
+
+
+def measure_runs(count: int, flags: list[str]) -> dict[str, object]:
+    """So many runs one after the other; the speeds of those that are VALID."""
+    speeds, taken = [], []
+    for number in range(count):
+        print(f"\r{number}/{count} {' '.join(flags)}", end="", flush=True)
+        run = measure(flags)
+        if judge(run).valid:
+            kpis = run_kpis(run)
+            assert kpis is not None
+            speeds.append(kpis.images_per_s)
+            taken.append(find_taken(run))
+    print()
+    what = (
+        f"{len(speeds)} VALID of {count} runs on {describe_machine(run)}; other work took "
+        f"{np.mean(taken):.1%} of them on average, {max(taken):.1%} at most"
+    )
+    return {"what": what, "speeds": [round(speed, 4) for speed in speeds]}
+
+
+def measure_stretches(queries: int, seconds: int) -> dict[str, object]:
+    """One run of one instance, cut in stretches of so many queries; their speeds."""
+    run = measure(["--batch-size", "1", "--min-time", str(seconds)])
+    ends = np.array(run.instances[0].end_ns)[::queries]
+    what = (
+        f"{len(ends) - 1} stretches of {queries} queries of a run of {seconds} s on "
+        f"{describe_machine(run)}; other work took {find_taken(run):.1%} of it"
+    )
+    return {"what": what, "speeds": (queries * 1e9 / np.diff(ends)).round(4).tolist()}
+
+
+def measure(flags: list[str]) -> Record:
+    with tempfile.TemporaryDirectory() as folder:
+        command = [
+            sys.executable,
+            "-m",
+            "resnet50_bench",
+            "run",
+            "--wait",
+            "--output",
+            folder,
+            *flags,
+        ]
+        subprocess.run(command, check=False, capture_output=True)
+        [place] = Path(folder).iterdir()
+        return read_record(place)
+
+
+def find_taken(run: Record) -> float:
+    """Which part of its CPUs' time other work took, of the instance that lost most."""
+    taken = [item.taken.window.total for item in list_taken(run, run_kpis(run))]
+    return max(taken, default=0.0)
+
+
+def describe_machine(run: Record) -> str:
+    return f"{len(run.host.cores)} cores of an {run.host.cpu_model}"
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--comparisons", type=int, default=COMPARISONS, help="of each kind")
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--record", action="store_true", help="add series of this machine")
     arguments = parser.parse_args()
+    if arguments.record:
+        record()
+        return 0
     failed = []
     print(f"{'':34} called different in A/A, by runs a side    a true {SMALLEST:.0%}")
     print(f"{'':34} {'3':>7} {'5':>7} {'10':>7} {'all':>7}    {'found':>7} {'with (median)':>14}")
