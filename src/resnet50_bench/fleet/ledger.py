@@ -49,7 +49,6 @@ class _Host:
     Attributes:
         missing: numbers of the cases that it is to run, in order.
         began_s: when it was first heard of, on this machine's monotonic clock.
-        task: what it does now; "" before it began and when it has ended.
         said: what it said last of each case.
         notes: what a reader of its rows should know.
         is_clean: its folder of this call has been taken away.
@@ -57,7 +56,6 @@ class _Host:
 
     missing: list[int]
     began_s: float | None = None
-    task: str = ""
     said: dict[int, Said] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
     is_clean: bool = False
@@ -87,13 +85,14 @@ class Ledger:
         self._incoming = incoming
         self._output = output
         self._hosts = {name: _Host(list(numbers)) for name, numbers in missing.items()}
+        self._at_work: dict[str, str] = {}
         self.wall_s: Callable[[], float] = time.time
         self.clock_s: Callable[[], float] = time.monotonic
 
     @property
-    def at_work(self) -> dict[str, str]:
+    def at_work(self) -> Mapping[str, str]:
         """What each host does that has begun and has not ended."""
-        return {name: host.task for name, host in self._hosts.items() if host.task}
+        return self._at_work
 
     @property
     def begun(self) -> list[str]:
@@ -122,7 +121,9 @@ class Ledger:
             return []
         if host.began_s is None:
             host.began_s = self.clock_s()
-        host.task = self.describe(event.task) if event.event == "start" else ""
+        self._at_work.pop(event.host, None)
+        if event.event == "start":
+            self._at_work[event.host] = self.describe(event.task)
         self._look_at_clock(host, event)
         if event.event in {"failed", "unreachable"}:
             return list(self._lose_all(event.host, host, _find_reason(event)))
@@ -195,7 +196,6 @@ class Ledger:
         return Ended(row=row, record=found)
 
     def _lose_all(self, name: str, host: _Host, reason: str) -> Iterator[Ended]:
-        host.task = ""
         numbers, host.missing = host.missing, []
         for number in numbers:
             yield self._lose(name, host, number, reason)

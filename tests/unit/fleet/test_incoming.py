@@ -68,6 +68,12 @@ class TestTakeIn:
             take_in(tmp_path / "arrived", Said(sha256="0" * 64), WANTED, tmp_path / "place")
         )
 
+    def test_what_is_huge_there_and_was_cut_on_its_way_says_so(self, tmp_path):
+        (tmp_path / "arrived").write_bytes(GOOD)
+        said = Said(sha256="0" * 64, size=10**12)
+        told = take_in(tmp_path / "arrived", said, WANTED, tmp_path / "place")
+        assert "larger than 64 MiB" in str(told)
+
     def test_what_did_not_arrive_is_told(self, tmp_path):
         told = take_in(tmp_path / "none", Said(), WANTED, tmp_path / "place")
         assert "did not arrive" in str(told)

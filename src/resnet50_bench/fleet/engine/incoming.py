@@ -76,7 +76,7 @@ def take_in(arrived: Path, said: Said, wanted: Wanted, place: Path) -> Record | 
         content = _read_bounded(arrived)
     except OSError as error:
         return f"its record did not arrive: {error.strerror}"
-    if content is None:
+    if content is None or (said.size or 0) > MAX_RECORD_BYTES:
         return f"its record is larger than {MAX_RECORD_BYTES >> 20} MiB"
     sha256 = hashlib.sha256(content).hexdigest()
     if sha256 != said.sha256:
