@@ -259,7 +259,7 @@ class TestSweep:
     def test_every_problem_at_once(self, r50):
         ended = r50(
             "run", "--set", "STEPS=1 x", "--set", "FOO=1", "--set", "PRECISION=avx_fp32",
-            "--weight-sharing", "--mpi", "--mode", "accuracy", "--data-type", "dummy",
+            "--weight-sharing", "--num-mpi", "2", "--mode", "accuracy", "--data-type", "dummy",
             "--function", "training", "--output", r50.output,
         )  # fmt: skip
         assert ended.code == 2
@@ -267,7 +267,7 @@ class TestSweep:
             "error: --set STEPS: 'x' must be a whole number",
             "error: --set FOO: there is no parameter FOO",
             "error: --weight-sharing True: avx_fp32 does not support it",
-            "error: --mpi True: ",
+            "error: --num-mpi 2: without MPI there is nothing to multiply",
             "error: --mode accuracy: generated images have no right answer",
             "error: --function: 'training' must be inference",
         ):

@@ -10,7 +10,7 @@ import os
 import signal
 import subprocess
 import sys
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING, BinaryIO
@@ -212,27 +212,31 @@ def _run(request: Request, found: _Found, on_task: Callable[[str, int], None]) -
 @contextmanager
 def _start(log: BinaryIO) -> Iterator[subprocess.Popen[bytes]]:
     """A child that is gone when the block ends, however it ends."""
-    with signals_held():
-        try:
-            child = subprocess.Popen(
-                _COMMAND,
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                stderr=log,
-                start_new_session=True,
-            )
-        except OSError as error:
-            raise HostError(
-                f"the process that measures the limit cannot be started: {describe_refusal(error)}",
-                advise_start(error),
-            ) from error
-    try:
+    with ExitStack() as stack:
+        with signals_held():  # until it is noted that it must end
+            try:
+                child = subprocess.Popen(
+                    _COMMAND,
+                    stdin=subprocess.PIPE,
+                    stdout=subprocess.PIPE,
+                    stderr=log,
+                    start_new_session=True,
+                )
+            except OSError as error:
+                raise HostError(
+                    "the process that measures the limit cannot be started: "
+                    f"{describe_refusal(error)}",
+                    advise_start(error),
+                ) from error
+            stack.callback(_end, child)
         yield child
-    finally:
-        child.kill()
-        child.wait()
-        assert child.stdout is not None
-        child.stdout.close()
+
+
+def _end(child: subprocess.Popen[bytes]) -> None:
+    child.kill()
+    child.wait()
+    assert child.stdout is not None
+    child.stdout.close()
 
 
 def _read_answers(

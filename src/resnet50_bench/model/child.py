@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+from contextlib import ExitStack
 from typing import TYPE_CHECKING, BinaryIO
 
 import msgspec
@@ -93,16 +94,19 @@ def run_toolchain(
     answers_fd, child_fd = os.pipe()
     # In memory: no disk has to have room for it.
     with os.fdopen(answers_fd, "rb") as answers, os.fdopen(os.memfd_create("log"), "w+b") as log:
-        with signals_held():
-            child = _start([*command, str(child_fd)], child_fd, log, environment)
-        try:
+        with ExitStack() as stack:
+            with signals_held():  # until it is noted that it must end
+                child = _start([*command, str(child_fd)], child_fd, log, environment)
+                stack.callback(_end, child)
             _send(child, encode(request))
             last = _forward(answers, on_progress)
             exit_code = child.wait()
-        finally:
-            child.kill()
-            child.wait()
         return _conclude(last, exit_code, log)
+
+
+def _end(child: subprocess.Popen[bytes]) -> None:
+    child.kill()
+    child.wait()
 
 
 def _start(

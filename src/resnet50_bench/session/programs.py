@@ -7,7 +7,7 @@ import signal
 import subprocess
 import tempfile
 import time
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -67,8 +67,8 @@ def _run(tool: Tool, request: ToolRequest, plan: RunPlan, log: Path) -> None:
         os.sched_setaffinity(0, cpus)
         signal.pthread_sigmask(signal.SIG_SETMASK, ())
 
-    with log.open("wb") as output:
-        with signals_held():
+    with log.open("wb") as output, ExitStack() as stack:
+        with signals_held():  # until it is noted that it must end
             try:
                 process = subprocess.Popen(
                     tool.plan_command(request),
@@ -83,15 +83,17 @@ def _run(tool: Tool, request: ToolRequest, plan: RunPlan, log: Path) -> None:
                     f"{tool.name} cannot be started: {describe_refusal(error)}",
                     advise_start(error),
                 ) from error
-        try:
-            code = _await(process, request.seconds + _PATIENCE_S)
-        finally:
-            process.kill()
-            process.wait()
+            stack.callback(_end, process)
+        code = _await(process, request.seconds + _PATIENCE_S)
     if code != 0:
         end = "was not over in time" if code is None else f"ended with exit code {code}"
         tail = tuple(log.read_text(errors="replace").splitlines()[-_TAIL_LINES:])
         raise HostError(f"{tool.name} {end}", f"{log} holds all that it printed", tail)
+
+
+def _end(process: subprocess.Popen[bytes]) -> None:
+    process.kill()
+    process.wait()
 
 
 def _await(process: subprocess.Popen[bytes], limit_s: float) -> int | None:

@@ -16,7 +16,7 @@ import subprocess
 import tempfile
 import time
 from collections.abc import Callable, Sequence
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from datetime import datetime, timezone
 from pathlib import Path
@@ -126,13 +126,11 @@ def run_turn(turn: Turn, flags: Sequence[str], show: Show | None = None) -> Ende
     """
     with tempfile.TemporaryFile() as stdout, tempfile.TemporaryFile() as stderr:
         # Held back, so that no signal falls between the start of the run and the note of it.
-        with signals_held():
-            process = _start(turn, turn.plan_command(*flags), stdout, stderr)
-        try:
+        with ExitStack() as stack:
+            with signals_held():
+                process = _start(turn, turn.plan_command(*flags), stdout, stderr)
+                stack.callback(_end, process)
             code = _await(process, stderr, show)
-        except BaseException:
-            _end(process)
-            raise
         return Ended(code, _read_summary(stdout), _read_last_lines(stderr))
 
 
