@@ -265,6 +265,7 @@ def measure_hosts(count: int, folder: Path) -> dict[str, tuple[float, int]]:
         folders={name: name_folder(name) for name in names},
         installed="r50",
         wheel=None,
+        image=None,
         limit_s=60,
         token="run-0",
         incoming=folder / "incoming",

@@ -1,6 +1,7 @@
-"""A program that is called as `r50 run` on a host of a fleet and measures nothing.
+"""Programs that are called on a host of a fleet, as `r50 run` or as podman, and measure nothing.
 
-It leaves a record that was made before, or does what a file beside its folder says.
+The first leaves a record that was made before, or does what a file beside its folder says. The other
+runs the first as if it were in a container.
 """
 
 from __future__ import annotations
@@ -24,6 +25,39 @@ case $(cat ../fault 2> /dev/null) in
 esac
 mkdir -p "$last/the-run" && cp {record} "$last/the-run/record.json"
 """
+
+ENGINE = """\
+#!/bin/sh
+# A container is a folder, and a process that outlives who has started it.
+own={folder}
+printf '%s\\n' "$*" >> "$own/calls"
+case $1 in
+  image) [ -e "$own/image" ] ;;
+  pull) [ "$2" = {image} ] || {{ echo "Error: $2: not found" >&2; exit 125; }}; : > "$own/image" ;;
+  run) # --name NAME OPTIONS IMAGE run CASE ... --output DIR
+    container=$own/containers/$3
+    mkdir -p "$container" || exit 125
+    while [ "$1" != {image} ]; do shift; done
+    for word in "$@"; do last=$word; done
+    setsid {program} "$@" "$container$last" &
+    echo $! > "$container/pid"
+    wait $! ;;
+  cp) cp -r "$own/containers/${{2%%:*}}/${{2#*:}}" "$3" ;;
+  rm) # --force --volumes NAME
+    kill -9 "$(cat "$own/containers/$4/pid")" 2> /dev/null
+    rm -r "$own/containers/$4" ;;
+esac
+"""
+IMAGE = "registry.example/r50:1"
+
+
+def write_engine(folder: Path) -> Path:
+    """Return the program that stands in for podman; it can pull IMAGE."""
+    program = write_stand_in(folder / "image-of-r50")
+    engine = folder / "podman"
+    engine.write_text(ENGINE.format(folder=folder, image=IMAGE, program=program))
+    engine.chmod(0o755)
+    return engine
 
 
 def write_stand_in(folder: Path, name: str = "r50") -> Path:

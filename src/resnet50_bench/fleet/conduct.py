@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 
 _WHEEL = re.compile(r"[A-Za-z0-9_]+-[A-Za-z0-9_.!+]+(-\d\w*)?-[\w.]+-[\w.]+-[\w.]+\.whl")
 _EXTRAS = re.compile(r"[A-Za-z0-9_,-]*")
+_IMAGE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._/:@-]*")
+"""What names of images are made of; which of them there are, the hosts' engines know."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,8 +41,9 @@ class Request:
         hosts: their names.
         cases: to measure on each.
         flags: of `r50 run`, for every case.
-        installed: the command of an r50 that is on every host; None where a wheel brings it.
-        wheel: to install; None where r50 is there.
+        installed: the command of an r50 that is on every host, or None.
+        wheel: to install, or None.
+        image: that has r50 in it, for docker or podman of the hosts; or None.
         at_once: hosts that are worked on at a time.
         limit_s: how long a case may take.
         output: the folder of the fleet.
@@ -52,6 +55,7 @@ class Request:
     flags: tuple[str, ...]
     installed: str | None
     wheel: Wheel | None
+    image: str | None
     at_once: int
     limit_s: int
     output: Path
@@ -93,6 +97,20 @@ def read_wheel(path: Path, extras: str = "") -> Wheel:
             "`pip wheel --no-deps .` in the source folder makes one",
         ) from error
     return Wheel(path, hashlib.sha256(content).hexdigest(), f"[{extras}]" if extras else "")
+
+
+def read_image(name: str) -> str:
+    """Return the name of an image that hosts are to run.
+
+    Raises:
+        RequestError: no image has such a name.
+    """
+    if not _IMAGE.fullmatch(name):
+        raise RequestError(
+            f"--image {name!r} is not the name of an image",
+            "such as registry.example/team/ai-resnet50v1_5-tensorflow-intel-public-inference:1",
+        )
+    return name
 
 
 def find_missing(request: Request, state: State) -> dict[str, tuple[int, ...]]:
@@ -150,6 +168,7 @@ def _plan_job(request: Request, missing: Mapping[str, tuple[int, ...]], room: Ro
         folders={name: name_folder(name) for name in missing},
         installed=request.installed,
         wheel=request.wheel,
+        image=request.image,
         limit_s=request.limit_s,
         token=f"run-{secrets.token_hex(6)}",
         incoming=incoming,

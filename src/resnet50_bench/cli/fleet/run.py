@@ -34,6 +34,7 @@ Examples:
   r50 fleet run hosts.yaml throughput_avx_fp32 --wheel dist/resnet50_bench-0.1.0-py3-none-any.whl
   r50 fleet run hosts.yaml throughput_avx_fp32 throughput_avx_int8 --installed r50 --at-once 40
   r50 fleet run hosts.yaml latency_avx_fp32 --installed /opt/r50/bin/r50 -- --steps 200
+  r50 fleet run hosts.yaml latency_avx_fp32 --image registry.example/team/r50:1
   r50 fleet report fleet                 what came of it
 \b
 hosts.yaml is an Ansible inventory; docs/fleet.md shows one. The same call again runs only
@@ -51,6 +52,7 @@ class _Options:
     wheel: Path | None
     extras: str
     installed: str | None
+    image: str | None
     group: str
     at_once: int
     timeout: int
@@ -81,6 +83,11 @@ class _Options:
     help="Extras to install with the wheel, such as tensorflow.",
 )
 @click.option("--installed", metavar="COMMAND", help="The r50 that each host has already.")
+@click.option(
+    "--image",
+    metavar="NAME",
+    help="An image with r50 in it, such as `make images` builds, for each host's docker or podman.",
+)
 @click.option("--group", default="all", show_default=True, help="The inventory's group to take.")
 @click.option(
     "--at-once",
@@ -102,10 +109,10 @@ class _Options:
 def run(inventory: Path, words: tuple[str, ...], **options: Any) -> None:
     """Measure CASEs on the hosts of an Ansible inventory, and bring their records back.
 
-    Each host is reached by ssh with a key, gets the wheel or uses the r50 that it has, runs the
-    cases one after the other with the FLAGS of `r50 run`, and sends each record back, which counts
-    when it is whole (SHA-256), a record, and of the case. A host that is lost is told with its
-    reason, and the others go on.
+    Each host is reached by ssh with a key, gets the wheel or the image or uses the r50 that it has,
+    runs the cases one after the other with the FLAGS of `r50 run`, and sends each record back,
+    which counts when it is whole (SHA-256), a record, and of the case. A host that is lost is told
+    with its reason, and the others go on.
     """
     asked = _Options(**options)
     cases, flags = _split(words)
@@ -157,13 +164,14 @@ def _split(words: tuple[str, ...]) -> tuple[list[Wanted], tuple[str, ...]]:
 
 
 def _plan(inventory: Path, cases: list[Wanted], flags: tuple[str, ...], asked: _Options) -> Request:
-    from resnet50_bench.fleet.conduct import Request, read_wheel
+    from resnet50_bench.fleet.conduct import Request, read_image, read_wheel
     from resnet50_bench.fleet.engine.inventory import read_inventory
 
-    if (asked.wheel is None) == (asked.installed is None):
+    ways = (asked.wheel, asked.installed, asked.image)
+    if sum(way is not None for way in ways) != 1:
         raise RequestError(
-            "how do the hosts come by r50? One of --wheel and --installed says it",
-            "--wheel FILE (`pip wheel --no-deps .` makes one), or --installed COMMAND",
+            "how do the hosts come by r50? One of --wheel, --installed and --image says it",
+            "--wheel FILE (`pip wheel --no-deps .` makes one), --installed COMMAND or --image NAME",
         )
     if asked.extras and asked.wheel is None:
         raise RequestError("--extras are installed with --wheel", "leave --extras out")
@@ -176,6 +184,7 @@ def _plan(inventory: Path, cases: list[Wanted], flags: tuple[str, ...], asked: _
         flags=flags,
         installed=asked.installed,
         wheel=wheel,
+        image=read_image(asked.image) if asked.image is not None else None,
         at_once=asked.at_once,
         limit_s=asked.timeout,
         output=asked.output,

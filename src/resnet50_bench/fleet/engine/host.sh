@@ -20,6 +20,20 @@ give_up() {
   exit 9
 }
 
+# Sets `engine`: the command that the inventory names, else docker or podman.
+choose_engine() {
+  engine=$1
+  [ -n "$engine" ] || for engine in docker podman; do
+    command -v "$engine" > /dev/null && break
+  done
+  command -v "${engine%% *}" > /dev/null || give_up "there is no ${1:-docker or podman}: install it, or name its command as r50_docker in the inventory"
+}
+
+# In the folder of its run, which has its engine.
+remove_container() {
+  $(cat engine) rm --force --volumes "$1" > /dev/null 2>&1
+}
+
 case $action in
   prepare) # PYTHON KEY FREE_KIB: a folder with room, and a Python that is new enough
     mkdir -p "$folder" || give_up "no folder $folder"
@@ -43,9 +57,18 @@ case $action in
     rm -f "$4"
     say installed=1
     ;;
-  run) # NAME SECONDS KEY WORDS: one run; the words are lines, of which the first says nothing
-    # (Ansible takes a word such as null or 1e3 for a value). With a KEY, r50 is that of the wheel.
-    place=$folder/$1 limit=$2 key=$3 lines=$4
+  pull) # ENGINE IMAGE: the image, unless it is there; `image` stands before its name
+    choose_engine "$1"
+    image=${2#image }
+    set -f # its words are parted, and nothing else is done to them
+    $engine image inspect "$image" > /dev/null 2>&1 || $engine pull "$image" > /dev/null || give_up "$engine has no image $image, and cannot pull it"
+    say pulled=1
+    ;;
+  run) # NAME SECONDS KEY WORDS ENGINE OPTIONS: one run; the words are lines, of which the first says
+    # nothing (Ansible takes a word such as null or 1e3 for a value), and the second is an r50 or an
+    # image. KEY is - for an r50 that is there, `image`, or the key of the wheel.
+    name=$1 place=$folder/$1 limit=$2 key=$3 lines=$4 asked=$5 options=$6
+    container=r50-fleet-$name inside=/tmp/r50-fleet
     set --
     while IFS= read -r word; do
       set -- "$@" "$word"
@@ -53,18 +76,33 @@ case $action in
 $lines
 END
     shift
-    if [ "$key" != - ]; then
-      shift
-      set -- "$folder/venv-$key/bin/r50" "$@"
-    fi
+    command=$1
+    shift
     rm -rf "$place"
     mkdir "$place" && cd "$place" || give_up "no folder $place"
-    timeout -k 30 "$limit" "$@" --output "$place/runs" > log 2>&1 < /dev/null &
+    if [ "$key" = image ]; then
+      choose_engine "$asked"
+      printf '%s\n' "$engine" > engine || give_up "$place cannot be written"
+      set -f
+      # The label says whose it is, and lets `stop` know its process.
+      set -- $engine run --name "$container" --label "r50=$place/runs" $options "$command" "$@" --output "$inside"
+      set +f
+    else
+      [ "$key" = - ] || command=$folder/venv-$key/bin/r50
+      set -- "$command" "$@" --output "$place/runs"
+    fi
+    timeout -k 30 "$limit" "$@" > log 2>&1 < /dev/null &
     child=$!
     printf '%s\n' "$child" > pid || { kill -TERM "$child"; give_up "$place cannot be written"; }
     wait "$child"
     code=$?
     rm -f pid
+    if [ -f engine ]; then
+      # A run that was refused has made no folder.
+      $engine cp "$container:$inside" runs > copied 2>&1 || [ "$code" -gt 1 ] || cat copied >> log
+      remove_container "$container"
+      rm -f engine
+    fi
     for found in runs/*/record.json; do
       [ -f "$found" ] && mv "$found" record.json
     done
@@ -88,6 +126,7 @@ END
         done
         kill -KILL "-$pid" 2> /dev/null
       fi
+      [ -f "$place/engine" ] && cd "$place" && remove_container "r50-fleet-${place##*/}"
       rm -rf "$place"
     done
     say stopped=1

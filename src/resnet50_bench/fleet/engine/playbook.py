@@ -13,17 +13,21 @@ from typing import Any
 
 import yaml
 
-PREPARE, COPY, INSTALL = "prepare", "copy the wheel", "install"
+PREPARE, COPY, INSTALL, PULL = "prepare", "copy the wheel", "install", "pull"
 MEASURE, FETCH, CLEAN, STOP = "measure", "fetch", "clean", "stop"
 
 FREE_KIB = 64 * 1024
 """What a host's folder needs to have free: a run's logs and records take a few MiB."""
 
+SCRIPT = Path(__file__).with_name("host.sh")
+"""What runs on a host, in its own shell."""
+
 _FOLDER = "{{ r50_folder | default('') }}"
 _WHEEL_FOLDER = "{{ r50_folder | default('~/.cache/r50-fleet', true) }}"
 _PYTHON = "{{ r50_python | default('python3') }}"
+_ENGINE = "{{ r50_docker | default('') }}"
+_ENGINE_OPTIONS = "{{ r50_docker_options | default('') }}"
 _OWN = "r50_hosts[inventory_hostname]"
-_SCRIPT = Path(__file__).with_name("host.sh")
 _TASK = re.compile(rf"(?:{MEASURE}|{FETCH}) (\d+)")
 
 
@@ -55,8 +59,9 @@ class Job:
         cases: the words behind `r50 run`, of each.
         missing: the numbers of the cases that each host is to run, by its name.
         folders: a harmless name of each host, by its name.
-        installed: the command of an r50 that is on every host; None where a wheel brings it.
-        wheel: to install; None where r50 is there.
+        installed: the command of an r50 that is on every host, or None.
+        wheel: to install, or None.
+        image: that has r50 in it, for docker or podman of the hosts; or None.
         limit_s: how long a case may take.
         token: what tells this call's folders on a host from those of others.
         incoming: where records arrive.
@@ -67,6 +72,7 @@ class Job:
     folders: Mapping[str, str]
     installed: str | None
     wheel: Wheel | None
+    image: str | None
     limit_s: int
     token: str
     incoming: Path
@@ -92,10 +98,13 @@ _Dumper.add_representer(
 
 def render_playbook(job: Job) -> str:
     """Return the playbook that measures."""
-    tasks = [_run_script(PREPARE, PREPARE, _PYTHON, _key(job), str(FREE_KIB))]
+    tasks = [_run_script(PREPARE, PREPARE, _PYTHON, _find_key(job), str(FREE_KIB))]
     tasks[0]["register"] = "r50_prepared"
     if job.wheel is not None:
         tasks += _list_installing(job.wheel)
+    if job.image is not None:
+        # With a word before it, Ansible takes no name for a number.
+        tasks.append(_run_script(PULL, PULL, _ENGINE, _Unsafe(f"image {job.image}")))
     for number, words in enumerate(job.cases):
         tasks += _list_case(job, number, words)
     tasks.append(_run_script(CLEAN, STOP, _Unsafe(job.token)))
@@ -113,12 +122,15 @@ def read_case(task: str) -> int | None:
     return int(found[1]) if found else None
 
 
-def _key(job: Job) -> str:
+def _find_key(job: Job) -> str:
+    """What tells the script where r50 is."""
+    if job.image is not None:
+        return "image"
     return "-" if job.wheel is None else job.wheel.key
 
 
 def _run_script(name: str, action: str, *words: str) -> dict[str, Any]:
-    argv = ["sh", "-c", _Unsafe(_SCRIPT.read_text()), "r50-fleet", action, _FOLDER, *words]
+    argv = ["sh", "-c", _Unsafe(SCRIPT.read_text()), "r50-fleet", action, _FOLDER, *words]
     return {"name": name, "ansible.builtin.command": {"argv": argv}, "changed_when": False}
 
 
@@ -140,9 +152,10 @@ def _list_installing(wheel: Wheel) -> list[dict[str, Any]]:
 
 def _list_case(job: Job, number: int, words: Sequence[str]) -> list[dict[str, Any]]:
     place = f"{job.token}-{number}"
-    lines = "\n".join(["words", job.installed or "r50", "run", *words])
+    lines = "\n".join(["words", job.image or job.installed or "r50", "run", *words])
     measure = _run_script(
-        f"{MEASURE} {number}", "run", place, str(job.limit_s), _key(job), _Unsafe(lines)
+        *(f"{MEASURE} {number}", "run", place, str(job.limit_s), _find_key(job), _Unsafe(lines)),
+        *(_ENGINE, _ENGINE_OPTIONS),
     )
     measure |= {
         "register": f"r50_run_{number}",
