@@ -8,13 +8,12 @@ import json
 from dataclasses import replace
 from functools import cache
 from pathlib import Path
-from typing import Any
 
-import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from rich.console import Console
+from tests.hostile import Place, add_text, list_free_texts
 from tests.hosts.synthetic import Machine
 from tests.records import (
     make_accuracy_record,
@@ -70,54 +69,13 @@ def list_records() -> dict[str, Record]:
 
 
 @cache
-def list_places(name: str) -> tuple[tuple[str | int, ...], ...]:
-    """The places of all texts of a record that may be any text: not names of an enum."""
-    document = msgspec.to_builtins(list_records()[name])
-    return tuple(place for place in _find_texts(document) if _is_free(document, place))
-
-
-def _find_texts(value: Any) -> list[tuple[str | int, ...]]:
-    if isinstance(value, str):
-        return [()]
-    if not isinstance(value, (dict, list, tuple)):
-        return []
-    parts = value.items() if isinstance(value, dict) else enumerate(value)
-    return [(key, *rest) for key, part in parts for rest in _find_texts(part)]
-
-
-def _is_free(document: Any, place: tuple[str | int, ...]) -> bool:
-    try:
-        msgspec.convert(_replace(document, {place: "x" * 8}), Record)
-    except msgspec.ValidationError:
-        return False
-    # What is looked up by its name is checked where the record is read.
-    return place[-1] not in {"preprocessing", "engine", "variant", "rows", "log_tail"}
-
-
-def _replace(value: Any, texts: dict[tuple[str | int, ...], str]) -> Any:
-    if () in texts:
-        return texts[()]
-    if not isinstance(value, (dict, list, tuple)):
-        return value
-    parts = value.items() if isinstance(value, dict) else enumerate(value)
-    changed = {
-        key: _replace(part, {place[1:]: text for place, text in texts.items() if place[0] == key})
-        for key, part in parts
-    }
-    return changed if isinstance(value, dict) else list(changed.values())
+def list_places(name: str) -> tuple[Place, ...]:
+    return list_free_texts(list_records()[name])
 
 
 def poison(name: str, text: str) -> Record:
     """The record with the text behind each of its free texts."""
-    document = msgspec.to_builtins(list_records()[name])
-    texts = {place: f"{_get(document, place)}{text}" for place in list_places(name)}
-    return msgspec.convert(_replace(document, texts), Record)
-
-
-def _get(value: Any, place: tuple[str | int, ...]) -> Any:
-    for key in place:
-        value = value[key]
-    return value
+    return add_text(list_records()[name], list_places(name), text)
 
 
 def print_on_terminal(record: Record, folder: str) -> str:
