@@ -12,7 +12,7 @@ import time
 from pathlib import Path
 
 import pytest
-from tests.stand_in import write_inventory, write_stand_in
+from tests.stand_in import IMAGE, write_engine, write_inventory, write_stand_in
 
 if not Path(sys.executable).with_name("ansible-playbook").exists() and not shutil.which(
     "ansible-playbook"
@@ -100,3 +100,25 @@ def test_an_interrupt_leaves_nothing_running_on_the_hosts(fleet, tmp_path):
     assert not Path("/proc", (tmp_path / "two" / "hanging").read_text().strip()).exists()
     assert not list(tmp_path.glob("*/run-*"))
     assert not list(tmp_path.glob("r50f-*"))
+
+
+def test_an_image_is_pulled_and_run_by_the_engine_that_the_inventory_names(tmp_path):
+    engine = write_engine(tmp_path / "engine")
+    variables = {"r50_folder": str(tmp_path / "one"), "r50_docker": f"{engine}",
+                 "r50_docker_options": "--cap-add SYS_NICE"}  # fmt: skip
+    inventory = write_inventory(
+        tmp_path / "hosts.yaml", [("one", variables)], ansible_connection="local"
+    )
+    process = start(
+        tmp_path, inventory, "throughput_avx_fp32", "--image", IMAGE, "--output", tmp_path / "out",
+        "--json", "--", "--steps", "20",
+    )  # fmt: skip
+    told, progress = process.communicate(timeout=_PATIENCE_S)
+    assert process.returncode == 0, progress
+    (row,) = json.loads(told)["rows"]
+    assert (row["outcome"], row["valid"]) == ("measured", True)
+    calls = (tmp_path / "engine" / "calls").read_text().splitlines()
+    assert [call.split()[0] for call in calls] == ["image", "pull", "run", "cp", "rm"]
+    assert f"--cap-add SYS_NICE {IMAGE} run throughput_avx_fp32 --steps 20 --output" in calls[2]
+    assert not list((tmp_path / "engine" / "containers").iterdir())
+    assert not list((tmp_path / "one").iterdir())
