@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 from tests.browser.pages import write_page
+from tests.hostile import SCRIPT, TAKEN, take_in_fleet
 from tests.records import make_instance, make_lost, make_record
 from tests.showcase import (
     HOSTILE,
@@ -238,6 +239,17 @@ def test_text_from_a_record_is_text(tmp_path, open_page):
     assert page.locator("main script").count() == 0
     assert "\u202e" not in page.content()
     assert "\\u202e" in page.locator(".run.shown .pairs").nth(1).inner_text()
+
+
+def test_no_script_in_what_a_fleet_sent_runs(tmp_path, open_page):
+    page = open_page(write_page(take_in_fleet(tmp_path, SCRIPT), tmp_path / "report.html"))
+    assert page.locator("#all tbody tr").count() == 7
+    for row in page.locator("#all tbody tr").all():
+        row.locator('a[href^="#"]').first.click()
+        page.locator(".run.shown").wait_for()
+        assert page.locator("main script, main [onload], main [onerror]").count() == 0
+    assert page.title().startswith("ResNet-50 v1.5 on ")
+    assert TAKEN in page.locator("main").inner_text()
 
 
 def test_a_long_name_breaks_nothing(tmp_path, open_page):
