@@ -263,6 +263,7 @@ def test_the_environment_fixes_threads_and_forbids_fewer_bits():
         "TF_NUM_INTEROP_THREADS": "1",
         "TF_ONEDNN_THREADPOOL_USE_CALLER_THREAD": "1",
         "TF_ENABLE_ONEDNN_OPTS": "1",
+        "TF_ENABLE_ZENDNN_OPTS": "0",
         "TF_CPP_MIN_LOG_LEVEL": "1",
         "CUDA_VISIBLE_DEVICES": "-1",
         "ONEDNN_DEFAULT_FPMATH_MODE": "STRICT",

@@ -16,6 +16,7 @@ from resnet50_bench.cases.catalog import design_cases, plan_case
 from resnet50_bench.cases.platforms import detect_platform
 from resnet50_bench.config import Platform, Precision, RunConfig
 from resnet50_bench.engines.base import KernelShare
+from resnet50_bench.engines.offer import Offer
 from resnet50_bench.errors import PrecisionError
 from resnet50_bench.host.amx_probe import AmxProbe
 from resnet50_bench.host.machine import read_host
@@ -248,14 +249,25 @@ amx_bfloat32  yes  runs on AMX BF16; no tile operation was tried
 }  # fmt: skip
 
 
+OFFERS = (
+    Offer(engine="tensorflow", installed=("tensorflow-cpu 2.21.0",), precisions=()),
+    Offer(engine="onnxruntime", installed=(), precisions=(), problem="none", advice="install it"),
+)
+
+
 @pytest.mark.parametrize("name", DOCTOR)
 def test_the_doctor_tells_a_cpu(tmp_path, name):
     host = read(tmp_path, find_cpu(name))
     answers = [plan_runnable(precision, host.cpu_flags, None) for precision in Precision]
     console = Console(file=io.StringIO(), width=200)
-    print_doctor(console, replace(host, hostname="here"), answers, NO_SGX)
-    told, _, enclaves = console.file.getvalue().partition("\n\n")[2].partition("\nSGX cases")
-    assert told == DOCTOR[name]
+    print_doctor(console, replace(host, hostname="here"), answers, OFFERS, NO_SGX)
+    _, told, engines, enclaves = console.file.getvalue().split("\n\n")
+    assert f"{told}\n" == DOCTOR[name]
+    assert engines.splitlines()[1:] == [
+        "tensorflow   yes  tensorflow-cpu 2.21.0",
+        "onnxruntime  no   none",
+        "             -> install it",
+    ]
     assert enclaves.splitlines()[1:] == ["device  no   there is none", "        -> get one"]
 
 

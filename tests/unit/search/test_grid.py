@@ -12,6 +12,7 @@ from resnet50_bench.errors import ConfigError
 from resnet50_bench.host.amx_probe import AmxProbe
 from resnet50_bench.host.machine import Host
 from resnet50_bench.parameters.parameter import Setting
+from resnet50_bench.parameters.table import ENGINE_NAMES
 from resnet50_bench.placement.layout import plan_layout
 from resnet50_bench.search.grid import Grid, cross, expand_setting, plan_grid
 
@@ -46,7 +47,7 @@ class TestLists:
             ("INSTANCES", "28,56,84,...", "28 56 84 112"),
             ("CORES_PER_INSTANCE", "20,40,60,...", "20 40 60"),
             ("PRECISION", "all", " ".join(item.value for item in Precision)),
-            ("ENGINE", "ALL", "tensorflow zentf openvino onnxruntime"),
+            ("ENGINE", "ALL", " ".join(name for name in ENGINE_NAMES if name != "null")),
             ("ENGINE_OPTION", "callers=1, x", "callers=1, x"),
             ("WEIGHT_SHARING", "True", "True"),
             ("NO_SUCH", "1,2", "1,2"),
