@@ -42,7 +42,8 @@ case $1 in
     setsid {program} "$@" "$container$last" &
     echo $! > "$container/pid"
     wait $! ;;
-  cp) cp -r "$own/containers/${{2%%:*}}/${{2#*:}}" "$3" ;;
+  cp) # NAME:/tmp/FOLDER -
+    tar -c -f - -C "$own/containers/${{2%%:*}}/tmp" "${{2##*/}}" ;;
   rm) # --force --volumes NAME
     kill -9 "$(cat "$own/containers/$4/pid")" 2> /dev/null
     rm -r "$own/containers/$4" ;;

@@ -182,7 +182,7 @@ class TestImage:
             f"run --name r50-fleet-run-1-0 --label r50={host}/run-1-0/runs {options} {IMAGE} "
             "run throughput_avx_fp32 a b --output /tmp/r50-fleet"
         )
-        assert copied == "cp r50-fleet-run-1-0:/tmp/r50-fleet runs"
+        assert copied == "cp r50-fleet-run-1-0:/tmp/r50-fleet -"
         assert removed == "rm --force --volumes r50-fleet-run-1-0"
 
     def test_an_image_is_pulled_where_it_is_not_there(self, host, tmp_path):
