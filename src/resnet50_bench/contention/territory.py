@@ -22,9 +22,10 @@ def plan_territories(
         owned: the CPUs of each instance.
     """
     taken = {cpu for cpus in owned for cpu in cpus}
+    threads_of = {cpu: core.cpus for core in cores for cpu in core.cpus}
     territories = []
     for index, cpus in enumerate(owned):
-        threads = {cpu for core in cores if set(core.cpus) & set(cpus) for cpu in core.cpus}
+        threads = {cpu for own in cpus for cpu in threads_of.get(own, ())}
         territories.append(
             Territory(index=index, cpus=cpus, siblings=tuple(sorted(threads - taken)))
         )
