@@ -88,3 +88,15 @@ def plan_callers(request: LoadRequest) -> int:
     if problems:
         raise ConfigError(problems)
     return callers
+
+
+def count_images_alone(request: LoadRequest) -> int:
+    """Return how many images a caller or stream takes where each thread is one, else 0.
+
+    Raises:
+        ConfigError: as `plan_callers`.
+    """
+    callers = plan_callers(request)
+    if request.streams:
+        return request.batch_size * request.streams // request.threads
+    return request.batch_size // callers if callers == request.threads else 0

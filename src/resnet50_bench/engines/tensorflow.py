@@ -20,7 +20,12 @@ from resnet50_bench.engines.base import (
     LoadRequest,
     Scores,
 )
-from resnet50_bench.engines.callers import Split, find_option_problems, plan_callers
+from resnet50_bench.engines.callers import (
+    Split,
+    count_images_alone,
+    find_option_problems,
+    plan_callers,
+)
 from resnet50_bench.engines.onednn import TRACE_ENVIRONMENT, parse_trace
 from resnet50_bench.errors import ModelError
 
@@ -94,10 +99,7 @@ class TensorFlowEngine:
 
     def images_alone(self, request: LoadRequest) -> int:
         """Count those of a caller or stream where each thread is one; see `plan_pool`."""
-        callers = plan_callers(request)
-        if request.streams:
-            return request.batch_size * request.streams // request.threads
-        return request.batch_size // callers if callers == request.threads else 0
+        return count_images_alone(request)
 
     def load(self, request: LoadRequest) -> Loaded:
         """Import TensorFlow and load the graph.

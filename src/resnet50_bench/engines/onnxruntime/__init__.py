@@ -17,7 +17,12 @@ from typing import TYPE_CHECKING, Any
 
 from resnet50_bench.config import Precision
 from resnet50_bench.engines.base import Evidence, Extra, Form, LoadRequest
-from resnet50_bench.engines.callers import Split, find_option_problems, plan_callers
+from resnet50_bench.engines.callers import (
+    Split,
+    count_images_alone,
+    find_option_problems,
+    plan_callers,
+)
 from resnet50_bench.engines.instructions import sample_kinds
 from resnet50_bench.engines.onnxruntime.profile import parse_lines, read_operations, render_lines
 from resnet50_bench.errors import HostError, ModelError
@@ -76,10 +81,7 @@ class OnnxRuntimeEngine:
 
     def images_alone(self, request: LoadRequest) -> int:
         """Count those of a caller or stream where each thread is one."""
-        callers = plan_callers(request)
-        if request.streams:
-            return request.batch_size * request.streams // request.threads
-        return request.batch_size // callers if callers == request.threads else 0
+        return count_images_alone(request)
 
     def load(self, request: LoadRequest) -> Loaded:
         """Import ONNX Runtime and load the model.

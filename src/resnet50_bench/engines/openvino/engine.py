@@ -26,7 +26,12 @@ from resnet50_bench.engines.base import (
     LoadRequest,
     Scores,
 )
-from resnet50_bench.engines.callers import Split, find_option_problems, plan_callers
+from resnet50_bench.engines.callers import (
+    Split,
+    count_images_alone,
+    find_option_problems,
+    plan_callers,
+)
 from resnet50_bench.engines.machine_code import count_instructions, read_own_code
 from resnet50_bench.engines.openvino.trace import parse_kernels, render_trace
 from resnet50_bench.errors import ModelError
@@ -80,10 +85,7 @@ class OpenVinoEngine:
 
     def images_alone(self, request: LoadRequest) -> int:
         """Count those of a caller or stream where each thread is one."""
-        callers = plan_callers(request)
-        if request.streams:
-            return request.batch_size * request.streams // request.threads
-        return request.batch_size // callers if callers == request.threads else 0
+        return count_images_alone(request)
 
     def load(self, request: LoadRequest) -> Loaded:
         """Import OpenVINO and compile the model.

@@ -17,7 +17,12 @@ from typing import TYPE_CHECKING, Any
 
 from resnet50_bench.config import Precision
 from resnet50_bench.engines.base import Evidence, Extra, Form, LoadRequest
-from resnet50_bench.engines.callers import Split, find_option_problems, plan_callers
+from resnet50_bench.engines.callers import (
+    Split,
+    count_images_alone,
+    find_option_problems,
+    plan_callers,
+)
 from resnet50_bench.engines.onednn import TRACE_ENVIRONMENT, parse_trace
 from resnet50_bench.errors import EngineError, HostError, ModelError
 
@@ -75,10 +80,7 @@ class PyTorchEngine:
 
     def images_alone(self, request: LoadRequest) -> int:
         """Count those of a caller or stream where each thread is one."""
-        callers = plan_callers(request)
-        if request.streams:
-            return request.batch_size * request.streams // request.threads
-        return request.batch_size // callers if callers == request.threads else 0
+        return count_images_alone(request)
 
     def load(self, request: LoadRequest) -> Loaded:
         """Import PyTorch, load the program, and compile it for the size of a query.
