@@ -9,7 +9,7 @@ from tests.engines.test_tensorflow import plain_scores
 
 from resnet50_bench.config import Precision
 from resnet50_bench.engines.base import ConvertRequest, LoadRequest
-from resnet50_bench.engines.onnxruntime import ENGINE, MODEL_FILE
+from resnet50_bench.engines.onnxruntime.engine import ENGINE, MODEL_FILE
 from resnet50_bench.errors import ModelError
 from resnet50_bench.model.converters.layers import Kind, read_layers
 from resnet50_bench.model.converters.onnxruntime import convert

@@ -11,7 +11,7 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING, Any
 
-from resnet50_bench.engines.onnxruntime import MODEL_FILE
+from resnet50_bench.engines.onnxruntime.engine import MODEL_FILE
 from resnet50_bench.engines.tensorflow import INPUT_NAME
 from resnet50_bench.errors import OutputError
 from resnet50_bench.model.cache import CACHE_ADVICE

@@ -2,7 +2,7 @@ import os
 
 import pytest
 
-from resnet50_bench.engines.onnxruntime import check_threads, plan_affinities
+from resnet50_bench.engines.onnxruntime.engine import check_threads, plan_affinities
 from resnet50_bench.errors import HostError
 
 
@@ -41,6 +41,6 @@ def test_threads_that_are_still_on_their_way_are_waited_for():
     ],
 )
 def test_threads_elsewhere_more_or_fewer_are_refused(monkeypatch, own, cpus, seen, found):
-    monkeypatch.setattr("resnet50_bench.engines.onnxruntime._PINNED_WITHIN_S", 0.0)
+    monkeypatch.setattr("resnet50_bench.engines.onnxruntime.engine._PINNED_WITHIN_S", 0.0)
     with pytest.raises(HostError, match=found):
         check_threads(own, cpus, lambda: seen)
