@@ -65,8 +65,10 @@ def check_record(record: Record, name: str) -> None:
         _check_placement(record.placement, "placement")
         _check_others(record)
         _check_amounts(record)
+        # The numbers of instances go on from one host to the next.
+        slots = [slot for placement in record.placements for slot in placement.slots]
         for number, item in enumerate(record.instances):
-            _check_instance(item, f"instances[{number}]", record)
+            _check_instance(item, f"instances[{number}]", record, slots)
             if item.contention is not None:
                 _check_contention(item.contention, f"instances[{number}].contention", 1)
         _check_surroundings(record)
@@ -215,10 +217,10 @@ def _check_amounts(record: Record) -> None:
     _require(len(set(keys)) == len(keys), "instances", "has one of them twice")
 
 
-def _check_instance(item: InstanceRecord, field: str, record: Record) -> None:
+def _check_instance(
+    item: InstanceRecord, field: str, record: Record, slots: Sequence[Slot]
+) -> None:
     number = item.slot.instance
-    # The numbers of instances go on from one host to the next.
-    slots = [slot for placement in record.placements for slot in placement.slots]
     known = number < len(slots) and item.slot == replace(slots[number], instance=number)
     _require(known, f"{field}.slot", "is not in the placement")
     _check_slot(item.slot, f"{field}.slot")
