@@ -7,11 +7,12 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 from tests.engines.emulation import skip_if_emulated
+from tests.engines.thin_engine import compute_plain_scores
 
 from resnet50_bench.config import Precision
 from resnet50_bench.engines.base import LoadRequest
 from resnet50_bench.engines.tensorflow import ENGINE, count_fused_ops, find_unfused, plan_pool
-from resnet50_bench.errors import ConfigError, ModelError
+from resnet50_bench.errors import ModelError
 from resnet50_bench.instance.streams import Stream
 from resnet50_bench.model.graph.probe import plan_probe_images
 
@@ -24,16 +25,6 @@ def request(path, batch_size=4, **options):
     return LoadRequest(path, Precision.AVX_FP32, threads=2, batch_size=batch_size, options=options)
 
 
-def plain_scores(path, images):
-    import tensorflow as tf
-
-    graph = tf.Graph()
-    with graph.as_default():
-        tf.import_graph_def(tf.compat.v1.GraphDef.FromString(path.read_bytes()), name="")
-    with tf.compat.v1.Session(graph=graph) as session:
-        return session.run("softmax_tensor:0", {"input_tensor:0": images})
-
-
 def test_a_query_gives_float32_probabilities_equal_to_a_plain_sessions(thin_path):
     images = plan_probe_images(4, seed=1)
     loaded = ENGINE.load(request(thin_path))
@@ -41,7 +32,7 @@ def test_a_query_gives_float32_probabilities_equal_to_a_plain_sessions(thin_path
     assert scores.shape == (4, 1001)
     assert scores.dtype == np.float32
     np.testing.assert_allclose(scores.sum(axis=1), 1, atol=1e-5)
-    np.testing.assert_allclose(scores, plain_scores(thin_path, images), atol=1e-5)
+    np.testing.assert_allclose(scores, compute_plain_scores(thin_path, images), atol=1e-5)
     loaded.close()
 
 
@@ -149,28 +140,6 @@ def test_the_pool_serves_as_many_cores_as_there_are(threads, calls, pool):
     assert plan_pool(threads, calls) == pool
 
 
-@pytest.mark.parametrize(
-    ("threads", "streams", "callers", "images"),
-    [
-        (1, 0, 1, 32),  # an instance of one core
-        (4, 0, 1, 0),  # four threads share each operation
-        (4, 0, 2, 0),  # so they do with fewer callers than threads
-        (4, 0, 4, 8),  # a caller each
-        (4, 4, 1, 32),  # a stream each
-        (4, 2, 1, 16),  # two threads to a stream, each with its part of the batch
-    ],
-)
-def test_images_a_thread_computes_alone(threads, streams, callers, images):
-    options = {"callers": str(callers)} if callers > 1 else {}
-    load = LoadRequest(None, Precision.AMX_INT8, threads, 32, streams, options=options)
-    assert ENGINE.images_alone(load) == images
-
-
-def test_streams_split_by_image_already(thin_path):
-    with pytest.raises(ConfigError, match="callers=2: the streams of an instance already split"):
-        ENGINE.load(replace(request(thin_path, callers="2"), streams=2))
-
-
 def test_a_wrong_batch_is_an_error_and_never_a_shorter_answer(thin_path):
     from tensorflow.errors import InvalidArgumentError
 
@@ -206,15 +175,6 @@ def test_a_closed_engine_answers_nothing(thin_path):
         loaded.run(plan_probe_images(4, seed=1))
 
 
-def test_callers_that_do_not_fit_are_all_reported(thin_path):
-    with pytest.raises(ConfigError) as caught:
-        ENGINE.load(request(thin_path, batch_size=2, callers="3"))
-    assert caught.value.problems == (
-        "--engine-option callers=3: it must divide the 2 threads of an instance",
-        "--engine-option callers=3: more callers than images in a query (batch size 2)",
-    )
-
-
 @pytest.mark.parametrize(
     ("content", "problem"),
     [(b"<html>", "is not a TensorFlow graph"), (b"", "TensorFlow cannot load the graph")],
@@ -231,29 +191,6 @@ def test_a_missing_file_is_a_model_error(tmp_path):
     pytest.importorskip("tensorflow")
     with pytest.raises(ModelError, match="No such file"):
         ENGINE.load(request(tmp_path / "none.pb"))
-
-
-@pytest.mark.parametrize(
-    ("options", "problems"),
-    [
-        ({}, []),
-        ({"callers": "4"}, []),
-        (
-            {"callers": "0"},
-            ["--engine-option callers=0: it must be a whole number, 1 or more"],
-        ),
-        (
-            {"callers": "two"},
-            ["--engine-option callers=two: it must be a whole number, 1 or more"],
-        ),
-        (
-            {"streams": "2"},
-            ["--engine-option streams: the tensorflow engine has only callers=N"],
-        ),
-    ],
-)
-def test_option_problems_name_the_option(options, problems):
-    assert ENGINE.option_problems(options) == problems
 
 
 def test_the_environment_fixes_threads_and_forbids_fewer_bits():

@@ -8,7 +8,7 @@ import sys
 
 import numpy as np
 import pytest
-from tests.engines.test_tensorflow import plain_scores
+from tests.engines.thin_engine import compute_plain_scores
 
 from resnet50_bench.config import Precision
 from resnet50_bench.engines import load_engine
@@ -47,7 +47,7 @@ def test_the_plug_in_answers_and_the_stock_run_beside_it_is_fused_as_without(nam
     assert ("zentf" in runtime) == (name == "zentf")
     assert sum(n for op, n in fused_ops.items() if op.startswith("Conv2D[")) == 53
     assert "Relu" not in fused_ops
-    expected = plain_scores(thin_path, plan_probe_images(2, seed=1))
+    expected = compute_plain_scores(thin_path, plan_probe_images(2, seed=1))
     np.testing.assert_allclose(scores, expected, atol=1e-6)
     calls = [item for item in parse_trace(lines).kernels if item.primitive == "convolution"]
     assert sum(item.calls for item in calls) >= 53

@@ -10,6 +10,8 @@ import importlib
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol, TypeAlias
 
+from resnet50_bench.errors import ModelError
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
     from pathlib import Path
@@ -172,6 +174,16 @@ class LoadRequest:
     instance: int = 0
     options: Mapping[str, str] = field(default_factory=dict)
     trace: bool = False
+
+    def require_model(self, engine: str) -> Path:
+        """Return where the model is.
+
+        Raises:
+            ModelError: nowhere, and this engine needs one.
+        """
+        if self.model_path is None:
+            raise ModelError(f"the {engine} engine needs a model", "name one with --model")
+        return self.model_path
 
 
 class Engine(Protocol):

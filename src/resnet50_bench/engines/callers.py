@@ -1,72 +1,101 @@
-"""Several threads that make one query together, each with a part of the batch.
+"""Engines whose queries are split by image: who calls the model, with how many images.
 
-Splitting by image keeps every core inside its own operations: no barrier after each of them.
+Splitting by image keeps every core inside its own operations: no barrier after each of them. What
+such an engine adds is its `Program`; callers, streams and options are here for all of them.
 """
 
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
-from typing import TYPE_CHECKING
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol, TypeAlias
 
 from resnet50_bench.errors import ConfigError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
-    from resnet50_bench.engines.base import Images, LoadRequest, Scores
+    from resnet50_bench.engines.base import Evidence, Images, LoadRequest, Scores
+
+Call: TypeAlias = "Callable[[Images], Scores]"
+"""Classifies one batch."""
 
 CALLERS_OPTION = "callers"
 """`--engine-option callers=N`: how many threads split a query."""
 
 
-class Split:
-    """A query of several threads, each with a part of the batch; the caller takes the first.
+class Program(Protocol):
+    """The model as a runtime has it, without regard to who calls it."""
 
-    Args:
-        runs: what each thread classifies its part with.
-    """
+    def find(self, images: int) -> Call:
+        """Return what classifies so many images in the thread that asks, made at the first asking.
 
-    def __init__(self, runs: Sequence[Callable[[Images], Scores]]) -> None:
-        import numpy as np
+        Several threads may ask at the same time.
+        """
 
-        self._numpy = np
-        self._runs = runs
-        self._pool = ThreadPoolExecutor(len(runs) - 1, thread_name_prefix="caller")
+    def evidence(self, images: int) -> Evidence:
+        """Read what really runs for so many images from the runtime."""
 
-    def __call__(self, images: Images) -> Scores:
-        """Classify one batch; of fewer images than threads, each takes one or none."""
-        parts = min(len(self._runs), len(images))
-        first, *rest = self._numpy.array_split(images, parts)
-        pending = [self._pool.submit(run, part) for run, part in zip(self._runs[1:], rest)]
-        scores = [self._runs[0](first), *(future.result() for future in pending)]
-        return self._numpy.concatenate(scores)
+    def list_kernels(self) -> Iterable[str]:
+        """As `Loaded.list_kernels`."""
 
     def close(self) -> None:
-        """End the threads."""
-        self._pool.shutdown()
+        """Release the model."""
 
 
-def find_option_problems(engine: str, options: Mapping[str, str]) -> list[str]:
-    """Say what is wrong with the options of an engine that has only `callers=N`, N >= 1."""
-    problems = [
-        f"--engine-option {name}: the {engine} engine has only {CALLERS_OPTION}=N"
-        for name in options
-        if name != CALLERS_OPTION
-    ]
-    callers = options.get(CALLERS_OPTION, "1")
-    if not (callers.isascii() and callers.isdecimal() and int(callers) >= 1):
-        problems.append(
-            f"--engine-option {CALLERS_OPTION}={callers}: it must be a whole number, 1 or more"
-        )
-    return problems
+@dataclass(frozen=True, slots=True)
+class Calls:
+    """How an instance calls its program.
+
+    Attributes:
+        callers: threads that split a query of `run`.
+        at_once: calls made at the same time, at most one for each of the instance's threads.
+        images: of a call, 1 or more.
+    """
+
+    callers: int
+    at_once: int
+    images: int
 
 
-def plan_callers(request: LoadRequest) -> int:
-    """Return how many threads split a query.
+class SplittingEngine:
+    """What such engines have in common; their only option is `callers=N`."""
+
+    name: str
+    needs_model = True
+    traces = True
+    trace_environment: Mapping[str, str] = {}
+
+    def option_problems(self, options: Mapping[str, str]) -> list[str]:
+        """Say what is wrong with the options; N must be 1 or more."""
+        problems = [
+            f"--engine-option {name}: the {self.name} engine has only {CALLERS_OPTION}=N"
+            for name in options
+            if name != CALLERS_OPTION
+        ]
+        callers = options.get(CALLERS_OPTION, "1")
+        if not (callers.isascii() and callers.isdecimal() and int(callers) >= 1):
+            problems.append(
+                f"--engine-option {CALLERS_OPTION}={callers}: it must be a whole number, 1 or more"
+            )
+        return problems
+
+    def images_alone(self, request: LoadRequest) -> int:
+        """Count those of a call where each thread makes one, else 0.
+
+        Raises:
+            ConfigError: as `plan_calls`.
+        """
+        calls = plan_calls(request)
+        return calls.images if calls.at_once == request.threads else 0
+
+
+def plan_calls(request: LoadRequest) -> Calls:
+    """Return who calls the program, with how many images.
 
     Raises:
-        ConfigError: they do not divide the threads of an instance, are more than the images of a
-            query, or were asked for beside streams.
+        ConfigError: the callers do not divide the threads of an instance, are more than the images
+            of a query, or were asked for beside streams.
     """
     callers = int(request.options.get(CALLERS_OPTION, "1"))
     problems = []
@@ -87,16 +116,104 @@ def plan_callers(request: LoadRequest) -> int:
         )
     if problems:
         raise ConfigError(problems)
-    return callers
+    at_once = request.threads if request.streams else callers
+    images = request.batch_size * max(1, request.streams) // at_once
+    return Calls(callers, at_once, max(1, images))
 
 
-def count_images_alone(request: LoadRequest) -> int:
-    """Return how many images a caller or stream takes where each thread is one, else 0.
+class CalledModel:
+    """A program called by one thread, by several with a part of the batch each, or by streams.
 
-    Raises:
-        ConfigError: as `plan_callers`.
+    Args:
+        program: all of them share it.
+        calls: it is ready for these once this is made.
     """
-    callers = plan_callers(request)
-    if request.streams:
-        return request.batch_size * request.streams // request.threads
-    return request.batch_size // callers if callers == request.threads else 0
+
+    def __init__(self, program: Program, calls: Calls) -> None:
+        self._program = program
+        self._images = calls.images
+        self._splits: list[Split] = []
+        self._run = self._open(calls.callers)
+
+    def run(self, images: Images) -> Scores:
+        """Classify one batch."""
+        return self._run(images)
+
+    def open_stream(self, threads: int) -> Call:
+        """Return `run` for a stream; with several threads each classifies its part of a batch."""
+        return self._open(threads)
+
+    def evidence(self) -> Evidence:
+        """Read what runs for a call's images."""
+        return self._program.evidence(self._images)
+
+    def list_kernels(self) -> Iterable[str]:
+        """Return what the program tells of the last query."""
+        return self._program.list_kernels()
+
+    def close(self) -> None:
+        """End the calling threads and release the program."""
+        for split in self._splits:
+            split.close()
+        self._program.close()
+
+    def _open(self, threads: int) -> Call:
+        callers = [Caller(self._program) for _ in range(threads)]
+        callers[0].find(self._images)
+        if threads == 1:
+            return callers[0]
+        self._splits.append(Split(callers))
+        return self._splits[-1]
+
+
+class Caller:
+    """What one thread makes queries with.
+
+    Args:
+        program: asked once for each number of images.
+    """
+
+    def __init__(self, program: Program) -> None:
+        self._program = program
+        self._calls: dict[int, Call] = {}
+
+    def __call__(self, images: Images) -> Scores:
+        """Classify one batch."""
+        return self.find(len(images))(images)
+
+    def find(self, images: int) -> Call:
+        """Return what classifies so many images; of other numbers than `Calls` has they are few.
+
+        A batch may not divide among the callers, and a job that follows another has its own.
+        """
+        call = self._calls.get(images)
+        if call is None:
+            call = self._calls[images] = self._program.find(images)
+        return call
+
+
+class Split:
+    """A query of several threads, each with a part of the batch; the caller takes the first.
+
+    Args:
+        runs: what each thread classifies its part with.
+    """
+
+    def __init__(self, runs: Sequence[Call]) -> None:
+        import numpy as np
+
+        self._numpy = np
+        self._runs = runs
+        self._pool = ThreadPoolExecutor(len(runs) - 1, thread_name_prefix="caller")
+
+    def __call__(self, images: Images) -> Scores:
+        """Classify one batch; of fewer images than threads, each takes one or none."""
+        parts = min(len(self._runs), len(images))
+        first, *rest = self._numpy.array_split(images, parts)
+        pending = [self._pool.submit(run, part) for run, part in zip(self._runs[1:], rest)]
+        scores = [self._runs[0](first), *(future.result() for future in pending)]
+        return self._numpy.concatenate(scores)
+
+    def close(self) -> None:
+        """End the threads."""
+        self._pool.shutdown()

@@ -17,12 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from resnet50_bench.config import Precision
 from resnet50_bench.engines.base import Evidence, Extra, Form, LoadRequest
-from resnet50_bench.engines.callers import (
-    Split,
-    count_images_alone,
-    find_option_problems,
-    plan_callers,
-)
+from resnet50_bench.engines.callers import CalledModel, SplittingEngine, plan_calls
 from resnet50_bench.engines.onednn import TRACE_ENVIRONMENT, parse_trace
 from resnet50_bench.errors import EngineError, HostError, ModelError
 
@@ -30,6 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
     from resnet50_bench.engines.base import Images, KernelShare, Loaded, Scores
+    from resnet50_bench.engines.callers import Call
 
 MODEL_FILE = "model.pt2"
 """In the folder that the converter fills."""
@@ -47,7 +43,7 @@ _COMPUTING = frozenset({"aten::clone", "aten::convolution", "aten::addmm", "aten
 _CACHE_VARIABLE, _CACHE_FOLDER = "TORCHINDUCTOR_CACHE_DIR", "inductor"
 
 
-class PyTorchEngine:
+class PyTorchEngine(SplittingEngine):
     """Runs the program as inductor compiled it; oneDNN computes its convolutions."""
 
     name = "pytorch"
@@ -59,13 +55,7 @@ class PyTorchEngine:
         Precision.AMX_INT8: _QUANTIZED,
         Precision.AMX_BFLOAT16: _FLOAT,
     }
-    needs_model = True
-    traces = True
     trace_environment: Mapping[str, str] = TRACE_ENVIRONMENT
-
-    def option_problems(self, options: Mapping[str, str]) -> list[str]:
-        """Say what is wrong with the options; the only one is `callers=N`, N >= 1."""
-        return find_option_problems(self.name, options)
 
     def environment(self, precision: Precision, threads: int) -> dict[str, str]:
         """One thread for numpy and as OpenMP's default; PyTorch is told its own when it loads.
@@ -78,10 +68,6 @@ class PyTorchEngine:
         """Read oneDNN's trace."""
         return parse_trace(lines).kernels
 
-    def images_alone(self, request: LoadRequest) -> int:
-        """Count those of a caller or stream where each thread is one."""
-        return count_images_alone(request)
-
     def load(self, request: LoadRequest) -> Loaded:
         """Import PyTorch, load the program, and compile it for the size of a query.
 
@@ -90,19 +76,16 @@ class PyTorchEngine:
             EngineError: there is no C++ compiler.
             ModelError: it is no program that PyTorch can load or compile.
         """
-        callers = plan_callers(request)
-        if request.model_path is None:
-            raise ModelError("the pytorch engine needs a model", "name one with --model")
+        calls = plan_calls(request)
+        path = request.require_model(self.name)
         require_compiler(os.environ)
-        os.environ.setdefault(_CACHE_VARIABLE, str(plan_cache(request.model_path)))
-        calls = request.threads if request.streams else callers
-        program = Program(request.model_path / MODEL_FILE, request.threads // calls)
-        return LoadedModel(
-            program, callers, request.batch_size // (calls // max(1, request.streams))
+        os.environ.setdefault(_CACHE_VARIABLE, str(plan_cache(path)))
+        return CalledModel(
+            CompiledProgram(path / MODEL_FILE, request.threads // calls.at_once), calls
         )
 
 
-class Program:
+class CompiledProgram:
     """The exported program, compiled once for each number of images that is asked for.
 
     Args:
@@ -126,10 +109,9 @@ class Program:
         self._module = _load(torch, path)
         self._lock = threading.Lock()
         self._compiled: dict[int, Callable[[Any], Any]] = {}
-        self.runtime = f"pytorch {torch.__version__}"
 
-    def find(self, images: int) -> Callable[[Images], Scores]:
-        """Return what classifies so many images in the thread that asks.
+    def find(self, images: int) -> Call:
+        """Return what classifies so many images in the thread that asks, reading them in place.
 
         Callers may ask at the same time.
 
@@ -149,7 +131,7 @@ class Program:
 
         return call
 
-    def count_operations(self, images: int) -> dict[str, int]:
+    def evidence(self, images: int) -> Evidence:
         """Run one batch of zeros with PyTorch's profiler on, and count the operations it names.
 
         Those that inductor has written itself, a pooling and an average, have no names there.
@@ -160,11 +142,16 @@ class Program:
         activities = [self._torch.profiler.ProfilerActivity.CPU]
         with self._torch.profiler.profile(activities=activities) as profile:
             call(zeros)
-        return select_operations({item.key: item.count for item in profile.key_averages()})
+        threads = self._torch.get_num_threads()
+        return Evidence(
+            runtime=f"pytorch {self._torch.__version__}",
+            fused_ops=select_operations({item.key: item.count for item in profile.key_averages()}),
+            notes=(f"operations are computed by {threads} threads of OpenMP",),
+        )
 
-    def describe(self) -> str:
-        """Say which threads compute, as PyTorch has it."""
-        return f"operations are computed by {self._torch.get_num_threads()} threads of OpenMP"
+    def list_kernels(self) -> Iterable[str]:
+        """Return nothing: oneDNN prints them."""
+        return ()
 
     def close(self) -> None:
         """Release all."""
@@ -200,50 +187,6 @@ class Program:
             )
 
 
-class LoadedModel:
-    """A model that is asked by one caller, by several with a part of the batch, or by streams.
-
-    Args:
-        program: compiled for each size of query.
-        callers: how many threads split a query of `run`.
-        images: of a caller's part.
-    """
-
-    def __init__(self, program: Program, callers: int, images: int) -> None:
-        self._program = program
-        self._images = images
-        self._split = Split([Caller(program) for _ in range(callers)]) if callers > 1 else None
-        self._run = self._split or Caller(program)
-        program.find(images)
-
-    def run(self, images: Images) -> Scores:
-        """Classify one batch."""
-        return self._run(images)
-
-    def open_stream(self, threads: int) -> Callable[[Images], Scores]:
-        """Return `run` for a stream; with several threads each classifies its part of a batch."""
-        callers = [Caller(self._program) for _ in range(threads)]
-        return callers[0] if threads == 1 else Split(callers)
-
-    def evidence(self) -> Evidence:
-        """Run one batch of zeros with PyTorch's profiler on, and count what it names."""
-        return Evidence(
-            runtime=self._program.runtime,
-            fused_ops=self._program.count_operations(self._images),
-            notes=(self._program.describe(),),
-        )
-
-    def list_kernels(self) -> Iterable[str]:
-        """Return nothing: oneDNN prints them."""
-        return ()
-
-    def close(self) -> None:
-        """End the calling threads and release the program."""
-        if self._split is not None:
-            self._split.close()
-        self._program.close()
-
-
 ENGINE = PyTorchEngine()
 
 
@@ -274,25 +217,6 @@ def select_operations(counts: Mapping[str, int]) -> dict[str, int]:
 def plan_cache(model_path: Path) -> Path:
     """Return where inductor keeps what it compiled: beside the converted models."""
     return model_path.parent.parent.parent / _CACHE_FOLDER
-
-
-class Caller:
-    """What one thread makes queries with.
-
-    Args:
-        program: compiled for each size of query.
-    """
-
-    def __init__(self, program: Program) -> None:
-        self._program = program
-        self._calls: dict[int, Callable[[Images], Scores]] = {}
-
-    def __call__(self, images: Images) -> Scores:
-        """Classify one batch; the images are read in place."""
-        call = self._calls.get(len(images))
-        if call is None:
-            call = self._calls[len(images)] = self._program.find(len(images))
-        return call(images)
 
 
 def _load(torch: Any, path: Path) -> Any:

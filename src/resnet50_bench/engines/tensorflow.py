@@ -20,18 +20,15 @@ from resnet50_bench.engines.base import (
     LoadRequest,
     Scores,
 )
-from resnet50_bench.engines.callers import (
-    Split,
-    count_images_alone,
-    find_option_problems,
-    plan_callers,
-)
+from resnet50_bench.engines.callers import CalledModel, SplittingEngine, plan_calls
 from resnet50_bench.engines.onednn import TRACE_ENVIRONMENT, parse_trace
 from resnet50_bench.errors import ModelError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Iterable, Mapping
     from pathlib import Path
+
+    from resnet50_bench.engines.callers import Call
 
 INPUT_NAME = "input_tensor"
 """The graph's input: float32 NHWC `(N, 224, 224, 3)`."""
@@ -50,7 +47,7 @@ _FPMATH_MODE = {
 """Whether oneDNN may compute float32 in fewer bits; `STRICT` forbids it."""
 
 
-class TensorFlowEngine:
+class TensorFlowEngine(SplittingEngine):
     """Runs the graph in one `tf.compat.v1.Session`."""
 
     name = "tensorflow"
@@ -59,13 +56,7 @@ class TensorFlowEngine:
         packages=(("tensorflow-cpu", "tensorflow", "tensorflow-cpu-aws", "intel-tensorflow"),),
     )
     forms: Mapping[Precision, Form] = {item: Form(graph=item) for item in Precision}
-    needs_model = True
-    traces = True
     trace_environment: Mapping[str, str] = TRACE_ENVIRONMENT
-
-    def option_problems(self, options: Mapping[str, str]) -> list[str]:
-        """Say what is wrong with the options; the only one is `callers=N`, N >= 1."""
-        return find_option_problems(self.name, options)
 
     def environment(self, precision: Precision, threads: int) -> dict[str, str]:
         """The variables TensorFlow and oneDNN read once, when they are loaded.
@@ -97,10 +88,6 @@ class TensorFlowEngine:
         """Read oneDNN's trace."""
         return parse_trace(lines).kernels
 
-    def images_alone(self, request: LoadRequest) -> int:
-        """Count those of a caller or stream where each thread is one; see `plan_pool`."""
-        return count_images_alone(request)
-
     def load(self, request: LoadRequest) -> Loaded:
         """Import TensorFlow and load the graph.
 
@@ -108,20 +95,17 @@ class TensorFlowEngine:
             ConfigError: the callers do not divide the threads, or exceed the batch.
             ModelError: the file is not a graph TensorFlow can read.
         """
-        callers = plan_callers(request)
-        if request.model_path is None:
-            raise ModelError("the tensorflow engine needs a model", "name one with --model")
+        calls = plan_calls(request)
+        path = request.require_model(self.name)
         import tensorflow as tf
 
-        graph = read_graph(tf, request.model_path)
-        calls = request.threads if request.streams else callers
-        session = open_session(tf, graph, threads=plan_pool(request.threads, calls))
-        loaded = LoadedGraph(tf, session, request.batch_size)
-        return loaded if callers == 1 else SplitGraph(loaded, callers)
+        graph = read_graph(tf, path)
+        session = open_session(tf, graph, threads=plan_pool(request.threads, calls.at_once))
+        return CalledModel(GraphSession(tf, session), calls)
 
 
-class LoadedGraph:
-    """The graph in a session; a query is one `Session` call.
+class GraphSession:
+    """The graph in a session, with any number of images; a query is one `Session` call.
 
     Operations are started by the thread that calls and compute in it too. So several callers each
     keep to cores of their own, and one caller hands nothing to a second thread between operations.
@@ -129,40 +113,39 @@ class LoadedGraph:
     Args:
         tf: the module.
         session: with the graph.
-        batch_size: of the batch whose execution is read as evidence.
     """
 
-    def __init__(self, tf: Any, session: Any, batch_size: int) -> None:
+    def __init__(self, tf: Any, session: Any) -> None:
         from tensorflow.core.protobuf import config_pb2
 
         self._tf = tf
         self._session = session
-        self._batch_size = batch_size
         options = config_pb2.CallableOptions(feed=[f"{INPUT_NAME}:0"], fetch=[f"{OUTPUT_NAME}:0"])
         options.run_options.inter_op_thread_pool = -1  # "the caller's thread" (config.proto)
         self._call = session._make_callable_from_options(options)
 
-    def run(self, images: Images) -> Scores:
-        """Classify one batch. Arrays aligned to 64 bytes are read in place, others copied."""
-        scores: Scores = self._call(images)[0]
-        return scores
+    def find(self, images: int) -> Call:
+        """Return what classifies. Arrays aligned to 64 bytes are read in place, others copied."""
+        run = self._call
 
-    def open_stream(self, threads: int) -> Callable[[Images], Scores]:
-        """Return `run` for a stream; with several threads each classifies its part of a batch."""
-        return self.run if threads == 1 else Split([self.run] * threads)
+        def call(batch: Images) -> Scores:
+            scores: Scores = run(batch)[0]
+            return scores
 
-    def evidence(self) -> Evidence:
+        return call
+
+    def evidence(self, images: int) -> Evidence:
         """Run one batch of zeros and read the graph TensorFlow really executed.
 
-        The call is one of its own, with the session, feed and fetch of `run`: TensorFlow optimizes
-        the graph per feed and fetch, so it is the graph `run` executes.
+        The call is one of its own, with the session, feed and fetch of a query: TensorFlow
+        optimizes the graph per feed and fetch, so it is the graph that a query executes.
         """
         import numpy as np
 
         metadata = self._tf.compat.v1.RunMetadata()
         self._session.run(
             f"{OUTPUT_NAME}:0",
-            {f"{INPUT_NAME}:0": np.zeros((self._batch_size, 224, 224, 3), np.float32)},
+            {f"{INPUT_NAME}:0": np.zeros((images, 224, 224, 3), np.float32)},
             options=self._tf.compat.v1.RunOptions(output_partition_graphs=True),
             run_metadata=metadata,
         )
@@ -180,38 +163,6 @@ class LoadedGraph:
     def close(self) -> None:
         """Close the session."""
         self._session.close()
-
-
-class SplitGraph:
-    """A loaded graph called by several threads at once, each with a part of the batch.
-
-    Splitting by image keeps every core inside its own operations: no barrier after each of them.
-    """
-
-    def __init__(self, loaded: LoadedGraph, callers: int) -> None:
-        self._loaded = loaded
-        self._split = Split([loaded.run] * callers)
-
-    def run(self, images: Images) -> Scores:
-        """Classify one batch."""
-        return self._split(images)
-
-    def open_stream(self, threads: int) -> Callable[[Images], Scores]:
-        """Return `run` for a stream, which splits by its threads anyway."""
-        return self._loaded.open_stream(threads)
-
-    def evidence(self) -> Evidence:
-        """Read the executed graph."""
-        return self._loaded.evidence()
-
-    def list_kernels(self) -> Iterable[str]:
-        """Return nothing: oneDNN prints them."""
-        return ()
-
-    def close(self) -> None:
-        """End the calling threads and close the session."""
-        self._split.close()
-        self._loaded.close()
 
 
 ENGINE = TensorFlowEngine()

@@ -10,13 +10,14 @@ from typing import TYPE_CHECKING
 
 from resnet50_bench.config import Precision
 from resnet50_bench.engines.base import Evidence, Extra, Form, Loaded, LoadRequest
+from resnet50_bench.engines.callers import CalledModel, plan_calls
 from resnet50_bench.engines.tensorflow import (
-    LoadedGraph,
+    GraphSession,
     TensorFlowEngine,
     open_session,
     read_graph,
 )
-from resnet50_bench.errors import ConfigError, ModelError
+from resnet50_bench.errors import ConfigError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -66,23 +67,22 @@ class ZenTfEngine(TensorFlowEngine):
         Raises:
             ModelError: the file is not a graph TensorFlow can read.
         """
-        if request.model_path is None:
-            raise ModelError("the zentf engine needs a model", "name one with --model")
+        path = request.require_model(self.name)
         import tensorflow as tf
 
-        graph = read_graph(tf, request.model_path)
+        graph = read_graph(tf, path)
         session = open_session(tf, graph, threads=request.threads, plugins=True)
-        return ZenGraph(tf, session, request.batch_size)
+        return CalledModel(ZenGraph(tf, session), plan_calls(request))
 
 
-class ZenGraph(LoadedGraph):
+class ZenGraph(GraphSession):
     """The graph in a session with the plug-in."""
 
-    def evidence(self) -> Evidence:
+    def evidence(self, images: int) -> Evidence:
         """Read the executed graph, and which plug-in it is."""
         from importlib import metadata
 
-        found = super().evidence()
+        found = super().evidence(images)
         return Evidence(
             runtime=f"{found.runtime} with zentf {metadata.version('zentf')}",
             fused_ops=found.fused_ops,

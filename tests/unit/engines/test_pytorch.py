@@ -4,8 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from resnet50_bench.config import Precision
-from resnet50_bench.engines.base import KernelShare, LoadRequest
+from resnet50_bench.engines.base import KernelShare
 from resnet50_bench.engines.pytorch import (
     ENGINE,
     plan_cache,
@@ -60,13 +59,3 @@ def test_operations_that_compute_are_counted_and_bookkeeping_is_not():
         "mkldnn::_convolution_pointwise": 37,
         "onednn::qconv_pointwise": 5,
     }
-
-
-@pytest.mark.parametrize(
-    ("threads", "streams", "callers", "alone"),
-    [(4, 0, "1", 0), (4, 0, "4", 2), (1, 0, "1", 8), (4, 2, "1", 4), (4, 4, "1", 8)],
-)
-def test_images_that_a_thread_takes_alone_are_counted(threads, streams, callers, alone):
-    request = LoadRequest(None, Precision.AVX_FP32, threads, 8, streams,
-                          options={"callers": callers})  # fmt: skip
-    assert ENGINE.images_alone(request) == alone

@@ -17,12 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from resnet50_bench.config import Precision
 from resnet50_bench.engines.base import Evidence, Extra, Form, LoadRequest
-from resnet50_bench.engines.callers import (
-    Split,
-    count_images_alone,
-    find_option_problems,
-    plan_callers,
-)
+from resnet50_bench.engines.callers import CalledModel, SplittingEngine, plan_calls
 from resnet50_bench.engines.instructions import sample_kinds
 from resnet50_bench.engines.onnxruntime.profile import parse_lines, read_operations, render_lines
 from resnet50_bench.errors import HostError, ModelError
@@ -31,6 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from resnet50_bench.engines.base import Images, KernelShare, Loaded, Scores
+    from resnet50_bench.engines.callers import Call
 
 MODEL_FILE = "model.onnx"
 """In the folder that the converter fills."""
@@ -49,7 +45,7 @@ _PINNED_WITHIN_S = 5.0
 _POLL_S = 0.001
 
 
-class OnnxRuntimeEngine:
+class OnnxRuntimeEngine(SplittingEngine):
     """Runs the model in one `InferenceSession`.
 
     float32 and 8 bits: its CPU provider has no convolution in bfloat16. With which instructions it
@@ -63,13 +59,6 @@ class OnnxRuntimeEngine:
         Precision.AVX_INT8: _QUANTIZED,
         Precision.AMX_INT8: _QUANTIZED,
     }
-    needs_model = True
-    traces = True
-    trace_environment: Mapping[str, str] = {}
-
-    def option_problems(self, options: Mapping[str, str]) -> list[str]:
-        """Say what is wrong with the options; the only one is `callers=N`, N >= 1."""
-        return find_option_problems(self.name, options)
 
     def environment(self, precision: Precision, threads: int) -> dict[str, str]:
         """One thread for numpy; ONNX Runtime is told its own by its session."""
@@ -79,10 +68,6 @@ class OnnxRuntimeEngine:
         """Read what `list_kernels` told."""
         return parse_lines(lines)
 
-    def images_alone(self, request: LoadRequest) -> int:
-        """Count those of a caller or stream where each thread is one."""
-        return count_images_alone(request)
-
     def load(self, request: LoadRequest) -> Loaded:
         """Import ONNX Runtime and load the model.
 
@@ -91,15 +76,12 @@ class OnnxRuntimeEngine:
             ModelError: it is not a model that ONNX Runtime can read.
             HostError: its threads are not where they should be.
         """
-        callers = plan_callers(request)
-        if request.model_path is None:
-            raise ModelError("the onnxruntime engine needs a model", "name one with --model")
-        calls = request.threads if request.streams else callers
-        sessions = Sessions(request.model_path / MODEL_FILE, request.threads, calls)
+        calls = plan_calls(request)
+        path = request.require_model(self.name) / MODEL_FILE
+        sessions = Sessions(path, request.threads, calls.at_once)
         if request.trace:
             return TracedModel(sessions, request.batch_size)
-        parts = calls // max(1, request.streams)
-        return LoadedModel(sessions, callers, request.batch_size // parts)
+        return CalledModel(sessions, calls)
 
 
 class Sessions:
@@ -122,10 +104,10 @@ class Sessions:
         self._cpus = plan_affinities(self._own, cpus) if len(cpus) == threads else ()
         self._lock = threading.Lock()
         self._is_checked = False
-        self._calls: dict[int, Callable[[Images], Scores]] = {}
+        self._calls: dict[int, Call] = {}
         self.runtime = f"onnxruntime {onnxruntime.__version__}"
 
-    def find(self, images: int) -> Callable[[Images], Scores]:
+    def find(self, images: int) -> Call:
         """Return what classifies so many images; callers may ask at the same time.
 
         Raises:
@@ -171,6 +153,26 @@ class Sessions:
             self._is_checked = True
         return session
 
+    def evidence(self, images: int) -> Evidence:
+        """Run one batch of zeros in a session that keeps a profile, and count its operations."""
+        import numpy as np
+
+        zeros = np.zeros((images, 224, 224, 3), np.float32)
+        with tempfile.TemporaryDirectory() as folder:
+            session = self.open(images, Path(folder) / "profile")
+            find_call(session)(zeros)
+            operations = read_operations(_read_events(session), 0)
+        counts = {item.name: item.calls for item in operations}
+        return Evidence(
+            runtime=self.runtime,
+            fused_ops=dict(sorted(counts.items())),
+            notes=(self.describe(),),
+        )
+
+    def list_kernels(self) -> Iterable[str]:
+        """Return nothing: no profile is kept."""
+        return ()
+
     def describe(self) -> str:
         """Say which threads compute."""
         if not self._own:
@@ -184,63 +186,6 @@ class Sessions:
     def close(self) -> None:
         """Release all."""
         self._calls.clear()
-
-
-class LoadedModel:
-    """A model that is asked by one caller, by several with a part of the batch, or by streams.
-
-    Args:
-        sessions: opens one for each size of query.
-        callers: how many threads split a query of `run`.
-        images: of a caller's part.
-    """
-
-    def __init__(self, sessions: Sessions, callers: int, images: int) -> None:
-        self._sessions = sessions
-        self._images = images
-        self._split = Split([self._classify] * callers) if callers > 1 else None
-        self._calls = {images: sessions.find(images)}
-
-    def run(self, images: Images) -> Scores:
-        """Classify one batch."""
-        return self._classify(images) if self._split is None else self._split(images)
-
-    def open_stream(self, threads: int) -> Callable[[Images], Scores]:
-        """Return `run` for a stream; with several threads each classifies its part of a batch."""
-        return self._classify if threads == 1 else Split([self._classify] * threads)
-
-    def evidence(self) -> Evidence:
-        """Run one batch of zeros in a session that keeps a profile, and count its operations."""
-        import numpy as np
-
-        zeros = np.zeros((self._images, 224, 224, 3), np.float32)
-        with tempfile.TemporaryDirectory() as folder:
-            session = self._sessions.open(self._images, Path(folder) / "profile")
-            find_call(session)(zeros)
-            operations = read_operations(_read_events(session), 0)
-        counts = {item.name: item.calls for item in operations}
-        return Evidence(
-            runtime=self._sessions.runtime,
-            fused_ops=dict(sorted(counts.items())),
-            notes=(self._sessions.describe(),),
-        )
-
-    def list_kernels(self) -> Iterable[str]:
-        """Return nothing: no profile is kept."""
-        return ()
-
-    def close(self) -> None:
-        """End the calling threads and release the sessions."""
-        if self._split is not None:
-            self._split.close()
-        self._calls.clear()
-        self._sessions.close()
-
-    def _classify(self, images: Images) -> Scores:
-        call = self._calls.get(len(images))
-        if call is None:  # of a batch that does not divide, or of a job that follows another
-            call = self._calls[len(images)] = self._sessions.find(len(images))
-        return call(images)
 
 
 class TracedModel:
@@ -263,7 +208,7 @@ class TracedModel:
         self._queries.append(images)
         return self._call(images)
 
-    def open_stream(self, threads: int) -> Callable[[Images], Scores]:
+    def open_stream(self, threads: int) -> Call:
         """Return `run`: one batch is traced."""
         return self.run
 
@@ -339,7 +284,7 @@ def _read_affinities(before: set[Path]) -> list[set[int]]:
     return [os.sched_getaffinity(task) for task in started]
 
 
-def find_call(session: Any) -> Callable[[Images], Scores]:
+def find_call(session: Any) -> Call:
     """Return what classifies images in a session."""
     (source,), (result,) = session.get_inputs(), session.get_outputs()
     names, feed, run = [result.name], source.name, session.run

@@ -26,12 +26,7 @@ from resnet50_bench.engines.base import (
     LoadRequest,
     Scores,
 )
-from resnet50_bench.engines.callers import (
-    Split,
-    count_images_alone,
-    find_option_problems,
-    plan_callers,
-)
+from resnet50_bench.engines.callers import CalledModel, SplittingEngine, plan_calls
 from resnet50_bench.engines.machine_code import count_instructions, read_own_code
 from resnet50_bench.engines.openvino.trace import parse_kernels, render_trace
 from resnet50_bench.errors import ModelError
@@ -39,6 +34,8 @@ from resnet50_bench.errors import ModelError
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
     from pathlib import Path
+
+    from resnet50_bench.engines.callers import Call
 
 MODEL_FILE = "model.xml"
 """What the converter leaves in its folder, beside the weights."""
@@ -55,7 +52,7 @@ _HINTS = {Precision.AVX_BFLOAT16: "bf16", Precision.AMX_BFLOAT16: "bf16"}
 """`INFERENCE_PRECISION_HINT`; what an int8 model leaves in floating point stays in float32."""
 
 
-class OpenVinoEngine:
+class OpenVinoEngine(SplittingEngine):
     """Runs the graph in one compiled model of the CPU plugin."""
 
     name = "openvino"
@@ -67,13 +64,6 @@ class OpenVinoEngine:
         Precision.AMX_INT8: _QUANTIZED,
         Precision.AMX_BFLOAT16: _FLOAT,
     }
-    needs_model = True
-    traces = True
-    trace_environment: Mapping[str, str] = {}
-
-    def option_problems(self, options: Mapping[str, str]) -> list[str]:
-        """Say what is wrong with the options; the only one is `callers=N`, N >= 1."""
-        return find_option_problems(self.name, options)
 
     def environment(self, precision: Precision, threads: int) -> dict[str, str]:
         """One thread for numpy; OpenVINO is told its own when it compiles."""
@@ -83,10 +73,6 @@ class OpenVinoEngine:
         """Read the nodes of the execution graph and their times."""
         return parse_kernels(lines)
 
-    def images_alone(self, request: LoadRequest) -> int:
-        """Count those of a caller or stream where each thread is one."""
-        return count_images_alone(request)
-
     def load(self, request: LoadRequest) -> Loaded:
         """Import OpenVINO and compile the model.
 
@@ -95,16 +81,12 @@ class OpenVinoEngine:
             ModelError: the file is none that OpenVINO can read, or it does not compute as it was
                 told to.
         """
-        callers = plan_callers(request)
-        if request.model_path is None:
-            raise ModelError("the openvino engine needs a model", "name one with --model")
+        calls = plan_calls(request)
+        path = request.require_model(self.name)
         import openvino
 
-        streams = request.threads if request.streams else callers
-        settings = plan_settings(request.precision, request.threads, streams)
-        model = CompiledModels(openvino, request.model_path, settings, counts=request.trace)
-        batch_size = request.batch_size // (streams // max(1, request.streams))
-        return LoadedModel(model, callers, batch_size)
+        settings = plan_settings(request.precision, request.threads, calls.at_once)
+        return CalledModel(CompiledModels(openvino, path, settings, counts=request.trace), calls)
 
 
 def plan_settings(precision: Precision, threads: int, streams: int) -> dict[str, Any]:
@@ -149,30 +131,58 @@ class CompiledModels:
             raise ModelError(f"OpenVINO cannot read the model {file}: {reason}") from error
         self._lock = threading.Lock()
         self._compiled: dict[int, Any] = {}
+        self._requests: list[Any] = []
 
-    @property
-    def runtime(self) -> str:
-        """Name and version."""
-        return f"openvino {self._openvino.__version__.partition('-')[0]}"
+    def find(self, images: int) -> Call:
+        """Return what classifies so many images in a stream of its own, reading them in place.
 
-    def find(self, images: int) -> Any:
-        """Return the model compiled for so many images; callers may ask at the same time.
+        Callers may ask at the same time.
 
         Raises:
-            ModelError: it was not compiled as it was told to.
+            ModelError: the model was not compiled as it was told to.
         """
         with self._lock:
-            if images not in self._compiled:
-                self._model.reshape([images, *_IMAGE_SHAPE])
-                properties = self._settings | {"PERF_COUNT": self._counts}
-                compiled = self._core.compile_model(self._model, "CPU", properties)
-                require_settings(self._settings, compiled.get_property)
-                self._compiled[images] = compiled
-            return self._compiled[images]
+            request = self._compile(images).create_infer_request()
+            self._requests.append(request)
+
+        def call(batch: Images) -> Scores:
+            scores: Scores = request.infer([batch], share_inputs=True)[0]
+            return scores
+
+        return call
+
+    def evidence(self, images: int) -> Evidence:
+        """Read the graph that OpenVINO executes: its operations, how each is implemented."""
+        return Evidence(
+            runtime=f"openvino {self._openvino.__version__.partition('-')[0]}",
+            fused_ops=count_operations(
+                node.get_rt_info() for node in _list_nodes(self._compile(images))
+            ),
+        )
+
+    def list_kernels(self) -> Iterable[str]:
+        """Return the nodes of the last queries with their times, and what stands in their code."""
+        runtimes = {
+            node.get_friendly_name(): _read(node.get_rt_info(), "runtimePrecision")
+            for compiled in self._compiled.values()
+            for node in _list_nodes(compiled)
+        }
+        counters = (item for request in self._requests for item in request.profiling_info)
+        return render_trace(counters, runtimes, count_instructions(read_own_code()))
 
     def close(self) -> None:
         """Release all."""
+        self._requests.clear()
         self._compiled.clear()
+
+    def _compile(self, images: int) -> Any:
+        if images not in self._compiled:
+            self._model.reshape([images, *_IMAGE_SHAPE])
+            properties = self._settings | {"PERF_COUNT": self._counts}
+            compiled = self._core.compile_model(self._model, "CPU", properties)
+            require_settings(self._settings, compiled.get_property)
+            self._compiled[images] = compiled
+        return self._compiled[images]
 
 
 def require_settings(wanted: Mapping[str, Any], read: Callable[[str], Any]) -> None:
@@ -202,80 +212,6 @@ def _spell(value: Any) -> str:
     return str(text)
 
 
-class Caller:
-    """What one thread makes queries with."""
-
-    def __init__(self, models: CompiledModels) -> None:
-        self._models = models
-        self._requests: dict[int, Any] = {}
-
-    def __call__(self, images: Images) -> Scores:
-        """Classify one batch, in the calling thread's stream; the images are read in place."""
-        request = self._requests.get(len(images))
-        if request is None:
-            request = self._models.find(len(images)).create_infer_request()
-            self._requests[len(images)] = request
-        scores: Scores = request.infer([images], share_inputs=True)[0]
-        return scores
-
-    def list_counters(self) -> Iterable[Any]:
-        """Return what the counters of the nodes say of the last query of each batch size."""
-        return (item for request in self._requests.values() for item in request.profiling_info)
-
-
-class LoadedModel:
-    """A model that is asked by one caller, by several with a part of the batch, or by streams.
-
-    Args:
-        models: the compiled ones.
-        callers: how many threads split a query of `run`.
-        batch_size: images of a caller's part.
-    """
-
-    def __init__(self, models: CompiledModels, callers: int, batch_size: int) -> None:
-        self._models = models
-        self._batch_size = batch_size
-        self._callers = [Caller(models) for _ in range(callers)]
-        self._split = Split(self._callers) if callers > 1 else None
-        self._run = self._split or self._callers[0]
-        models.find(batch_size)
-
-    def run(self, images: Images) -> Scores:
-        """Classify one batch."""
-        return self._run(images)
-
-    def open_stream(self, threads: int) -> Callable[[Images], Scores]:
-        """Return `run` for a stream; with several threads each classifies its part of a batch."""
-        callers = [Caller(self._models) for _ in range(threads)]
-        return callers[0] if threads == 1 else Split(callers)
-
-    def evidence(self) -> Evidence:
-        """Read the graph that OpenVINO executes: its operations, how each is implemented."""
-        return Evidence(
-            runtime=self._models.runtime,
-            fused_ops=count_operations(node.get_rt_info() for node in self._list_nodes()),
-        )
-
-    def list_kernels(self) -> Iterable[str]:
-        """Return the nodes of the last query with their times, and what stands in their code."""
-        runtimes = {
-            node.get_friendly_name(): _read(node.get_rt_info(), "runtimePrecision")
-            for node in self._list_nodes()
-        }
-        counters = (item for caller in self._callers for item in caller.list_counters())
-        return render_trace(counters, runtimes, count_instructions(read_own_code()))
-
-    def _list_nodes(self) -> list[Any]:
-        nodes: list[Any] = self._models.find(self._batch_size).get_runtime_model().get_ordered_ops()
-        return nodes
-
-    def close(self) -> None:
-        """End the calling threads and release the models."""
-        if self._split is not None:
-            self._split.close()
-        self._models.close()
-
-
 ENGINE = OpenVinoEngine()
 
 
@@ -294,6 +230,11 @@ def count_operations(nodes: Iterable[Mapping[str, Any]]) -> dict[str, int]:
         if not _read(node, "primitiveType").startswith("unknown")
     )
     return dict(sorted(counts.items()))
+
+
+def _list_nodes(compiled: Any) -> list[Any]:
+    nodes: list[Any] = compiled.get_runtime_model().get_ordered_ops()
+    return nodes
 
 
 def _read(node: Mapping[str, Any], name: str) -> str:

@@ -3,14 +3,13 @@ from types import SimpleNamespace
 import pytest
 
 from resnet50_bench.config import Precision
-from resnet50_bench.engines.base import LoadRequest
 from resnet50_bench.engines.openvino.engine import (
     ENGINE,
     count_operations,
     plan_settings,
     require_settings,
 )
-from resnet50_bench.errors import ConfigError, ModelError
+from resnet50_bench.errors import ModelError
 
 
 def test_openvino_is_told_the_slots_threads_and_a_stream_for_each_caller():
@@ -41,15 +40,6 @@ def test_operations_are_counted_as_they_are_executed():
     nodes = [node("Convolution", "brgconv_avx512_I8")] * 2
     nodes += [node("Const", "unknown_f32"), node("Reshape", "unknown_I8")]
     assert count_operations(nodes) == {"Convolution[brgconv_avx512_I8]": 2}
-
-
-def test_callers_that_do_not_fit_are_refused_without_openvino():
-    request = LoadRequest(None, Precision.AVX_FP32, 2, 8, options={"callers": "3"})
-    with pytest.raises(ConfigError, match="it must divide the 2 threads"):
-        ENGINE.images_alone(request)
-    assert ENGINE.option_problems({"streams": "2"}) == [
-        "--engine-option streams: the openvino engine has only callers=N"
-    ]
 
 
 def test_float32_rounded_by_amx_is_nothing_that_it_has():
