@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 from resnet50_bench.config import Precision
 from resnet50_bench.engines.base import Evidence, Extra, Form, LoadRequest
 from resnet50_bench.engines.callers import CalledModel, SplittingEngine, plan_calls
-from resnet50_bench.engines.instructions import sample_kinds
+from resnet50_bench.engines.machine_code.executed import sample_kinds
 from resnet50_bench.engines.onnxruntime.profile import parse_lines, read_operations, render_lines
 from resnet50_bench.errors import HostError, ModelError
 

@@ -2,7 +2,7 @@
 
 The profile (`SessionOptions.enable_profiling`) is a JSON list of events. It names each operation
 that ran, its provider, the types of its inputs and how long it took; not the kernel behind it. That
-is what `engines.instructions` samples. What both say goes through a log as lines of text:
+is what `machine_code.executed` samples. What both say goes through a log as lines of text:
 
     onnxruntime,operation,QLinearConv,u8s8,CPUExecutionProvider,53,21345
     onnxruntime,multiplication,int8,avx512_core_vnni,212
@@ -17,12 +17,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from resnet50_bench.engines.base import UNKNOWN_ISA, KernelShare
-from resnet50_bench.engines.instructions import LEAST
+from resnet50_bench.engines.machine_code.executed import LEAST
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-    from resnet50_bench.engines.instructions import Kind
+    from resnet50_bench.engines.machine_code.executed import Kind
 
 _MARK, _OPERATION, _MULTIPLICATION = "onnxruntime", "operation", "multiplication"
 _KERNEL, _RUN, _SUFFIX = "Node", "model_run", "_kernel_time"

@@ -27,7 +27,8 @@ from resnet50_bench.engines.base import (
     Scores,
 )
 from resnet50_bench.engines.callers import CalledModel, SplittingEngine, plan_calls
-from resnet50_bench.engines.machine_code import count_instructions, read_own_code
+from resnet50_bench.engines.machine_code.instructions import count_instructions
+from resnet50_bench.engines.machine_code.made import read_own_code
 from resnet50_bench.engines.openvino.trace import parse_kernels, render_trace
 from resnet50_bench.errors import ModelError
 

@@ -6,8 +6,8 @@
 A node is one of the execution graph, with the time that its performance counter has. The name of
 its implementation tells the kind of kernel, the width of its registers, AMX, and the data type. It
 does not tell VNNI from multiplications in three instructions: for that there is the code which the
-process has made (`machine_code`). oneDNN's own trace would tell it all, but OpenVINO's build of
-it fails in the first pooling (2026.4.1).
+process has made (`machine_code.made`). oneDNN's own trace would tell it all, but OpenVINO's build
+of it fails in the first pooling (2026.4.1).
 """
 
 from __future__ import annotations
@@ -19,7 +19,8 @@ from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from resnet50_bench.engines.base import KernelShare
-from resnet50_bench.engines.machine_code import MIN_SEEN
+from resnet50_bench.engines.machine_code.instructions import INSTRUCTIONS
+from resnet50_bench.engines.machine_code.made import MIN_SEEN
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -48,16 +49,18 @@ _DTYPES = {"f32": "f32", "bf16": "bf16", "f16": "f16", "u8": "u8s8", "i8": "s8s8
 """What a node computes in -> source and weights; weights of 8 bits are always signed."""
 
 _ISA = re.compile(r"(?:^|_)(avx512_amx|avx512|avx2|avx|sse42|uni|ref|gemm_mlas|acl)(?:_|$)")
-_AMX = {"int8": "tdpb*d tmm", "bf16": "tdpbf16ps tmm"}
 _PRECISE = {
-    ("avx512", "int8"): ("vpdpbusd zmm", "avx512_core_vnni"),
-    ("avx512", "bf16"): ("vdpbf16ps zmm", "avx512_core_bf16"),
-    ("avx2", "int8"): ("vpdpbusd ymm", "avx2_vnni"),
-    ("avx2", "bf16"): ("vcvtneebf162ps ymm", "avx2_vnni_2"),
+    ("avx512", "int8"): "vpdpbusd zmm",
+    ("avx512", "bf16"): "vdpbf16ps zmm",
+    ("avx512_amx", "int8"): "tdpb*d tmm",
+    ("avx512_amx", "bf16"): "tdpbf16ps tmm",
+    ("avx2", "int8"): "vpdpbusd ymm",
+    ("avx2", "bf16"): "vcvtneebf162ps ymm",
 }
-"""Registers and data type -> the instruction that makes the difference, and oneDNN's name then."""
+"""Registers and data type -> the instruction that makes the difference."""
 
-_WIDE = {"avx512": "avx512_core"}
+_WIDE = {"avx512": "avx512_core", "avx512_amx": "avx512_core"}
+"""Registers -> what is certain of them without it, in oneDNN's word."""
 
 
 def render_trace(
@@ -125,10 +128,7 @@ def _name_isa(registers: str, runtime: str, instructions: Mapping[str, int]) -> 
     AMX is believed only where the code has its instructions.
     """
     group = "int8" if runtime in {"u8", "i8"} else runtime
-    if registers == "avx512_amx":
-        seen = instructions.get(_AMX.get(group, ""), 0) >= MIN_SEEN
-        return "avx512_core_amx" if seen else "avx512_core"
-    instruction, isa = _PRECISE.get((registers, group), ("", ""))
-    if instructions.get(instruction, 0) >= MIN_SEEN:
-        return isa
+    instruction = _PRECISE.get((registers, group))
+    if instruction is not None and instructions.get(instruction, 0) >= MIN_SEEN:
+        return INSTRUCTIONS[instruction].isa
     return _WIDE.get(registers, registers)

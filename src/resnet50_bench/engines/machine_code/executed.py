@@ -6,9 +6,6 @@ setitimer(2)); the handler notes where the thread was. What is noted are places 
 instructions, so each names the instruction that was executed next, and one that takes a share of
 the time is found in that share of the samples. Afterwards the bytes there are read, and the
 multiplications among them tell the data type and the instruction set.
-
-The encodings are those of Intel's Software Developer's Manual, volume 2: sections 2.3 (VEX) and
-2.7 (EVEX), and the instructions' own pages. Only what matrix kernels multiply with is known.
 """
 
 from __future__ import annotations
@@ -20,6 +17,8 @@ import time
 from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+from resnet50_bench.engines.machine_code.instructions import find_instruction
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -68,67 +67,14 @@ done:
 }}
 """
 
-_VEX2, _VEX3, _EVEX = 0xC5, 0xC4, 0x62
-_MAP_0F38 = 2
-_FMA = frozenset(base + low for base in (0x90, 0xA0, 0xB0) for low in (0x8, 0xA, 0xC, 0xE))
-"""Opcodes of packed multiply-add, -subtract, and their negatives, in each order of operands."""
-
-_NO_PREFIX, _P66, _PF3, _PF2 = range(4)
-
-_KINDS: dict[tuple[int, int, bool], tuple[str, str]] = {
-    **{(_P66, code, False): ("f32", "avx2") for code in _FMA},
-    **{(_P66, code, True): ("f32", "avx512_core") for code in _FMA},
-    (_P66, 0x04, False): ("int8", "avx2"),  # VPMADDUBSW
-    (_P66, 0x04, True): ("int8", "avx512_core"),
-    (_PF3, 0x52, True): ("bf16", "avx512_core_bf16"),  # VDPBF16PS
-    **{
-        (prefix, code, is_evex): ("int8", isa)  # VPDPBUSD and its kin
-        for code in (0x50, 0x51)
-        for prefix, is_evex, isa in (
-            (_P66, True, "avx512_core_vnni"),
-            (_P66, False, "avx2_vnni"),
-            (_NO_PREFIX, False, "avx2_vnni_2"),
-            (_PF3, False, "avx2_vnni_2"),
-            (_PF2, False, "avx2_vnni_2"),
-        )
-    },
-    **{
-        (prefix, 0x5E, False): ("int8", "avx512_core_amx")  # TDPBUSD and its kin
-        for prefix in (_NO_PREFIX, _P66, _PF3, _PF2)
-    },
-    (_PF3, 0x5C, False): ("bf16", "avx512_core_amx"),  # TDPBF16PS
-}
-"""Mandatory prefix, opcode in the map 0F38 and whether it is EVEX -> data type and instruction set,
-the latter in oneDNN's words (cpu_isa_traits.hpp)."""
-
 Kind = tuple[str, str]
 """Data type (`f32`, `bf16`, `int8`) and instruction set of a multiplication."""
 
 
-def classify(code: bytes) -> Kind | None:
-    """Return what an instruction multiplies; None if it is none of the multiplications known.
-
-    Args:
-        code: its bytes; what follows it does not matter.
-    """
-    if len(code) < 5:
-        return None
-    if code[0] == _EVEX:
-        opcode_map, wide, prefix, opcode, is_evex = (
-            code[1] & 7, code[2] >> 7, code[2] & 3, code[4], True)  # fmt: skip
-    elif code[0] == _VEX3:
-        opcode_map, wide, prefix, opcode, is_evex = (
-            code[1] & 31, code[2] >> 7, code[2] & 3, code[3], False)  # fmt: skip
-    else:  # the two-byte form has only the map 0F
-        return None
-    if opcode_map != _MAP_0F38 or (opcode in _FMA and wide):  # float64
-        return None
-    return _KINDS.get((prefix, opcode, is_evex))
-
-
 def count_kinds(codes: Iterable[bytes]) -> Counter[Kind]:
     """Count the multiplications among sampled instructions."""
-    return Counter(kind for kind in map(classify, codes) if kind is not None)
+    found = map(find_instruction, codes)
+    return Counter((item.dtype, item.isa) for item in found if item and item.multiplies)
 
 
 def sample_kinds(work: Callable[[], object]) -> Counter[Kind]:
