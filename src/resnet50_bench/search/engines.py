@@ -84,7 +84,7 @@ def list_engines(text: str) -> tuple[str, ...]:
     """Return the engines of `all` or of a list with commas; TensorFlow's own first.
 
     Raises:
-        ConfigError: there is no engine of a name.
+        ConfigError: there is no engine of a name, or no name.
     """
     computing = [name for name in ENGINES if load_engine(name).needs_model]
     if text.strip().lower() == ALL:
@@ -96,6 +96,8 @@ def list_engines(text: str) -> tuple[str, ...]:
             [f"--engine {name}: there is no such engine; there are {', '.join(ENGINES)}"
              for name in unknown]
         )  # fmt: skip
+    if not names:
+        raise ConfigError([f"--engine {text}: it names no engine; there are {', '.join(ENGINES)}"])
     return tuple(names)
 
 

@@ -29,6 +29,8 @@ def test_all_are_those_that_compute_and_a_list_is_taken_as_it_is():
     assert list_engines("openvino, tensorflow,openvino") == ("openvino", "tensorflow")
     with pytest.raises(ConfigError, match="--engine tensorflw: there is no such engine"):
         list_engines("tensorflw,openvino")
+    with pytest.raises(ConfigError, match="--engine , : it names no engine"):
+        list_engines(", ")
 
 
 def test_of_each_engine_a_query_of_one_image_is_measured_beside_what_was_asked():

@@ -97,7 +97,8 @@ Examples:
 @click.option(
     "--skip-unrunnable",
     is_flag=True,
-    help=f"Exit {int(ExitCode.SKIPPED)}, not 2, where this machine or version cannot run it.",
+    help=f"Exit {int(ExitCode.SKIPPED)}, not 2, where this machine or version cannot run it; of "
+    "several engines, measure those that can run.",
 )
 @click.option(
     "--output",
@@ -160,42 +161,46 @@ def run(**values: Any) -> None:
         from resnet50_bench.cli.run.resuming import resume_one
 
         sys.exit(resume_one(options.resume, options))
-    if options.engines is not None:
-        sys.exit(_run_engines(options.engines, options))
-    _run_points(options)
+    sys.exit(_run_or_skip(options))
 
 
-def _run_points(options: RunOptions) -> None:
-    points: tuple[Point, ...] = ()
+def _run_or_skip(options: RunOptions) -> int:
+    """Measure what is asked; with --skip-unrunnable what cannot be had here is no failure."""
+    asked: list[RunConfig] = []
     try:
+        if options.engines is not None:
+            from resnet50_bench.cli.run.engines import plan_engines, run_engines
+
+            configs = plan_engines(options.engines, options, partial(_plan_engine, options))
+            asked += configs.values()
+            return run_engines(configs, options)
         points = _plan_or_explain(options)
-        if options.docker and not options.dry_run:
-            from resnet50_bench.cli.run.containers import run_in_containers
-
-            sys.exit(run_in_containers(points, options))
-        from resnet50_bench.cli.run.points import run_all, run_one, show_plans
-
-        if options.dry_run:
-            show_plans(points, options.output, as_json=options.as_json)
-            return
-        if options.compare_native:
-            from resnet50_bench.cli.run.contrasts import run_beside_native
-
-            sys.exit(run_beside_native(points, options))
-        if options.compare_unshared:
-            sys.exit(_run_both(points, options))
-        sys.exit(run_one(points[0], options) if len(points) == 1 else run_all(points, options))
+        asked += (point.config for point in points)
+        return _run_points(points, options)
     except RequestError as error:
-        if not options.skip_unrunnable or not _is_unrunnable(error, points):
+        if not options.skip_unrunnable or not _is_unrunnable(error, asked):
             raise
         print_line(f"SKIPPED: {join_problems(error)}")
-        sys.exit(ExitCode.SKIPPED)
+        return ExitCode.SKIPPED
 
 
-def _run_engines(engines: str, options: RunOptions) -> int:
-    from resnet50_bench.cli.run.engines import run_engines
+def _run_points(points: tuple[Point, ...], options: RunOptions) -> int:
+    if options.docker and not options.dry_run:
+        from resnet50_bench.cli.run.containers import run_in_containers
 
-    return run_engines(engines, options, partial(_plan_engine, options))
+        return run_in_containers(points, options)
+    from resnet50_bench.cli.run.points import run_all, run_one, show_plans
+
+    if options.dry_run:
+        show_plans(points, options.output, as_json=options.as_json)
+        return ExitCode.VALID
+    if options.compare_native:
+        from resnet50_bench.cli.run.contrasts import run_beside_native
+
+        return run_beside_native(points, options)
+    if options.compare_unshared:
+        return _run_both(points, options)
+    return run_one(points[0], options) if len(points) == 1 else run_all(points, options)
 
 
 def _run_both(points: tuple[Point, ...], options: RunOptions) -> int:
@@ -298,12 +303,11 @@ def _find_own_images(settings: list[Setting]) -> list[Setting]:
     return [Setting("DATASET", str(DATASET_FOLDER), "the image's own images")]
 
 
-def _is_unrunnable(error: RequestError, points: tuple[Point, ...]) -> bool:
+def _is_unrunnable(error: RequestError, asked: Sequence[RunConfig]) -> bool:
     """Whether it is the machine or this version that cannot, not the request that is wrong."""
     if isinstance(error, PlacementError):
         return all(
-            point.config.cores_per_instance is None and point.config.instances is None
-            for point in points
+            config.cores_per_instance is None and config.instances is None for config in asked
         )
     if isinstance(error, (EngineError, PrecisionError, MissingDataError)):
         return True

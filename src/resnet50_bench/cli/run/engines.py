@@ -35,7 +35,7 @@ from resnet50_bench.session.run_folder import check_output
 from resnet50_bench.signals import signals_raise
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
 
     from resnet50_bench.cli.run.options import RunOptions
@@ -69,22 +69,39 @@ class _Entrant:
         return summarize_engine(self.name, self.records, self.reason)
 
 
-def run_engines(text: str, options: RunOptions, plan_config: Callable[[str], RunConfig]) -> int:
-    """Measure several engines in turns and print one table of them; return the worst exit code.
+def plan_engines(
+    text: str, options: RunOptions, plan_config: Callable[[str], RunConfig]
+) -> dict[str, RunConfig]:
+    """Return what is asked of each engine, by its name.
 
     Args:
         text: `all`, or names with commas between them.
         options: of the command.
-        plan_config: returns what is asked of an engine, by its name.
+        plan_config: returns what is asked of an engine.
 
     Raises:
+        RequestError: it is wrong, or something else than several engines.
+    """
+    _refuse_others(options)
+    return {name: plan_config(name) for name in list_engines(text)}
+
+
+def run_engines(configs: Mapping[str, RunConfig], options: RunOptions) -> int:
+    """Measure several engines in turns and print one table of them; return the worst exit code.
+
+    An engine that cannot run is a row with its reason where all were asked for, or with
+    --skip-unrunnable.
+
+    Args:
+        configs: what is asked of each engine.
+        options: of the command.
+
+    Raises:
+        EngineError: none can run on this machine, or in the precision.
         R50Error: why none can run, or one that was named cannot.
         Interrupted: by SIGINT, SIGTERM or SIGHUP; what was measured is kept, and shown.
     """
-    _refuse_others(options)
-    names = list_engines(text)
-    is_all = text.strip().lower() == ALL
-    entrants, plans = _plan_entrants(names, options, plan_config, must_run=not is_all)
+    entrants, plans = _plan_entrants(configs, options)
     if options.dry_run:
         _show_plans(entrants, plans, options)
         return ExitCode.VALID
@@ -115,24 +132,21 @@ def _refuse_others(options: RunOptions) -> None:
 
 
 def _plan_entrants(
-    names: Sequence[str],
-    options: RunOptions,
-    plan_config: Callable[[str], RunConfig],
-    *,
-    must_run: bool,
+    configs: Mapping[str, RunConfig], options: RunOptions
 ) -> tuple[list[_Entrant], list[RunPlan]]:
     """Plan every run of each engine: what is wrong is told before anything is measured."""
+    must_run = not options.skip_unrunnable and (options.engines or "").strip().lower() != ALL
     entrants: list[_Entrant] = []
     plans: list[RunPlan] = []
-    errors: list[R50Error] = []
-    for name in names:
+    errors: list[RequestError] = []
+    for name, config in configs.items():
         entrant = _Entrant(name)
         entrants.append(entrant)
         try:
-            plan = plan_point(plan_config(name), options.output)
+            plan = plan_point(config, options.output)
             candidates = plan_candidates(plan.config, plan.placement.cores_per_instance)
             own = [plan_point(item.config, options.output) for item in candidates]
-        except (EngineError, PrecisionError) as error:
+        except RequestError as error:
             if must_run:
                 raise
             entrant.reason = _explain(error)
@@ -141,12 +155,17 @@ def _plan_entrants(
         entrant.candidates = candidates
         plans += own
     if not plans:
-        raise (
-            errors[0]
-            if len({error.message for error in errors}) == 1
-            else RequestError("; ".join(f"{item.name}: {item.reason}" for item in entrants))
-        )
+        raise _join(entrants, errors)
     return entrants, plans
+
+
+def _join(entrants: Sequence[_Entrant], errors: Sequence[RequestError]) -> RequestError:
+    """Why none can run."""
+    if len({error.message for error in errors}) == 1:
+        return errors[0]
+    is_here = all(isinstance(error, (EngineError, PrecisionError)) for error in errors)
+    kind = EngineError if is_here else RequestError
+    return kind("; ".join(f"{item.name}: {item.reason}" for item in entrants))
 
 
 def _explain(error: R50Error) -> str:
