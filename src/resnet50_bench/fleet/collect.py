@@ -149,12 +149,7 @@ def _list_aspects() -> Iterator[tuple[str, _Read]]:
         "SHA-256 of the prepared model",
         lambda record: record.model.loaded.sha256 if record.model is not None else None,
     )
-    yield (
-        "runtime",
-        lambda record: sorted(
-            {item.evidence.runtime for item in record.instances if item.evidence is not None}
-        ),
-    )
+    yield "runtime", lambda record: record.runtime
     yield "images", lambda record: record.dataset.images if record.dataset is not None else None
     yield (
         "evaluated images",

@@ -129,8 +129,7 @@ def _read_proof(facts: Facts) -> str | None:
 
 
 def _read_runtime(facts: Facts) -> str | None:
-    seen = (item.evidence.runtime for item in facts.record.instances if item.evidence is not None)
-    return next(seen, None)
+    return next(iter(facts.record.runtimes), None)
 
 
 def _count_images(facts: Facts) -> int | None:

@@ -64,13 +64,12 @@ def describe_run(record: Record) -> ReferenceRow | None:
     kpis = run_kpis(record)
     if kpis is None:
         return None
-    runtimes = {item.evidence.runtime for item in record.instances if item.evidence}
-    engine = ", ".join(sorted(runtimes)) or record.config.engine
     verdict = "VALID" if judge(record).valid else "INVALID"
     limit = compute_limit(record, kpis)
     return ReferenceRow(
         source=record.run_id,
-        provenance=f"a run of r50 {record.tool_version}, {record.created}, {engine}, {verdict}",
+        provenance=f"a run of r50 {record.tool_version}, {record.created}, {record.runtime}, "
+        f"{verdict}",
         cpu=record.host.cpu_model,
         cores=record.used_cores,
         precision=record.config.precision.value,

@@ -385,6 +385,17 @@ class Record:
     loadgen: LoadgenRecord | None = None
 
     @property
+    def runtimes(self) -> tuple[str, ...]:
+        """Name and version of what its instances say they ran, each once, sorted."""
+        seen = {item.evidence.runtime for item in self.instances if item.evidence is not None}
+        return tuple(sorted(seen))
+
+    @property
+    def runtime(self) -> str:
+        """The same as one text; the name of the engine where no instance has said."""
+        return ", ".join(self.runtimes) or self.config.engine
+
+    @property
     def measures(self) -> str:
         """What it measures, in a word or two: its mode, or the scenario in which LoadGen did.
 

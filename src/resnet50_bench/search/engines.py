@@ -164,7 +164,7 @@ def summarize_engine(engine: str, records: Sequence[Record], reason: str | None)
     figures = [_read_figures(item) for item in valid]
     return EngineRow(
         engine=engine,
-        runtime=_read_runtime(records),
+        runtime=next((name for record in records for name in record.runtimes), None),
         figures=EngineFigures(
             images_per_s=_find_median([item.images_per_s for item in figures]),
             latency_ms=_find_median([item.latency_ms for item in figures]),
@@ -205,13 +205,6 @@ def _measure_start_s(item: InstanceRecord) -> float | None:
         return None
     phases = item.phases
     return ((item.spawn_ns or 0) + phases.load_ns + phases.feed_ns + phases.warmup_ns) / _NS
-
-
-def _read_runtime(records: Sequence[Record]) -> str | None:
-    seen = (
-        item.evidence.runtime for record in records for item in record.instances if item.evidence
-    )
-    return next(seen, None)
 
 
 def _find_median(values: Sequence[float | None]) -> float | None:

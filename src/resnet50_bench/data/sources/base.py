@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import os
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal, Protocol, TypeAlias
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, ClassVar, Literal, Protocol, TypeAlias
 
 from resnet50_bench.errors import DatasetError
 
@@ -151,6 +151,57 @@ class ImageSource(Protocol):
         """
 
 
+@dataclass(frozen=True, slots=True)
+class ShardSource:
+    """The images in several files of a folder, read at their offsets.
+
+    Attributes:
+        form: of the shards, as people call it.
+        labels: where in them the labels stand, in a few words.
+        path: the folder, or the file or range of files in it that was named.
+        classes: the names of the classes, as the files state them.
+        root: the folder that the shards' paths begin in.
+
+    """
+
+    kind: ClassVar[Kind]
+    form: ClassVar[str]
+    labels: ClassVar[str]
+    path: Path
+    refs: tuple[ImageRef, ...]
+    skipped: tuple[Skipped, ...] = ()
+    classes: tuple[str, ...] | None = None
+    root: Path = field(init=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "root", find_root(self.path))
+
+    @property
+    def own_labels(self) -> OwnLabels:
+        """What the labels mean."""
+        return OwnLabels(self.labels, self.classes)
+
+    @property
+    def containers(self) -> list[Path]:
+        """The shards that hold images, sorted by their names."""
+        names = {ref.shard for ref in self.refs if ref.shard is not None}
+        return [self.root / name for name in sorted(names)]
+
+    def describe(self) -> str:
+        """Say what the source is, in one line."""
+        return f"{self.form} shards {printable(str(self.path))}"
+
+    def read(self, ref: ImageRef) -> bytes:
+        """Return one image's encoded bytes."""
+        if ref.shard is None:
+            raise UnreadableImage(ref.name, "has no shard")
+        return read_range(self.root / ref.shard, ref, "shard")
+
+    def fingerprint(self) -> str:
+        """Return a hash of the images' names and places, and of the shards' sizes and times."""
+        return hash_source(self)
+
+
 def hash_source(source: ImageSource) -> str:
     """Return a source's fingerprint, see `ImageSource.fingerprint`."""
     digest = hashlib.sha256(f"{source.kind}\n".encode())
@@ -177,11 +228,6 @@ def sum_sizes(refs: Sequence[ImageRef]) -> int | None:
 def find_root(path: Path) -> Path:
     """Return the folder that the shards' paths begin in: the source's own, or that of its file."""
     return path if path.is_dir() else path.parent
-
-
-def list_containers(root: Path, refs: Sequence[ImageRef]) -> list[Path]:
-    """Return the shards that hold images, sorted by their names."""
-    return [root / name for name in sorted({ref.shard for ref in refs if ref.shard is not None})]
 
 
 def read_range(path: Path, ref: ImageRef, container: str) -> bytes:

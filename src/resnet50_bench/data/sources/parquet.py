@@ -18,13 +18,10 @@ from typing import TYPE_CHECKING, ClassVar
 from resnet50_bench.data.sources.base import (
     ImageRef,
     Kind,
-    OwnLabels,
+    ShardSource,
     Skipped,
     UnreadableImage,
     find_root,
-    hash_source,
-    list_containers,
-    printable,
 )
 from resnet50_bench.data.sources.other_formats import recognise_file
 from resnet50_bench.errors import DatasetError
@@ -58,48 +55,21 @@ _ADVICE = (
 
 
 @dataclass(frozen=True, slots=True)
-class ParquetSource:
-    """The images in Parquet files, read row group by row group.
-
-    Attributes:
-        classes: the names of the classes that the files' own metadata states.
-        root: the folder that the files' paths begin in.
-
-    """
+class ParquetSource(ShardSource):
+    """The images in Parquet files, read row group by row group."""
 
     kind: ClassVar[Kind] = "parquet"
-    path: Path
-    refs: tuple[ImageRef, ...]
-    skipped: tuple[Skipped, ...] = ()
-    classes: tuple[str, ...] | None = None
-    root: Path = field(init=False)
+    form: ClassVar[str] = "Parquet"
+    labels: ClassVar[str] = "column label of the Parquet shards"
     _groups: RowGroups = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "root", find_root(self.path))
+        ShardSource.__post_init__(self)
         object.__setattr__(self, "_groups", RowGroups(self.root))
-
-    @property
-    def own_labels(self) -> OwnLabels:
-        """What the column of labels means."""
-        return OwnLabels("column label of the Parquet shards", self.classes)
-
-    @property
-    def containers(self) -> list[Path]:
-        """The files."""
-        return list_containers(self.root, self.refs)
-
-    def describe(self) -> str:
-        """Say what the source is, in one line."""
-        return f"Parquet shards {printable(str(self.path))}"
 
     def read(self, ref: ImageRef) -> bytes:
         """Return one image's encoded bytes."""
         return self._groups.read(ref)
-
-    def fingerprint(self) -> str:
-        """Return a hash of the images' names and places, the files' sizes and times."""
-        return hash_source(self)
 
 
 class RowGroups:

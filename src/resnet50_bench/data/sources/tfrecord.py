@@ -19,14 +19,9 @@ from typing import TYPE_CHECKING, ClassVar
 from resnet50_bench.data.sources.base import (
     ImageRef,
     Kind,
-    OwnLabels,
+    ShardSource,
     Skipped,
-    UnreadableImage,
     by_name,
-    hash_source,
-    list_containers,
-    printable,
-    read_range,
 )
 from resnet50_bench.data.sources.example import DamagedExample, Window, read_example
 from resnet50_bench.errors import DatasetError
@@ -50,33 +45,12 @@ _CRC_MASK_DELTA = 0xA282EAD8  # tensorflow/core/lib/hash/crc32c.h
 
 
 @dataclass(frozen=True, slots=True)
-class TFRecordSource:
-    """The images in the TFRecord shards of a folder, read at their offsets."""
+class TFRecordSource(ShardSource):
+    """The images in the TFRecord shards of a folder."""
 
     kind: ClassVar[Kind] = "tfrecord"
-    path: Path
-    refs: tuple[ImageRef, ...]
-    skipped: tuple[Skipped, ...] = ()
-    own_labels: ClassVar[OwnLabels] = OwnLabels("image/class/label of the TFRecords")
-
-    @property
-    def containers(self) -> list[Path]:
-        """The shards."""
-        return list_containers(self.path, self.refs)
-
-    def describe(self) -> str:
-        """Say what the source is, in one line."""
-        return f"TFRecord shards {printable(str(self.path))}"
-
-    def read(self, ref: ImageRef) -> bytes:
-        """Return one image's encoded bytes."""
-        if ref.shard is None:
-            raise UnreadableImage(ref.name, "has no shard")
-        return read_range(self.path / ref.shard, ref, "shard")
-
-    def fingerprint(self) -> str:
-        """Return a hash of the images' names, sizes and positions, the shards' sizes and times."""
-        return hash_source(self)
+    form: ClassVar[str] = "TFRecord"
+    labels: ClassVar[str] = "image/class/label of the TFRecords"
 
 
 def find_shards(folder: Path) -> tuple[str, ...]:

@@ -8,21 +8,16 @@ from __future__ import annotations
 
 import itertools
 import os
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, ClassVar
 
 from resnet50_bench.data.sources.base import (
     ImageRef,
     Kind,
-    OwnLabels,
+    ShardSource,
     Skipped,
-    UnreadableImage,
     by_name,
     find_root,
-    hash_source,
-    list_containers,
-    printable,
-    read_range,
 )
 from resnet50_bench.data.sources.tar import CLASS_SUFFIX, TarContents, index_tar
 from resnet50_bench.data.sources.tar_members import DamagedTar, walk_members
@@ -38,37 +33,12 @@ _FIRST_MEMBERS = 32
 
 
 @dataclass(frozen=True, slots=True)
-class WebDatasetSource:
-    """The images in the shards of a WebDataset, read at their offsets."""
+class WebDatasetSource(ShardSource):
+    """The images in the shards of a WebDataset."""
 
     kind: ClassVar[Kind] = "webdataset"
-    path: Path
-    refs: tuple[ImageRef, ...]
-    skipped: tuple[Skipped, ...] = ()
-    own_labels: ClassVar[OwnLabels] = OwnLabels(".cls files of the WebDataset")
-    root: Path = field(init=False)
-
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "root", find_root(self.path))
-
-    @property
-    def containers(self) -> list[Path]:
-        """The shards."""
-        return list_containers(self.root, self.refs)
-
-    def describe(self) -> str:
-        """Say what the source is, in one line."""
-        return f"WebDataset shards {printable(str(self.path))}"
-
-    def read(self, ref: ImageRef) -> bytes:
-        """Return one image's encoded bytes."""
-        if ref.shard is None:
-            raise UnreadableImage(ref.name, "has no shard")
-        return read_range(self.root / ref.shard, ref, "shard")
-
-    def fingerprint(self) -> str:
-        """Return a hash of the images' names, sizes and positions, the shards' sizes and times."""
-        return hash_source(self)
+    form: ClassVar[str] = "WebDataset"
+    labels: ClassVar[str] = ".cls files of the WebDataset"
 
 
 def find_webdataset(folder: Path) -> tuple[str, ...]:

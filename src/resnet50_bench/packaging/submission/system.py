@@ -51,7 +51,6 @@ def describe_system(record: Record, submitter: str) -> dict[str, str]:
     """Return the fields of `systems/NAME.json`."""
     host = record.host
     sockets = max(1, len(host.sockets))
-    runtimes = sorted({item.evidence.runtime for item in record.instances if item.evidence})
     fields = {
         "division": "open",
         "submitter": submitter,
@@ -65,7 +64,7 @@ def describe_system(record: Record, submitter: str) -> dict[str, str]:
         "host_processor_core_count": str(host.total_cores // sockets),
         "host_memory_capacity": f"{host.memory_total_bytes / _GIB:.0f} GiB",
         "accelerators_per_node": "0",
-        "framework": ", ".join(runtimes) or record.config.engine,
+        "framework": record.runtime,
         "operating_system": platform.platform(terse=True),
         "other_software_stack": f"resnet50-bench {record.tool_version}",
         "sw_notes": "",

@@ -145,7 +145,7 @@ def _plan_layers(chart: str, folder: Path, record: Record) -> Chart | None:
 
 def _list_versions(record: Record) -> Iterator[tuple[str, str]]:
     yield "r50", record.tool_version
-    for runtime in sorted({item.evidence.runtime for item in record.instances if item.evidence}):
+    for runtime in record.runtimes:
         yield "engine", runtime
     if record.model is not None:
         for name, version in record.model.graph.tools.items():

@@ -87,7 +87,7 @@ def list_result_rows(record: Record, *, verbose: bool) -> Iterator[Row]:
         yield "Model", describe_model(record.model)
         if record.model.conversion is not None:
             yield "Answers", describe_answers(record.model.conversion)
-    yield "Engine", _describe_engine(record)
+    yield "Engine", record.runtime
     yield from _describe_precision(record)
     yield from describe_unfused(find_unfused(record.fused_ops))
     yield "Images", _describe_images(record)
@@ -195,11 +195,6 @@ def _describe_latency(latency: Latency) -> str:
     parts += [f"p{percent:g} {value / 1e6:.2f}" for percent, value in latency.percentiles.items()]
     parts += [f"min {latency.min_ns / 1e6:.2f}", f"max {latency.max_ns / 1e6:.2f}"]
     return ", ".join(parts)
-
-
-def _describe_engine(record: Record) -> str:
-    runtimes = sorted({item.evidence.runtime for item in record.instances if item.evidence})
-    return ", ".join(runtimes) or record.config.engine
 
 
 def _describe_precision(record: Record) -> Iterator[Row]:

@@ -16,6 +16,7 @@ from resnet50_bench.errors import RecordError, RequestError
 from resnet50_bench.instance.predictions import find_class_offset, unpack_rows
 from resnet50_bench.results.accuracy import Accuracy
 from resnet50_bench.stats.proportions import Pairs, paired_interval, sign_test
+from resnet50_bench.verdict.comparison.differences import name_model
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -132,10 +133,10 @@ class Comparison:
 def find_differences(first: Record, second: Record) -> tuple[Difference, ...]:
     """Say what differs between two runs besides their answers."""
     pairs = [
-        ("model", _name_source(first), _name_source(second), True),
+        ("model", name_model(first), name_model(second), True),
         *_pair_evaluations(_require(first), _require(second)),
         ("precision", first.config.precision.value, second.config.precision.value, False),
-        ("engine", _name_engine(first), _name_engine(second), False),
+        ("engine", first.runtime, second.runtime, False),
         ("host", _name_host(first), _name_host(second), False),
         ("dataset", _name_dataset(first), _name_dataset(second), False),
         ("status", first.status, second.status, False),
@@ -185,17 +186,6 @@ def _pair_evaluations(
     yield "classes", str(first.classes), str(second.classes), True
     # Where labels come from may differ: what they say is compared image by image.
     yield "labels", first.labels_origin, second.labels_origin, False
-
-
-def _name_source(record: Record) -> str:
-    if record.model is None:
-        return "none"
-    return f"{record.model.source.name} (sha256 {record.model.source.sha256[:12]})"
-
-
-def _name_engine(record: Record) -> str:
-    seen = {item.evidence.runtime for item in record.instances if item.evidence is not None}
-    return ", ".join(sorted(seen)) or record.config.engine
 
 
 def _name_host(record: Record) -> str:

@@ -84,15 +84,11 @@ def _name_memory(record: Record) -> object:
     return f"{record.host.memory_total_bytes / 2**30:.0f} GiB"
 
 
-def _name_model(record: Record) -> object:
+def name_model(record: Record) -> str:
+    """Return the name and hash of the graph that a run's model was made of."""
     if record.model is None:
         return "none"
     return f"{record.model.source.name} (sha256 {record.model.source.sha256[:12]})"
-
-
-def _name_runtime(record: Record) -> object:
-    seen = {item.evidence.runtime for item in record.instances if item.evidence is not None}
-    return ", ".join(sorted(seen)) or record.config.engine
 
 
 def _name_cores(record: Record) -> object:
@@ -118,7 +114,7 @@ PROPERTIES: tuple[Property, ...] = (
     Property("CPU", Weight.FORBIDS, lambda record: record.host.cpu_model, found=True),
     Property("CPUs of further hosts", Weight.FORBIDS, _name_other_cpus, found=True),
     Property("usable cores", Weight.FORBIDS, _name_cores, found=True),
-    Property("model", Weight.FORBIDS, _name_model),
+    Property("model", Weight.FORBIDS, name_model),
     Property("precision", Weight.FORBIDS, lambda record: record.config.precision.value),
     Property(_HOST, Weight.SWAYS, lambda record: record.host.hostname, found=True),
     Property("kernel", Weight.SWAYS, lambda record: record.host.kernel, found=True),
@@ -141,7 +137,7 @@ PROPERTIES: tuple[Property, ...] = (
         "virtual machine", Weight.SWAYS, lambda record: record.host.virtualization, found=True
     ),
     Property("CPU quota", Weight.SWAYS, lambda record: record.host.quota_cpus, found=True),
-    Property("runtime", Weight.SWAYS, _name_runtime, found=True),
+    Property("runtime", Weight.SWAYS, lambda record: record.runtime, found=True),
     Property("r50 version", Weight.SWAYS, lambda record: record.tool_version, found=True),
     Property("batch size", Weight.SWAYS, lambda record: record.workload.batch_size),
     Property(
