@@ -162,6 +162,23 @@ def make_failure(**changes: Any) -> Failed:
     return Failed(**(fields | changes))
 
 
+STRUCTURE = Structure(
+    convolutions=53,
+    batch_norms=0,
+    pads=4,
+    parameters=25_532_521,
+    stride_in="3x3",
+    input_name="input_tensor",
+    input_dtype="float32",
+    input_shape=(-1, 224, 224, 3),
+    output_name="softmax_tensor",
+    classes=1001,
+    data_format="NHWC",
+    ops={"Conv2D": 53, "MatMul": 1},
+)
+"""Of a folded graph."""
+
+
 def make_manifest(kind: str = USER_FILE, notes: tuple[str, ...] = (), **changes: Any) -> Manifest:
     """A trained model prepared for fp32, or a generated one."""
     generated = kind == GENERATED
@@ -175,20 +192,7 @@ def make_manifest(kind: str = USER_FILE, notes: tuple[str, ...] = (), **changes:
         "preparation_version": 1,
         "graph": PreparedGraph(
             steps=("folded 53 batch norms into their convolutions",),
-            structure=Structure(
-                convolutions=53,
-                batch_norms=0,
-                pads=4,
-                parameters=25_532_521,
-                stride_in="3x3",
-                input_name="input_tensor",
-                input_dtype="float32",
-                input_shape=(-1, 224, 224, 3),
-                output_name="softmax_tensor",
-                classes=1001,
-                data_format="NHWC",
-                ops={"Conv2D": 53, "MatMul": 1},
-            ),
+            structure=STRUCTURE,
             fused_ops={"Conv2D[BiasAdd,Relu]": 33},
             agreement=Agreement(8, 6e-06, 4e-06, 8),
             notes=notes,

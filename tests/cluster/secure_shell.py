@@ -14,8 +14,7 @@ SSHD = shutil.which("sshd", path="/usr/sbin:/usr/local/sbin:/sbin")
 _PRIVILEGE_FOLDER = Path("/run/sshd")
 """Debian's sshd wants it to be there; its own service makes it."""
 
-_SERVER = """\
-ListenAddress {address}
+SERVER = """\
 HostKey {root}/host_key
 AuthorizedKeysFile {root}/authorized_keys
 PidFile none
@@ -26,6 +25,8 @@ KbdInteractiveAuthentication no
 PermitRootLogin prohibit-password
 MaxStartups 100
 """
+"""What every sshd of the tests is told; only `root` is to be filled in."""
+
 _CLIENT = """\
 Host *
   IdentityFile {root}/user_key
@@ -51,9 +52,7 @@ class SecureShell:
         self.agent = root / "ssh"
         self.keys = root / "authorized_keys"
         for name in ("host_key", "user_key"):
-            subprocess.run(
-                ["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(root / name)], check=True
-            )
+            make_key(root / name)
         self.let_in()
         host_key = (root / "host_key.pub").read_text()
         names = ",".join([*network.addresses, *network.addresses.values()])
@@ -71,29 +70,41 @@ class SecureShell:
     @contextmanager
     def serving(self) -> Iterator[None]:
         """An sshd on each host but the one that the user sits at."""
-        made = not _PRIVILEGE_FOLDER.exists()
-        _PRIVILEGE_FOLDER.mkdir(exist_ok=True)
-        try:
-            with ExitStack() as stack:
-                for name, address in self.network.addresses.items():
-                    if name == SWITCH:
-                        continue
-                    config = self.root / f"sshd-{name}"
-                    config.write_text(_SERVER.format(address=address, root=self.root))
-                    command = [str(SSHD), "-D", "-e", "-f", str(config)]
-                    log = self.root / f"sshd-{name}.log"
-                    stack.enter_context(daemon(self.network.enter(name, *command), log))
-                    self._wait(name)
-                yield
-        finally:
-            if made:
-                with suppress(OSError):
-                    _PRIVILEGE_FOLDER.rmdir()
+        with privilege_folder(), ExitStack() as stack:
+            for name, address in self.network.addresses.items():
+                if name == SWITCH:
+                    continue
+                config = self.root / f"sshd-{name}"
+                config.write_text(f"ListenAddress {address}\n{SERVER.format(root=self.root)}")
+                command = [str(SSHD), "-D", "-e", "-f", str(config)]
+                log = self.root / f"sshd-{name}.log"
+                stack.enter_context(daemon(self.network.enter(name, *command), log))
+                self._wait(name)
+            yield
 
     def _wait(self, name: str) -> None:
         probe = self.network.enter(SWITCH, str(self.agent), name, "true")
         wait_for(lambda: subprocess.run(probe, check=False, capture_output=True).returncode == 0,
                  f"sshd on {name}")  # fmt: skip
+
+
+@contextmanager
+def privilege_folder() -> Iterator[None]:
+    """The folder that Debian's sshd wants, as long as one may run."""
+    made = not _PRIVILEGE_FOLDER.exists()
+    _PRIVILEGE_FOLDER.mkdir(exist_ok=True)
+    try:
+        yield
+    finally:
+        if made:
+            with suppress(OSError):
+                _PRIVILEGE_FOLDER.rmdir()
+
+
+def make_key(path: Path) -> Path:
+    """Make a pair of keys, the public one in `PATH.pub`."""
+    subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(path)], check=True)
+    return path
 
 
 def find_obstacle() -> str | None:

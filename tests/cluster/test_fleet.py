@@ -14,31 +14,19 @@ import shutil
 import socket
 import subprocess
 import sys
-import time
 import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+from tests.cluster.secure_shell import SERVER, SSHD, make_key, privilege_folder
+from tests.namespaces import daemon, wait_for
 from tests.stand_in import write_inventory, write_stand_in
 
 ASKED_VARIABLE = "R50_TEST_CLUSTER"
-SSHD = shutil.which("sshd", path="/usr/sbin:/sbin:/usr/local/sbin")
 NETWORK = "127.0.78."
 _PATIENCE_S = 300
-_SERVER = """\
-HostKey {root}/host_key
-AuthorizedKeysFile {root}/authorized_keys
-PidFile none
-StrictModes no
-UsePAM no
-PasswordAuthentication no
-KbdInteractiveAuthentication no
-PermitRootLogin prohibit-password
-MaxStartups 100
-Subsystem sftp internal-sftp
-"""
 
 pytestmark = [
     pytest.mark.skipif(
@@ -49,36 +37,19 @@ pytestmark = [
 ]
 
 
-def make_key(path: Path) -> Path:
-    subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(path)], check=True)
-    return path
-
-
 @contextmanager
 def serving(root: Path, port: int, clock: Path) -> Iterator[None]:
     """An sshd on the addresses; at the sixth, `date` is that of `clock`."""
     listening = "".join(f"ListenAddress {NETWORK}{number}:{port}\n" for number in range(1, 9))
-    match = f"Match LocalAddress {NETWORK}6\n  SetEnv PATH={clock}:/usr/bin:/bin\n"
-    (root / "sshd_config").write_text(listening + _SERVER.format(root=root) + match)
-    folder = Path("/run/sshd")
-    made = not folder.exists()
-    folder.mkdir(exist_ok=True)
-    with (root / "sshd.log").open("wb") as log:
-        process = subprocess.Popen(
-            [str(SSHD), "-D", "-e", "-f", str(root / "sshd_config")], stderr=log
-        )
-    try:
-        deadline = time.monotonic() + 30
-        while not is_listening(port):
-            assert process.poll() is None, (root / "sshd.log").read_text()
-            assert time.monotonic() < deadline
-            time.sleep(0.02)
+    more = (
+        "Subsystem sftp internal-sftp\n"
+        f"Match LocalAddress {NETWORK}6\n  SetEnv PATH={clock}:/usr/bin:/bin\n"
+    )
+    config, log = root / "sshd_config", root / "sshd.log"
+    config.write_text(listening + SERVER.format(root=root) + more)
+    with privilege_folder(), daemon([str(SSHD), "-D", "-e", "-f", str(config)], log):
+        wait_for(lambda: is_listening(port), "sshd")
         yield
-    finally:
-        process.terminate()
-        process.wait(10)
-        if made:
-            folder.rmdir()
 
 
 def is_listening(port: int) -> bool:

@@ -5,30 +5,16 @@ from pathlib import Path
 
 import pytest
 from tests.graphs import encode_model
+from tests.records import STRUCTURE
 
 from resnet50_bench.config import Precision
 from resnet50_bench.errors import ModelError
 from resnet50_bench.model import preparation as subject
 from resnet50_bench.model import recipes
 from resnet50_bench.model.calibration import CalibrationIdentity, CalibrationRequest
-from resnet50_bench.model.graph.structure import Structure
 from resnet50_bench.model.manifest import Agreement, ModelSource, PreparedGraph, read_manifest
 from resnet50_bench.model.protocol import ToolchainAnswer
 
-STRUCTURE = Structure(
-    convolutions=53,
-    batch_norms=0,
-    pads=4,
-    parameters=25_532_521,
-    stride_in="3x3",
-    input_name="input_tensor",
-    input_dtype="float32",
-    input_shape=(-1, 224, 224, 3),
-    output_name="softmax_tensor",
-    classes=1001,
-    data_format="NHWC",
-    ops={"Conv2D": 53},
-)
 GRAPH = PreparedGraph(
     steps=("folded",),
     structure=STRUCTURE,

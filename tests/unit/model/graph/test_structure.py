@@ -1,23 +1,11 @@
 from dataclasses import replace
 
 import pytest
+from tests.records import STRUCTURE
 
-from resnet50_bench.model.graph.structure import Structure, find_problems
+from resnet50_bench.model.graph.structure import find_problems
 
-RIGHT = Structure(
-    convolutions=53,
-    batch_norms=53,
-    pads=7,
-    parameters=25_559_081,
-    stride_in="3x3",
-    input_name="input_tensor",
-    input_dtype="float32",
-    input_shape=(-1, 224, 224, 3),
-    output_name="softmax_tensor",
-    classes=1001,
-    data_format="NHWC",
-    ops={"Conv2D": 53, "Softmax": 1},
-)
+RIGHT = replace(STRUCTURE, batch_norms=53, pads=7, parameters=25_559_081)
 
 
 def test_resnet_50_v1_5_has_no_problems_unfolded_or_folded():
