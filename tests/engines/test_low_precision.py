@@ -11,7 +11,7 @@ from tests.engines.fusion import fuses_bfloat16
 
 from resnet50_bench.config import Precision
 from resnet50_bench.engines.base import LoadRequest
-from resnet50_bench.engines.onednn import parse_trace
+from resnet50_bench.engines.onednn_trace import parse_trace
 from resnet50_bench.engines.tensorflow import find_unfused
 from resnet50_bench.errors import ModelError
 from resnet50_bench.host.amx_probe import probe_amx

@@ -12,7 +12,7 @@ from tests.engines.thin_engine import compute_plain_scores
 
 from resnet50_bench.config import Precision
 from resnet50_bench.engines import load_engine
-from resnet50_bench.engines.onednn import TRACE_ENVIRONMENT, parse_trace
+from resnet50_bench.engines.onednn_trace import TRACE_ENVIRONMENT, parse_trace
 from resnet50_bench.model.graph.probe import plan_probe_images
 
 pytestmark = [

@@ -11,7 +11,7 @@ import pytest
 from tests.records import make_record, make_roofline
 from tests.traces import CONVOLUTIONS, write_query
 
-from resnet50_bench.engines.onednn import parse_trace
+from resnet50_bench.engines.onednn_trace import parse_trace
 from resnet50_bench.report import layers as report
 from resnet50_bench.results.kernel_logs import Part, Profile
 from resnet50_bench.results.layer_limits import LayerResults, compute_layers

@@ -234,6 +234,7 @@ ENGINES: dict[str, str] = {
     "openvino": "resnet50_bench.engines.openvino",
     "onnxruntime": "resnet50_bench.engines.onnxruntime",
     "pytorch": "resnet50_bench.engines.pytorch",
+    "onednn": "resnet50_bench.engines.onednn",
     "null": "resnet50_bench.engines.null",
 }
 """Engine name -> the module whose `ENGINE` it is."""

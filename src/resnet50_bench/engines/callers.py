@@ -59,26 +59,31 @@ class Calls:
 
 
 class SplittingEngine:
-    """What such engines have in common; their only option is `callers=N`."""
+    """What such engines have in common.
+
+    Attributes:
+        options: those it has, all of them whole numbers from 1 on.
+    """
 
     name: str
+    options: Sequence[str] = (CALLERS_OPTION,)
     needs_model = True
     traces = True
     trace_environment: Mapping[str, str] = {}
 
     def option_problems(self, options: Mapping[str, str]) -> list[str]:
         """Say what is wrong with the options; N must be 1 or more."""
+        known = " and ".join(f"{name}=N" for name in self.options)
         problems = [
-            f"--engine-option {name}: the {self.name} engine has only {CALLERS_OPTION}=N"
+            f"--engine-option {name}: the {self.name} engine has only {known}"
             for name in options
-            if name != CALLERS_OPTION
+            if name not in self.options
         ]
-        callers = options.get(CALLERS_OPTION, "1")
-        if not (callers.isascii() and callers.isdecimal() and int(callers) >= 1):
-            problems.append(
-                f"--engine-option {CALLERS_OPTION}={callers}: it must be a whole number, 1 or more"
-            )
-        return problems
+        return problems + [
+            f"--engine-option {name}={options[name]}: it must be a whole number, 1 or more"
+            for name in self.options
+            if name in options and not _is_count(options[name])
+        ]
 
     def images_alone(self, request: LoadRequest) -> int:
         """Count those of a call where each thread makes one, else 0.
@@ -217,3 +222,7 @@ class Split:
     def close(self) -> None:
         """End the threads."""
         self._pool.shutdown()
+
+
+def _is_count(text: str) -> bool:
+    return text.isascii() and text.isdecimal() and int(text) >= 1

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 from resnet50_bench.config import Precision
 from resnet50_bench.engines.base import Evidence, Extra, Form, LoadRequest
 from resnet50_bench.engines.callers import CalledModel, SplittingEngine, plan_calls
-from resnet50_bench.engines.onednn import TRACE_ENVIRONMENT, parse_trace
+from resnet50_bench.engines.onednn_trace import TRACE_ENVIRONMENT, parse_trace
 from resnet50_bench.errors import EngineError, HostError, ModelError
 
 if TYPE_CHECKING:

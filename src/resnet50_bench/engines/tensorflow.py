@@ -21,7 +21,7 @@ from resnet50_bench.engines.base import (
     Scores,
 )
 from resnet50_bench.engines.callers import CalledModel, SplittingEngine, plan_calls
-from resnet50_bench.engines.onednn import TRACE_ENVIRONMENT, parse_trace
+from resnet50_bench.engines.onednn_trace import TRACE_ENVIRONMENT, parse_trace
 from resnet50_bench.errors import ModelError
 
 if TYPE_CHECKING:

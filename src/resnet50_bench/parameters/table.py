@@ -45,7 +45,7 @@ WORKLOAD = "resnet50v1_5_tensorflow_xeon_public"
 TOPOLOGY = "resnet50v1_5"
 FUNCTION = "inference"
 INSTANCE_MODE = "flex"
-ENGINE_NAMES = ("tensorflow", "zentf", "openvino", "onnxruntime", "pytorch", "null")
+ENGINE_NAMES = ("tensorflow", "zentf", "openvino", "onnxruntime", "pytorch", "onednn", "null")
 
 PARAMETERS: tuple[Parameter, ...] = (
     Parameter(

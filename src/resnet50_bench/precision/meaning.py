@@ -50,7 +50,7 @@ class PrecisionMeaning:
         precision: the precision as asked for.
         dtype: the convolutions' data in memory: `f32`, `int8` or `bf16`.
         isa: the instruction set, for people.
-        kernel_dtypes: what a kernel may say it computes in, see `engines.onednn`.
+        kernel_dtypes: what a kernel may say it computes in, see `engines.onednn_trace`.
         kernel_isas: how the ISA name of a proving kernel begins. AMX kernels prove the `amx_`
             precisions and no other, whatever their name begins with.
         required_flags: the /proc/cpuinfo flags it needs, the one that makes the row first.

@@ -12,7 +12,7 @@ from enum import Enum
 from typing import TYPE_CHECKING, BinaryIO
 
 from resnet50_bench.engines import ENGINES, load_engine
-from resnet50_bench.engines.onednn import TRACE_ENVIRONMENT, Trace, parse_trace
+from resnet50_bench.engines.onednn_trace import TRACE_ENVIRONMENT, Trace, parse_trace
 from resnet50_bench.engines.tensorflow import find_unfused
 from resnet50_bench.errors import RecordError, RequestError
 from resnet50_bench.host.machine import format_cpu_list

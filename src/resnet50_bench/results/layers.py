@@ -29,7 +29,7 @@ from resnet50_bench.model.graph.architecture import Network, plan_network
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from resnet50_bench.engines.onednn import Call
+    from resnet50_bench.engines.onednn_trace import Call
     from resnet50_bench.limits.work import Layer
 
 _PROBLEM = re.compile(
@@ -119,7 +119,7 @@ class _Step:
 
 
 class LayerClock:
-    """Follows a trace through the model; `add` is made for `engines.onednn.parse_trace`.
+    """Follows a trace through the model; `add` is made for `engines.onednn_trace.parse_trace`.
 
     Args:
         network: the model that ran.

@@ -169,7 +169,7 @@ def test_json_is_ascii_and_gives_the_texts_back(capsys):
 
 
 def test_a_profile_shows_what_a_log_holds():
-    from resnet50_bench.engines.onednn import parse_trace
+    from resnet50_bench.engines.onednn_trace import parse_trace
     from resnet50_bench.results.kernel_logs import Part, Profile
 
     line = (

@@ -4,7 +4,7 @@ import pytest
 from tests.records import MS, make_instance, make_lost, make_record, make_slot
 
 from resnet50_bench.config import RunConfig
-from resnet50_bench.engines.onednn import ProblemTime
+from resnet50_bench.engines.onednn_trace import ProblemTime
 from resnet50_bench.errors import RecordError, RequestError
 from resnet50_bench.instance.job import MEASURE_BEGIN, MEASURE_END, TRACE_BEGIN
 from resnet50_bench.results.kernel_logs import KernelLogs, Part, find_kernel_logs, read_profile

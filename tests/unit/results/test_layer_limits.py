@@ -9,7 +9,7 @@ from tests.records import make_record, make_roofline
 from tests.traces import write_query
 
 from resnet50_bench.config import Precision, RunConfig
-from resnet50_bench.engines.onednn import parse_trace
+from resnet50_bench.engines.onednn_trace import parse_trace
 from resnet50_bench.limits.roofline import Bandwidth
 from resnet50_bench.results.kernel_logs import Part, Profile
 from resnet50_bench.results.layer_limits import compute_layers, count_cores

@@ -14,7 +14,7 @@ from tests.traces import (
     write_query,
 )
 
-from resnet50_bench.engines.onednn import parse_trace
+from resnet50_bench.engines.onednn_trace import parse_trace
 from resnet50_bench.model.graph.architecture import plan_network
 from resnet50_bench.results.layers import LayerClock, LayerTimes
 

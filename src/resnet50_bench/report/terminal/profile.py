@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from rich.console import Console
 
-    from resnet50_bench.engines.onednn import Trace
+    from resnet50_bench.engines.onednn_trace import Trace
     from resnet50_bench.results.kernel_logs import Profile
     from resnet50_bench.results.layer_limits import LayerResults
 

@@ -7,7 +7,7 @@ import pytest
 from rich.console import Console
 from tests.records import make_record
 
-from resnet50_bench.engines.onednn import parse_trace
+from resnet50_bench.engines.onednn_trace import parse_trace
 from resnet50_bench.report.terminal.profile import list_kernels, print_profile, summarize_profile
 from resnet50_bench.results.kernel_logs import Part, Profile
 from resnet50_bench.results.layer_limits import compute_layers

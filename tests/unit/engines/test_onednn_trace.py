@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from resnet50_bench.engines.base import KernelShare
-from resnet50_bench.engines.onednn import TRACE_ENVIRONMENT, ProblemTime, parse_trace
+from resnet50_bench.engines.onednn_trace import TRACE_ENVIRONMENT, ProblemTime, parse_trace
 
 INFO = """\
 onednn_verbose,v1,info,oneDNN v3.7.3 (commit N/A)

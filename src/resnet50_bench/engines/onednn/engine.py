@@ -1,0 +1,245 @@
+"""oneDNN called directly: what its kernels can do where nothing else takes time.
+
+The yardstick beside the frameworks, most of which compute with the same library.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections import Counter
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from resnet50_bench.config import Precision
+from resnet50_bench.engines.base import Evidence, Extra, Form, LoadRequest
+from resnet50_bench.engines.callers import CALLERS_OPTION, SplittingEngine, plan_calls
+from resnet50_bench.engines.onednn.binding import DISTRIBUTION, OneDnn
+from resnet50_bench.engines.onednn.chain import Chain
+from resnet50_bench.engines.onednn.kernels import Kernel, Program, Workshop
+from resnet50_bench.engines.onednn.network import read_network
+from resnet50_bench.engines.onednn.plan import plan_steps
+from resnet50_bench.engines.onednn.threads import Crew, Team, plan_shares
+from resnet50_bench.engines.onednn_trace import TRACE_ENVIRONMENT, parse_trace
+from resnet50_bench.errors import ModelError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping
+    from pathlib import Path
+
+    from resnet50_bench.engines.base import Images, KernelShare, Loaded, Scores
+
+IMAGES_OPTION = "images"
+"""`--engine-option images=N`: how many images go through a chain together, at most."""
+
+_FLOAT = Form(graph=Precision.AVX_FP32, converter="resnet50_bench.model.converters.onednn")
+_QUANTIZED = replace(_FLOAT, calibrates=True)
+
+_TOGETHER = 4
+"""Images of each thread: enough to share the kernels of the last stages, few enough for what the
+first ones write to stay near the core."""
+
+
+class OneDnnEngine(SplittingEngine):
+    """Executes oneDNN's primitives one after the other."""
+
+    name = "onednn"
+    extra: Extra | None = Extra(name="onednn", packages=((DISTRIBUTION,),))
+    forms: Mapping[Precision, Form] = {
+        Precision.AVX_FP32: _FLOAT,
+        Precision.AVX_INT8: _QUANTIZED,
+        Precision.AVX_BFLOAT16: _FLOAT,
+        Precision.AMX_BFLOAT32: _FLOAT,
+        Precision.AMX_INT8: _QUANTIZED,
+        Precision.AMX_BFLOAT16: _FLOAT,
+    }
+    options = (CALLERS_OPTION, IMAGES_OPTION)
+    trace_environment: Mapping[str, str] = TRACE_ENVIRONMENT
+
+    def environment(self, precision: Precision, threads: int) -> dict[str, str]:
+        """One thread as OpenMP's default, and none of its own placement: see `threads`."""
+        return {"OMP_NUM_THREADS": "1", "OMP_PROC_BIND": "false"}
+
+    def parse_trace(self, lines: Iterable[str]) -> tuple[KernelShare, ...]:
+        """Read oneDNN's trace."""
+        return parse_trace(lines).kernels
+
+    def load(self, request: LoadRequest) -> Loaded:
+        """Read the network, make the kernels, and start the threads.
+
+        Raises:
+            ConfigError: the callers do not divide the threads, or exceed the batch.
+            EngineError: oneDNN lacks an operation in the data type on this CPU.
+            ModelError: it is no network that the converter wrote.
+            HostError: the threads are not where they should be.
+        """
+        callers = plan_calls(request).callers
+        if request.model_path is None:
+            raise ModelError("the onednn engine needs a model", "name one with --model")
+        return LoadedModel(request.model_path, request, callers)
+
+
+class Programs:
+    """The programs of a network, one for each number of images and of threads that was asked for.
+
+    Args:
+        path: the folder that the converter filled.
+        precision: what is computed in.
+    """
+
+    def __init__(self, path: Path, precision: Precision) -> None:
+        network, weights = read_network(path)
+        self.side = network.side
+        self.classes = network.operations[-1].channels
+        self.library = OneDnn()
+        self._workshop = Workshop(self.library, plan_steps(network, precision), weights)
+        self._programs: dict[tuple[int, int], Program] = {}
+        self._chains: list[Chain] = []
+        self._lock = threading.Lock()
+
+    def open_chain(self, images: int, threads: int) -> Chain:
+        """Return a chain of its own for the thread that asks, which `threads` threads compute."""
+        with self._lock:
+            chain = Chain(self.library, self.find(images, threads))
+            self._chains.append(chain)
+        return chain
+
+    def find(self, images: int, threads: int) -> Program:
+        """Return a program, made now if there is none yet."""
+        program = self._programs.get((images, threads))
+        if program is None:
+            program = self._programs[images, threads] = self._workshop.make(images)
+        return program
+
+    def list_all(self) -> tuple[Program, ...]:
+        """Return those that there are, the largest first."""
+        return tuple(sorted(self._programs.values(), key=lambda item: -item.images))
+
+    def describe(self) -> str:
+        """Say what lies in memory."""
+        arenas = sum(chain.size for chain in self._chains)
+        return (
+            f"weights take {self._workshop.weight_bytes:,} bytes, the values of "
+            f"{len(self._chains)} chains {arenas:,}"
+        )
+
+    def close(self) -> None:
+        """Release all."""
+        for chain in self._chains:
+            chain.close()
+        self._workshop.close()
+        self.library.close()
+
+
+class Runner:
+    """Takes any number of images through chains, some at a time, in the thread that opened it.
+
+    Args:
+        programs: of the network.
+        together: images that go through a chain together, at most.
+        threads: that compute each primitive.
+    """
+
+    def __init__(self, programs: Programs, together: int, threads: int) -> None:
+        self._programs = programs
+        self._together = together
+        self._threads = threads
+        self._chains: dict[int, Chain] = {}
+
+    def __call__(self, images: Images, scores: Scores) -> None:
+        """Classify images, and write their scores."""
+        source, result = images.ctypes.data, scores.ctypes.data
+        for first in range(0, len(images), self._together):
+            count = min(self._together, len(images) - first)
+            chain = self._chains.get(count)
+            if chain is None:
+                chain = self._programs.open_chain(count, self._threads)
+                self._chains[count] = chain
+            chain.run(source + first * images.strides[0], result + first * scores.strides[0])
+
+
+class LoadedModel:
+    """A network that is asked by one thread, whose query several may share, or by streams.
+
+    Args:
+        path: the folder that the converter filled.
+        request: what was asked for.
+        callers: how many threads split a query of `run`.
+    """
+
+    def __init__(self, path: Path, request: LoadRequest, callers: int) -> None:
+        self._programs = Programs(path, request.precision)
+        self._request = request
+        self._crews: list[Crew] = []
+        self._callers = callers
+        self._run = None if request.streams else self._open(request.threads, callers)
+
+    def run(self, images: Images) -> Scores:
+        """Classify one batch."""
+        if self._run is None:  # of a model for streams
+            self._run = self._open(1, 1)
+        return self._run(images)
+
+    def open_stream(self, threads: int) -> Callable[[Images], Scores]:
+        """Return `run` for a stream; with several threads each classifies its part of a batch."""
+        return self._open(threads, threads)
+
+    def evidence(self) -> Evidence:
+        """Count the primitives by the kernels that oneDNN has made for them."""
+        program = self._programs.list_all()[0]
+        return Evidence(
+            runtime=self._programs.library.runtime,
+            fused_ops=count_kernels(program.kernels),
+            notes=(self._programs.describe(),),
+        )
+
+    def list_kernels(self) -> Iterable[str]:
+        """Return nothing: oneDNN prints them."""
+        return ()
+
+    def close(self) -> None:
+        """End the callers and release the network."""
+        for crew in self._crews:
+            crew.close()
+        self._programs.close()
+
+    def _open(self, threads: int, callers: int) -> Callable[[Images], Scores]:
+        """Return what classifies a batch with so many threads; called by the thread that asks."""
+        import numpy as np
+
+        if self._request.trace:  # one after the other: the lines of callers would be mixed
+            threads, callers = threads // callers, 1
+        programs, each = self._programs, threads // callers
+        together = int(self._request.options.get(IMAGES_OPTION, _TOGETHER * each))
+        shares = plan_shares(sorted(os.sched_getaffinity(0)), threads, callers)
+        split: Callable[[Images, Scores], None]
+        if callers == 1:
+            Team(shares[0], each)
+            split = Runner(programs, together, each)
+        else:
+            split = Crew(shares, each, lambda: Runner(programs, together, each))
+            self._crews.append(split)
+
+        def run(images: Images) -> Scores:
+            scores = np.empty((len(images), programs.classes), np.float32)
+            split(np.ascontiguousarray(images, np.float32), scores)
+            return scores
+
+        run(np.zeros((self._request.batch_size, programs.side, programs.side, 3), np.float32))
+        return run
+
+
+ENGINE = OneDnnEngine()
+
+
+def count_kernels(kernels: Iterable[Kernel]) -> dict[str, int]:
+    """Return how often each kernel stands in a program, with what is fused into it."""
+    counts: Counter[str] = Counter()
+    for kernel in kernels:
+        operation = kernel.step.operation
+        name = "reorder" if operation is None else operation.kind.value
+        fused = []
+        if operation is not None:
+            fused = ["Add"] * (operation.adds is not None) + ["Relu"] * operation.relu
+        counts[f"{name}[{','.join([kernel.primitive.implementation, *fused])}]"] += 1
+    return dict(counts)
