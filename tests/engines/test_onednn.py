@@ -122,7 +122,7 @@ def test_evidence_counts_what_is_fused_into_which_kernel(models):
         if operation == Kind.CONVOLUTION.value:
             fused[f"[{kernel.partition(',')[2] or ']'}"] += count
     assert fused == {"[Add,Relu]": 16, "[Relu]": 33, "[]": 4}
-    assert "1 chains" in evidence.notes[0]
+    assert "2 chains" in evidence.notes[0]
 
 
 def test_weights_are_placed_once_for_all_chains(models, images):

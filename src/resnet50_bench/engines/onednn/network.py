@@ -128,9 +128,11 @@ def read_network(folder: Path) -> tuple[Network, Weights]:
     """
     import numpy as np
 
+    path = folder / WEIGHTS_FILE
     try:
         network = msgspec.json.decode((folder / NETWORK_FILE).read_bytes(), type=Network)
-        archive = np.load(folder / WEIGHTS_FILE, allow_pickle=False)
-    except (OSError, ValueError, zipfile.BadZipFile, msgspec.MsgspecError) as error:
+        if not zipfile.is_zipfile(path):
+            raise ModelError(f"the onednn engine cannot load {path}: it is no archive")
+        return network, Weights(np.load(path, allow_pickle=False))
+    except (OSError, ValueError, msgspec.MsgspecError) as error:
         raise ModelError(f"the onednn engine cannot load {folder}: {error}") from error
-    return network, Weights(archive)

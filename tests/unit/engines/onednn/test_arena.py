@@ -35,15 +35,15 @@ def test_a_chain_takes_no_more_than_two_neighbours():
 
 def test_a_gap_between_two_values_is_taken_if_it_is_large_enough():
     lives = [
-        Life("low", 300, 0, 9), Life("gap", 200, 0, 2), Life("high", 100, 0, 9),
-        Life("fits", 64, 4, 5), Life("wide", 250, 6, 7),
+        Life("low", 300, 0, 9), Life("wide", 250, 0, 2), Life("high", 200, 0, 9),
+        Life("fits", 150, 4, 5), Life("beside it", 110, 5, 6), Life("none left", 64, 5, 5),
     ]  # fmt: skip
-    offsets = plan_arena(lives).offsets
-    assert offsets["low"] == 0
-    assert offsets["wide"] == 320
-    assert offsets["gap"] == 576
-    assert offsets["high"] == 832
-    assert offsets["fits"] == 320
+    assert plan_arena(lives) == Arena(
+        offsets={
+            "low": 0, "wide": 320, "high": 576, "fits": 320, "beside it": 832, "none left": 512
+        },
+        size=942,
+    )  # fmt: skip
 
 
 def test_nothing_takes_nothing():
