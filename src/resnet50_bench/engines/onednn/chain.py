@@ -21,6 +21,7 @@ class Chain:
 
     Attributes:
         size: bytes of the arena.
+        calls: the arguments of `OneDnn.execute`, for each kernel of the program.
 
     Args:
         library: that executes.
@@ -36,7 +37,7 @@ class Chain:
         }
         stream = library.create_stream()
         self._outside: list[int] = []
-        self._calls = [
+        self.calls = [
             (kernel.primitive.handle, stream, len(arguments), arguments)
             for kernel in program.kernels
             for arguments in [
@@ -55,7 +56,7 @@ class Chain:
         source, result = self._outside
         set_handle(source, images)
         set_handle(result, scores)
-        for primitive, stream, count, arguments in self._calls:
+        for primitive, stream, count, arguments in self.calls:
             status = execute(primitive, stream, count, arguments)
             if status:
                 require(status, "primitive_execute")

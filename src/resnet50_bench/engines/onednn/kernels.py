@@ -160,7 +160,7 @@ class Workshop:
             RESULT: _lay_values(step.result, images),
         }  # fmt: skip
         window = Window(size=operation.window, stride=operation.stride, padding=operation.padding)
-        primitive = self._library.convolution(layouts, window, _plan_fusion(step))
+        primitive = self._library.convolution(layouts, window, plan_fusion(step))
         # HWIO, as TensorFlow has it.
         strides = (1, operation.channels, operation.window * inputs * operation.channels,
                    inputs * operation.channels)  # fmt: skip
@@ -277,7 +277,8 @@ def list_arguments(memories: Mapping[int, int]) -> Any:
     return (Argument * len(memories))(*(Argument(*item) for item in memories.items()))
 
 
-def _plan_fusion(step: Step) -> Fusion:
+def plan_fusion(step: Step) -> Fusion:
+    """Return what a convolution does beside its products."""
     operation = _require_operation(step)
     scales = {}
     if step.source.scale is not None:

@@ -50,6 +50,10 @@ class Memory:
             _forbid(page)
         self.address = end - self.size
 
+    def fill(self, byte: int) -> None:
+        """Write a byte everywhere."""
+        ctypes.memset(self.address, byte, self.size)
+
     def close(self) -> None:
         """Give the memory back; nothing may use it afterwards."""
         self._map.close()
