@@ -10,31 +10,25 @@ from typing import TYPE_CHECKING, Any
 
 from resnet50_bench.engines.onednn.binding import OneDnn, require
 from resnet50_bench.engines.onednn.kernels import Program, list_arguments
-from resnet50_bench.engines.onednn.memory import Memory
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
 
 class Chain:
-    """A program with an arena.
+    """A program on the memory of one thread.
 
     Attributes:
-        size: bytes of the arena.
         calls: the arguments of `OneDnn.execute`, for each kernel of the program.
 
     Args:
         library: that executes.
         program: what is executed.
+        addresses: of each place of the program's arena.
     """
 
-    def __init__(self, library: OneDnn, program: Program) -> None:
+    def __init__(self, library: OneDnn, program: Program, addresses: Mapping[str, int]) -> None:
         self._library = library
-        self.size = program.arena.size
-        self._arena = Memory(self.size)
-        addresses = {
-            place: self._arena.address + offset for place, offset in program.arena.offsets.items()
-        }
         stream = library.create_stream()
         self._outside: list[int] = []
         self.calls = [
@@ -60,10 +54,6 @@ class Chain:
             status = execute(primitive, stream, count, arguments)
             if status:
                 require(status, "primitive_execute")
-
-    def close(self) -> None:
-        """Give the arena back."""
-        self._arena.close()
 
     def _place(
         self, values: Mapping[int, tuple[Any, str]], addresses: Mapping[str, int]

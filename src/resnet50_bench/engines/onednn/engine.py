@@ -17,6 +17,7 @@ from resnet50_bench.engines.callers import CALLERS_OPTION, SplittingEngine, plan
 from resnet50_bench.engines.onednn.binding import DISTRIBUTION, OneDnn
 from resnet50_bench.engines.onednn.chain import Chain
 from resnet50_bench.engines.onednn.kernels import Kernel, Program, Workshop
+from resnet50_bench.engines.onednn.memory import Memory
 from resnet50_bench.engines.onednn.network import read_network
 from resnet50_bench.engines.onednn.plan import plan_steps
 from resnet50_bench.engines.onednn.threads import Crew, Team, plan_shares
@@ -94,15 +95,18 @@ class Programs:
         self.library = OneDnn()
         self._workshop = Workshop(self.library, plan_steps(network, precision), weights)
         self._programs: dict[tuple[int, int], Program] = {}
-        self._chains: list[Chain] = []
+        self._arenas: list[Memory] = []
         self._lock = threading.Lock()
 
     def open_chain(self, images: int, threads: int) -> Chain:
         """Return a chain of its own for the thread that asks, which `threads` threads compute."""
         with self._lock:
-            chain = Chain(self.library, self.find(images, threads))
-            self._chains.append(chain)
-        return chain
+            program = self.find(images, threads)
+            arena = Memory(program.arena.size)
+            self._arenas.append(arena)
+            places = program.arena.offsets.items()
+            addresses = {place: arena.address + offset for place, offset in places}
+            return Chain(self.library, program, addresses)
 
     def find(self, images: int, threads: int) -> Program:
         """Return a program, made now if there is none yet."""
@@ -117,16 +121,16 @@ class Programs:
 
     def describe(self) -> str:
         """Say what lies in memory."""
-        arenas = sum(chain.size for chain in self._chains)
+        arenas = sum(arena.size for arena in self._arenas)
         return (
             f"weights take {self._workshop.weight_bytes:,} bytes, the values of "
-            f"{len(self._chains)} chains {arenas:,}"
+            f"{len(self._arenas)} chains {arenas:,}"
         )
 
     def close(self) -> None:
         """Release all."""
-        for chain in self._chains:
-            chain.close()
+        for arena in self._arenas:
+            arena.close()
         self._workshop.close()
         self.library.close()
 
@@ -225,7 +229,8 @@ class LoadedModel:
             split(np.ascontiguousarray(images, np.float32), scores)
             return scores
 
-        run(np.zeros((self._request.batch_size, programs.side, programs.side, 3), np.float32))
+        first = min(self._request.batch_size, together * callers)
+        run(np.zeros((first, programs.side, programs.side, 3), np.float32))
         return run
 
 
