@@ -1,20 +1,20 @@
 import os
-from dataclasses import replace
 from importlib import metadata
 
 import numpy as np
 import pytest
-from tests.engines.test_tensorflow import plain_scores
+from tests.engines.thin_engine import IMAGES, make_thin_engine
 
 from resnet50_bench.config import Precision
-from resnet50_bench.engines.base import ConvertRequest, LoadRequest
+from resnet50_bench.engines.base import LoadRequest
 from resnet50_bench.engines.onednn import ENGINE
 from resnet50_bench.engines.onednn.binding import DISTRIBUTION
-from resnet50_bench.engines.onednn.network import WEIGHTS_FILE, Kind, read_network
+from resnet50_bench.engines.onednn.chain import Chain
+from resnet50_bench.engines.onednn.memory import Memory
+from resnet50_bench.engines.onednn.network import NETWORK_FILE, WEIGHTS_FILE, Kind, read_network
+from resnet50_bench.engines.onednn.programs import Programs
 from resnet50_bench.engines.onednn.threads import Team
 from resnet50_bench.errors import HostError, ModelError
-from resnet50_bench.model.converters.onednn import convert
-from resnet50_bench.model.graph.probe import plan_probe_images
 
 
 def _is_installed():
@@ -33,107 +33,76 @@ pytestmark = [
     ),
 ]
 
-CALIBRATION_IMAGES = 8
+PRECISIONS = (Precision.AVX_FP32, Precision.AVX_BFLOAT16, Precision.AVX_INT8)
 
 
 @pytest.fixture(scope="module")
-def models(thin_path, tmp_path_factory):
-    """The thin model in float32 and in 8 bits: precision -> the folder that an engine loads."""
-    found = {}
-    for precision in (Precision.AVX_FP32, Precision.AVX_INT8):
-        output = tmp_path_factory.mktemp(precision.value)
-        count = CALIBRATION_IMAGES if ENGINE.forms[precision].calibrates else 0
-        images = plan_probe_images(count, seed=3) if count else np.empty((0, 224, 224, 3), "f4")
-        convert(ConvertRequest(graph=thin_path, precision=precision, output=output, images=images,
-                               on_progress=lambda _: None))  # fmt: skip
-        found[precision] = output
-    found[Precision.AVX_BFLOAT16] = found[Precision.AVX_FP32]
-    return found
+def thin(thin_path, tmp_path_factory):
+    return make_thin_engine(ENGINE, thin_path, tmp_path_factory.mktemp("cache"), PRECISIONS)
 
 
-@pytest.fixture(scope="module")
-def images():
-    return plan_probe_images(5, seed=1)
+def test_float32_answers_are_tensorflows_by_one_caller_by_several_and_by_streams(thin):
+    thin.check_answers(5, 3)
 
 
-@pytest.fixture(scope="module")
-def expected(thin_path, images):
-    return plain_scores(thin_path, images)
-
-
-def request(models, precision=Precision.AVX_FP32, **changes):
-    load = LoadRequest(models[precision], precision, threads=1, batch_size=5)
-    return replace(load, **changes)
-
-
-def classify(request, images):
-    loaded = ENGINE.load(request)
-    scores = loaded.run(images)
-    loaded.close()
-    return scores
-
-
-def test_float32_answers_are_tensorflows(models, images, expected):
-    np.testing.assert_allclose(classify(request(models), images), expected, atol=1e-6)
-
-
-@pytest.mark.parametrize(
-    ("precision", "most"), [(Precision.AVX_BFLOAT16, 0.1), (Precision.AVX_INT8, 0.3)]
-)
-def test_rounded_answers_are_tensorflows_but_for_rounding(
-    models, images, expected, precision, most
-):
-    scores = classify(request(models, precision), images)
-    assert np.abs(scores - expected).max() > 1e-6
-    assert np.abs(scores - expected).sum(axis=1).mean() / 2 < most
+@pytest.mark.parametrize("precision", [Precision.AVX_BFLOAT16, Precision.AVX_INT8])
+def test_rounded_answers_are_tensorflows_but_for_rounding(thin, precision):
+    thin.check_rounded_answers(precision)
 
 
 @pytest.mark.parametrize(
     ("threads", "options"),
-    [
-        (1, {"images": "2"}),
-        (2, {}),
-        (2, {"callers": "2", "images": "1"}),
-        (4, {"callers": "2"}),
-    ],
+    [(1, {"images": "2"}), (2, {"callers": "2", "images": "1"}), (4, {"callers": "2"})],
 )
-def test_threads_callers_and_parts_of_a_batch_change_no_answer(models, images, threads, options):
-    one = classify(request(models), images)
-    several = classify(request(models, threads=threads, options=options), images)
-    np.testing.assert_allclose(several, one, atol=1e-6)
+def test_threads_and_parts_of_a_batch_change_no_answer(thin, threads, options):
+    one, several = thin.load(threads=1), thin.load(threads=threads, options=options)
+    np.testing.assert_allclose(several.run(IMAGES), one.run(IMAGES), atol=1e-6)
+    one.close()
+    several.close()
 
 
-def test_streams_answer_as_one_thread_does(models, images):
-    loaded = ENGINE.load(request(models, threads=2, streams=2))
-    expected = loaded.run(images)
-    for threads in (1, 2):
-        np.testing.assert_allclose(loaded.open_stream(threads)(images), expected, atol=1e-6)
-    loaded.close()
+@pytest.mark.parametrize("precision", PRECISIONS)
+def test_values_that_share_an_arena_are_those_of_memory_apart_between_guards(thin, precision):
+    """A kernel that reads or writes beyond a value would end the process here."""
+    programs = Programs(thin.models[precision], precision)
+    program = programs.find(2, 1)
+    apart = {life.name: Memory(life.size) for life in program.lives}
+    places = {name: memory.address for name, memory in apart.items()}
+    answers = []
+    for chain in (programs.open_chain(2, 1), Chain(programs.library, program, places)):
+        scores = Memory(2 * programs.classes * 4)
+        images = Memory(IMAGES[:2].nbytes)
+        images.write(IMAGES[:2].tobytes())
+        chain.run(images.address, scores.address)
+        answers.append(scores.read())
+    assert answers[0] == answers[1]
+    assert sum(memory.size for memory in apart.values()) > 2 * program.arena.size
+    assert program.arena.size <= sum(life.size for life in program.lives)
+    programs.close()
 
 
-def test_evidence_counts_what_is_fused_into_which_kernel(models):
-    loaded = ENGINE.load(request(models))
+def test_evidence_counts_what_is_fused_into_which_kernel(thin):
+    loaded = thin.load(threads=1)
     evidence = loaded.evidence()
     loaded.close()
     assert evidence.runtime.startswith("onednn 3.")
-    fused = {"[Add,Relu]": 0, "[Relu]": 0, "[]": 0}
+    fused = {"Add,Relu]": 0, "Relu]": 0, "": 0}
     for name, count in evidence.fused_ops.items():
         operation, _, kernel = name.partition("[")
         if operation == Kind.CONVOLUTION.value:
-            fused[f"[{kernel.partition(',')[2] or ']'}"] += count
-    assert fused == {"[Add,Relu]": 16, "[Relu]": 33, "[]": 4}
-    assert "2 chains" in evidence.notes[0]
+            fused[kernel.partition(",")[2]] += count
+    assert fused == {"Add,Relu]": 16, "Relu]": 33, "": 4}
+    assert "1 chains" in evidence.notes[0]
 
 
-def test_weights_are_placed_once_for_all_chains(models, images):
-    loaded = ENGINE.load(request(models, threads=2, options={"callers": "2", "images": "2"}))
-    loaded.run(images)  # parts of two and three images: chains of two and of one
-    (note,) = loaded.evidence().notes
+def test_weights_are_placed_once_for_all_chains(thin):
+    loaded = thin.load(batch_size=5, options={"callers": "2", "images": "2"})
+    loaded.run(IMAGES)  # parts of two and three images: two chains of two and one of one
+    alone = thin.load(batch_size=5, threads=1)
+    (note,), (single,) = loaded.evidence().notes, alone.evidence().notes
     loaded.close()
-    alone = ENGINE.load(request(models))
-    (single,) = alone.evidence().notes
     alone.close()
-    assert note.partition(",")[0] == single.partition(",")[0]
+    assert note.partition(", the")[0] == single.partition(", the")[0]
     assert "3 chains" in note
 
 
@@ -151,23 +120,23 @@ def test_threads_that_openmp_does_not_give_are_told(monkeypatch):
 
 
 @pytest.mark.parametrize("content", [b"", b"nothing", b"PK\x03\x04"])
-def test_a_folder_that_holds_no_network_is_told(models, tmp_path, content):
+def test_a_folder_that_holds_no_network_is_told(thin, tmp_path, content):
+    request = LoadRequest(tmp_path, Precision.AVX_FP32, threads=1, batch_size=1)
     with pytest.raises(ModelError, match="the onednn engine cannot load"):
-        ENGINE.load(LoadRequest(tmp_path, Precision.AVX_FP32, threads=1, batch_size=1))
-    network = models[Precision.AVX_FP32] / "network.json"
-    (tmp_path / "network.json").write_bytes(network.read_bytes())
+        ENGINE.load(request)
+    network = thin.models[Precision.AVX_FP32] / NETWORK_FILE
+    (tmp_path / NETWORK_FILE).write_bytes(network.read_bytes())
     (tmp_path / WEIGHTS_FILE).write_bytes(content)
     with pytest.raises(ModelError, match="the onednn engine cannot load"):
-        ENGINE.load(LoadRequest(tmp_path, Precision.AVX_FP32, threads=1, batch_size=1))
+        ENGINE.load(request)
 
 
-def test_the_network_has_each_sum_in_the_convolution_computed_last(models):
-    network, _ = read_network(models[Precision.AVX_INT8])
+def test_the_network_has_each_sum_in_the_convolution_computed_last(thin):
+    network, _ = read_network(thin.models[Precision.AVX_INT8])
     kinds = [operation.kind for operation in network.operations]
     assert [kinds.count(kind) for kind in Kind] == [53, 1, 1, 1, 1]
     sums = [item for item in network.operations if item.adds is not None]
     assert len(sums) == 16
     assert all(item.relu and item.window == 1 for item in sums)
-    given = {operation.name for operation in network.operations}
-    assert {item.adds for item in sums} < given
+    assert {item.adds for item in sums} < {item.name for item in network.operations}
     assert len(network.limits) == 54

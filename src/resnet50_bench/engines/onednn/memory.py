@@ -50,9 +50,19 @@ class Memory:
             _forbid(page)
         self.address = end - self.size
 
-    def fill(self, byte: int) -> None:
-        """Write a byte everywhere."""
-        ctypes.memset(self.address, byte, self.size)
+    def write(self, content: bytes) -> None:
+        """Write bytes to the begin.
+
+        Raises:
+            ValueError: there are more of them than there is memory.
+        """
+        if len(content) > self.size:
+            raise ValueError(f"{len(content)} bytes for a memory of {self.size}")
+        ctypes.memmove(self.address, content, len(content))
+
+    def read(self) -> bytes:
+        """Return all that is in it."""
+        return ctypes.string_at(self.address, self.size)
 
     def close(self) -> None:
         """Give the memory back; nothing may use it afterwards."""
