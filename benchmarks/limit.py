@@ -28,6 +28,7 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
+from precisions import read_peaks
 from resnet50_bench.config import Precision, RunConfig
 from resnet50_bench.engines.onednn.binding import (
     BIAS,
@@ -40,18 +41,17 @@ from resnet50_bench.engines.onednn.binding import (
     OneDnn,
     Window,
 )
-from resnet50_bench.engines.onednn.programs import Programs
 from resnet50_bench.engines.onednn.kernels import list_arguments, plan_fusion
 from resnet50_bench.engines.onednn.memory import Memory
 from resnet50_bench.engines.onednn.network import Kind
 from resnet50_bench.engines.onednn.plan import DType, Step, Value
+from resnet50_bench.engines.onednn.programs import Programs
 from resnet50_bench.host.amx_probe import probe_amx
 from resnet50_bench.host.machine import read_host
 from resnet50_bench.limits.kind import plan_kind
 from resnet50_bench.limits.measure import choose_cpus
 from resnet50_bench.session.door import plan
 from resnet50_bench.session.programs import prepare
-from precisions import read_peaks
 from runnable import choose_measured
 
 TOGETHER = (1, 4, 8)
