@@ -4,7 +4,6 @@ import math
 
 import numpy as np
 import pytest
-from scipy import stats
 
 from resnet50_bench.stats.intervals import (
     FEWEST,
@@ -18,6 +17,8 @@ from resnet50_bench.stats.intervals import (
 
 
 def test_student_t_is_scipys():
+    from scipy import stats
+
     assert t_quantile(7.5) == pytest.approx(stats.t.ppf(0.975, 7.5))
     assert t_quantile(3, 0.8) == pytest.approx(stats.t.ppf(0.9, 3))
     assert t_test(-2.5, 4) == pytest.approx(2 * stats.t.sf(2.5, 4))

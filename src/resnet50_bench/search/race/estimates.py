@@ -15,9 +15,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
 
-from scipy.stats import beta, t
-
 from resnet50_bench.search.race.costs import Trial
+from resnet50_bench.stats.intervals import t_quantile
 
 PRIOR_DEVIATION = 0.01
 """Standard deviation from start to start, as a share; see docs/tuning.md."""
@@ -103,7 +102,7 @@ def find_critical_value(
     degrees = PRIOR_DEGREES + sum(
         max(0, len(_select_scored(items)) - 1) for items in trials.values()
     )
-    return float(t.ppf(1 - (1 - confidence) / max(1, entrants - 1), degrees))
+    return t_quantile(degrees, 1 - 2 * (1 - confidence) / max(1, entrants - 1))
 
 
 def _select_scored(trials: Sequence[Trial]) -> list[Trial]:
@@ -169,8 +168,10 @@ def judge_limit(trials: Sequence[Trial], limit: Limit | None) -> Feasibility:
 
 def find_share_interval(count: int, total: int) -> tuple[float, float]:
     """Return the one-sided 95 % bounds of a share, each 0..1."""
-    low = float(beta.ppf(0.05, count, total - count + 1)) if count else 0.0
-    high = float(beta.ppf(0.95, count + 1, total - count)) if count < total else 1.0
+    from scipy.special import betaincinv
+
+    low = float(betaincinv(count, total - count + 1, 0.05)) if count else 0.0
+    high = float(betaincinv(count + 1, total - count, 0.95)) if count < total else 1.0
     return low, high
 
 

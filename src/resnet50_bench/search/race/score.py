@@ -8,10 +8,9 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import TYPE_CHECKING
 
-from scipy.stats import t
-
 from resnet50_bench.results.kpi import Kpis, run_kpis
 from resnet50_bench.search.race.costs import Trial
+from resnet50_bench.stats.intervals import t_quantile
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -137,4 +136,4 @@ def find_half_width(durations: Sequence[int]) -> float:
     squares = math.fsum((value / mean - 1) ** 2 for value in durations)
     degrees = QUERY_DEGREES + count - 1
     deviation = math.sqrt((QUERY_DEGREES * QUERY_DEVIATION**2 + squares) / degrees)
-    return float(t.ppf(0.975, degrees)) * deviation / math.sqrt(count)
+    return t_quantile(degrees) * deviation / math.sqrt(count)
