@@ -1,20 +1,27 @@
+import ctypes
 import os
+from collections import Counter
 from importlib import metadata
 
 import numpy as np
 import pytest
+from tests.engines.conftest import THIN
+from tests.engines.emulation import skip_if_emulated
 from tests.engines.thin_engine import IMAGES, make_thin_engine
 
 from resnet50_bench.config import Precision
-from resnet50_bench.engines.base import LoadRequest
+from resnet50_bench.engines.base import UNKNOWN_ISA, LoadRequest
 from resnet50_bench.engines.onednn import ENGINE
-from resnet50_bench.engines.onednn.binding import DISTRIBUTION
+from resnet50_bench.engines.onednn.binding import DISTRIBUTION, find_library
 from resnet50_bench.engines.onednn.chain import Chain
 from resnet50_bench.engines.onednn.memory import Memory
 from resnet50_bench.engines.onednn.network import NETWORK_FILE, WEIGHTS_FILE, Kind, read_network
 from resnet50_bench.engines.onednn.programs import Programs
 from resnet50_bench.engines.onednn.threads import Team
-from resnet50_bench.errors import HostError, ModelError
+from resnet50_bench.engines.onednn_trace import parse_trace
+from resnet50_bench.errors import EngineError, HostError, ModelError
+from resnet50_bench.model.graph.architecture import plan_network
+from resnet50_bench.results.layers import LayerClock
 
 
 def _is_installed():
@@ -41,12 +48,23 @@ def thin(thin_path, tmp_path_factory):
     return make_thin_engine(ENGINE, thin_path, tmp_path_factory.mktemp("cache"), PRECISIONS)
 
 
+def skip_if_lacking(thin, precision):
+    programs = Programs(thin.models[precision], precision)
+    try:
+        programs.find(1, 1)
+    except EngineError as error:
+        pytest.skip(error.message)
+    finally:
+        programs.close()
+
+
 def test_float32_answers_are_tensorflows_by_one_caller_by_several_and_by_streams(thin):
     thin.check_answers(5, 3)
 
 
 @pytest.mark.parametrize("precision", [Precision.AVX_BFLOAT16, Precision.AVX_INT8])
 def test_rounded_answers_are_tensorflows_but_for_rounding(thin, precision):
+    skip_if_lacking(thin, precision)
     thin.check_rounded_answers(precision)
 
 
@@ -64,6 +82,7 @@ def test_threads_and_parts_of_a_batch_change_no_answer(thin, threads, options):
 @pytest.mark.parametrize("precision", PRECISIONS)
 def test_values_that_share_an_arena_are_those_of_memory_apart_between_guards(thin, precision):
     """A kernel that reads or writes beyond a value would end the process here."""
+    skip_if_lacking(thin, precision)
     programs = Programs(thin.models[precision], precision)
     program = programs.find(2, 1)
     apart = {life.name: Memory(life.size) for life in program.lives}
@@ -93,6 +112,41 @@ def test_evidence_counts_what_is_fused_into_which_kernel(thin):
             fused[kernel.partition(",")[2]] += count
     assert fused == {"Add,Relu]": 16, "Relu]": 33, "": 4}
     assert "1 chains" in evidence.notes[0]
+
+
+@pytest.mark.parametrize(
+    ("precision", "dtypes"),
+    [
+        (Precision.AVX_FP32, {"f32": 53}),
+        (Precision.AVX_BFLOAT16, {"bf16": 53}),
+        (Precision.AVX_INT8, {"s8s8": 1, "u8s8": 52}),
+    ],
+)
+def test_a_traced_query_of_callers_tells_each_layer_and_is_borne_out_by_the_code(
+    thin, capfd, precision, dtypes
+):
+    skip_if_emulated("what the emulator executes is not what it emulates")
+    skip_if_lacking(thin, precision)
+    loaded = thin.load(precision, trace=True, options={"callers": "2"})
+    loaded.run(IMAGES[:4])
+    set_verbose = ctypes.CDLL(find_library()).dnnl_set_verbose
+    set_verbose(1)
+    loaded.run(IMAGES[:4])
+    set_verbose(0)
+    ctypes.CDLL(None).fflush(None)
+    lines = [*capfd.readouterr().out.splitlines(), *loaded.list_kernels()]
+    loaded.close()
+    kernels = [item for item in ENGINE.parse_trace(lines) if item.primitive == "convolution"]
+    found = Counter()
+    for kernel in kernels:
+        found[kernel.dtype] += kernel.calls
+    assert found == dtypes
+    assert UNKNOWN_ISA not in {kernel.isa for kernel in kernels}
+    clock = LayerClock(plan_network(THIN))
+    parse_trace(lines, clock.add)
+    times = clock.finish()
+    assert (times.queries, times.shared, times.problem) == (1, frozenset(), None)
+    assert sum(item.added_images for item in times.layers) == 4 * 16
 
 
 def test_weights_are_placed_once_for_all_chains(thin):

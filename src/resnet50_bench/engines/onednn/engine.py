@@ -13,11 +13,14 @@ from typing import TYPE_CHECKING
 from resnet50_bench.config import Precision
 from resnet50_bench.engines.base import Evidence, Extra, Form, LoadRequest
 from resnet50_bench.engines.callers import CALLERS_OPTION, SplittingEngine, plan_calls
+from resnet50_bench.engines.machine_code.instructions import count_instructions
+from resnet50_bench.engines.machine_code.made import read_own_code
 from resnet50_bench.engines.onednn.binding import DISTRIBUTION
+from resnet50_bench.engines.onednn.evidence import parse_kernels, render_code
 from resnet50_bench.engines.onednn.kernels import Kernel
 from resnet50_bench.engines.onednn.programs import Programs, Runner
 from resnet50_bench.engines.onednn.threads import Crew, Team, plan_shares
-from resnet50_bench.engines.onednn_trace import TRACE_ENVIRONMENT, parse_trace
+from resnet50_bench.engines.onednn_trace import TRACE_ENVIRONMENT
 from resnet50_bench.errors import ModelError
 
 if TYPE_CHECKING:
@@ -58,8 +61,8 @@ class OneDnnEngine(SplittingEngine):
         return {"OMP_NUM_THREADS": "1", "OMP_PROC_BIND": "false"}
 
     def parse_trace(self, lines: Iterable[str]) -> tuple[KernelShare, ...]:
-        """Read oneDNN's trace."""
-        return parse_trace(lines).kernels
+        """Read oneDNN's trace, and what stands in the code behind it."""
+        return parse_kernels(lines)
 
     def load(self, request: LoadRequest) -> Loaded:
         """Read the network, make the kernels, and start the threads.
@@ -112,8 +115,8 @@ class LoadedModel:
         )
 
     def list_kernels(self) -> Iterable[str]:
-        """Return nothing: oneDNN prints them."""
-        return ()
+        """Return which instructions oneDNN's code has; the kernels oneDNN prints itself."""
+        return (render_code(count_instructions(read_own_code())),) if self._request.trace else ()
 
     def close(self) -> None:
         """End the callers and release the network."""
