@@ -135,11 +135,12 @@ class OneDnn:
         set_handle: `dnnl_memory_set_data_handle`: memory, address.
 
     Raises:
-        EngineError: there is no such library, or one of another major release.
+        EngineError: there is no such library, one of another major release, or what it needs is
+            not there.
     """
 
     def __init__(self) -> None:
-        self._library = ctypes.CDLL(find_library())
+        self._library = _open(find_library())
         self._library.dnnl_version.restype = POINTER(_Version)
         version = self._library.dnnl_version().contents
         self.runtime = f"onednn {version.major}.{version.minor}.{version.patch}"
@@ -347,6 +348,16 @@ def find_library() -> str:
             f"pip install --force-reinstall '{DISTRIBUTION}>=2023.2'",
         )
     return str(found.locate())
+
+
+def _open(path: str) -> ctypes.CDLL:
+    try:
+        return ctypes.CDLL(path)
+    except OSError as error:
+        raise EngineError(
+            f"oneDNN cannot be loaded: {error}",
+            "it needs GNU's OpenMP and C++ libraries: apt-get install libgomp1 libstdc++6",
+        ) from error
 
 
 def _dims(sizes: Sequence[int]) -> ctypes.Array[c_int64]:
