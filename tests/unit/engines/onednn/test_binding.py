@@ -24,7 +24,7 @@ def test_a_library_that_cannot_be_loaded_is_told_with_what_it_needs(monkeypatch,
     path = tmp_path / "libdnnl.so.3"
     path.write_bytes(b"nothing")
     monkeypatch.setattr(binding.metadata, "files", lambda name: [Installed(path)])
-    with pytest.raises(EngineError, match="oneDNN cannot be loaded: .*libdnnl") as caught:
+    with pytest.raises(EngineError, match=r"oneDNN cannot be loaded: .*libdnnl") as caught:
         OneDnn()
     assert "libgomp1" in str(caught.value.advice)
 
