@@ -4,7 +4,7 @@ A record, a host file, a label, the name of a file, a variable of the environmen
 another program may hold anything: `ESC[2J` clears a screen, a line feed begins a line that we never
 wrote, U+202E turns the rest of a line around. Each output form has one place where its lines pass
 through here: `cli.terminal` for stdout and stderr, `join_lines` for files of text lines,
-`make_cell` for tables. JSON escapes such characters by itself.
+`report.tables` for tables. JSON escapes such characters by itself.
 """
 
 from __future__ import annotations

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import json
 import math
 from collections.abc import Callable
@@ -13,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 from rich.table import Table
 
-from resnet50_bench.printable import make_cell
 from resnet50_bench.report.styled import Line
+from resnet50_bench.report.tables import render_rows
 
 if TYPE_CHECKING:
     from resnet50_bench.query.tables import Answer
@@ -54,11 +52,7 @@ def render_json(answer: Answer) -> str:
 
 def render_csv(answer: Answer) -> str:
     """Return a heading and a line a row (RFC 4180, but lines end in a line feed); NULL is empty."""
-    stream = io.StringIO()
-    writer = csv.writer(stream, lineterminator="\n")
-    writer.writerow([make_cell(name) for name in answer.columns])
-    writer.writerows([_make_csv_cell(value) for value in row] for row in answer.rows)
-    return stream.getvalue()
+    return render_rows([answer.columns, *(map(_make_csv_cell, row) for row in answer.rows)])
 
 
 def make_table(answer: Answer) -> Table:
@@ -75,9 +69,7 @@ def _make_csv_cell(value: Any) -> Any:
     plain = make_plain(value)
     if isinstance(plain, bool):
         return str(plain).lower()
-    if isinstance(plain, (list, dict)):
-        plain = json.dumps(plain)
-    return make_cell(plain) if isinstance(plain, str) else plain
+    return json.dumps(plain) if isinstance(plain, (list, dict)) else plain
 
 
 def _show(value: Any) -> str:

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 from resnet50_bench.printable import join_lines
 from resnet50_bench.report.columns import join_columns
+from resnet50_bench.report.tables import join_markdown, render_rows
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -21,6 +20,7 @@ _HEADING = (
     "bound by", "ideal ms", "lost ms",
 )  # fmt: skip
 _LEFT = frozenset({"layer", "kernel", "reads", "writes", "bound by"})
+_RIGHT_PLACES = [place for place, name in enumerate(_HEADING) if name not in _LEFT]
 _NAMED = 5
 _MEGA = 1e6
 _GIGA = 1e9
@@ -31,7 +31,7 @@ def render_layers(results: LayerResults, profile: Profile) -> str:
     if not results.layers:
         return join_lines([_explain_none(profile)])
     table = [_HEADING, *(_make_cells(item, results, profile) for item in results.layers)]
-    lines = join_columns(table, [i for i, name in enumerate(_HEADING) if name not in _LEFT])
+    lines = join_columns(table, _RIGHT_PLACES)
     return join_lines([*lines, *describe_layers(results, profile)])
 
 
@@ -39,23 +39,15 @@ def render_markdown(results: LayerResults, profile: Profile) -> str:
     """Return the same as a table of Markdown and a list."""
     if not results.layers:
         return join_lines([_explain_none(profile)])
-    rows = [
-        _HEADING,
-        tuple("---" if name in _LEFT else "---:" for name in _HEADING),
-        *(_make_cells(item, results, profile) for item in results.layers),
-    ]
+    table = [_HEADING, *(_make_cells(item, results, profile) for item in results.layers)]
     notes = [f"- {line}" for line in describe_layers(results, profile)]
-    return join_lines(["| " + " | ".join(row) + " |" for row in rows] + ["", *notes])
+    return join_lines([*join_markdown(table, _RIGHT_PLACES), "", *notes])
 
 
 def render_csv(results: LayerResults, profile: Profile) -> str:
     """Return a row for each layer, nothing rounded; what is not known is empty."""
-    stream = io.StringIO()
-    rows = [_summarize_layer(item, profile) for item in results.layers]
-    writer = csv.DictWriter(stream, _COLUMNS, lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(rows)
-    return stream.getvalue()
+    rows = (_summarize_layer(item, profile).values() for item in results.layers)
+    return render_rows([_COLUMNS, *rows])
 
 
 def summarize_layers(results: LayerResults, profile: Profile) -> dict[str, Any]:

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import csv
 import html
-import io
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
-from resnet50_bench.printable import join_lines, make_cell
+from resnet50_bench.printable import join_lines
 from resnet50_bench.report.columns import join_columns
+from resnet50_bench.report.tables import render_rows
 from resnet50_bench.stats.outliers import BOUND, FEWEST
 
 if TYPE_CHECKING:
@@ -80,13 +79,8 @@ def render_fleet_markdown(fleet: Fleet) -> str:
 
 def render_fleet_csv(fleet: Fleet) -> str:
     """Return a row for each host in each of its groups."""
-    stream = io.StringIO()
-    writer = csv.writer(stream, lineterminator="\n")
-    writer.writerow(_CSV_HEADING)
-    for peers in fleet.groups:
-        for placed in peers.hosts:
-            writer.writerow(_list_csv(peers, placed))
-    return stream.getvalue()
+    rows = (_list_csv(peers, placed) for peers in fleet.groups for placed in peers.hosts)
+    return render_rows([_CSV_HEADING, *rows])
 
 
 def summarize_fleet(fleet: Fleet) -> dict[str, Any]:
@@ -239,24 +233,28 @@ def _list_left_out(fleet: Fleet) -> Iterator[str]:
         yield f"left out for {len(by_reason) - _SHOWN_REASONS} more reasons: --format json"
 
 
-def _list_csv(peers: Peers, placed: Placed) -> list[str]:
+def _list_csv(peers: Peers, placed: Placed) -> list[str | float | None]:
     settings = "; ".join(f"{item.what}={item.value}" for item in placed.settings)
     return [
-        make_cell(placed.host),
-        make_cell(peers.machine),
-        *(make_cell(peers.asked[name]) for name in _NAMED),
-        f"{placed.speed:.6g}",
+        placed.host,
+        peers.machine,
+        *(peers.asked[name] for name in _NAMED),
+        _round(placed.speed),
         peers.unit,
-        str(len(peers.hosts)),
-        f"{peers.median:.6g}",
-        f"{placed.change:.6f}",
-        f"{placed.z:.3f}",
+        len(peers.hosts),
+        _round(peers.median),
+        round(placed.change, 6),
+        round(placed.z, 3),
         str(placed.is_slow).lower(),
         " ".join(str(item.number) for item in placed.instances),
-        make_cell(settings),
-        "" if peers.kwh is None else f"{peers.kwh:.6g}",
-        "" if peers.cost is None else f"{peers.cost:.6g}",
+        settings,
+        None if peers.kwh is None else _round(peers.kwh),
+        None if peers.cost is None else _round(peers.cost),
     ]
+
+
+def _round(value: float) -> float:
+    return float(f"{value:.6g}")
 
 
 def _summarize(peers: Peers) -> dict[str, Any]:

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 from resnet50_bench.limits.reference import count_operations, plan_rows
-from resnet50_bench.printable import join_lines, make_cell, show_controls
+from resnet50_bench.printable import join_lines, show_controls
 from resnet50_bench.report.columns import join_columns
+from resnet50_bench.report.tables import join_markdown, render_rows
 from resnet50_bench.results.kpi import run_kpis
 from resnet50_bench.results.limit import compute_limit
 from resnet50_bench.verdict.judge import judge
@@ -22,6 +21,7 @@ if TYPE_CHECKING:
 
 _HEADING = ("from", "CPU", "cores", "precision", "images/s", "limit", "share", "limit is")
 _RIGHT = frozenset({"cores", "images/s", "limit", "share"})
+_RIGHT_PLACES = [place for place, name in enumerate(_HEADING) if name in _RIGHT]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,37 +81,21 @@ def describe_run(record: Record) -> ReferenceRow | None:
 
 def render_text(rows: Sequence[ReferenceRow], references: References) -> str:
     """Return the table for a terminal, and below it what each figure and limit is."""
-    right = [place for place, name in enumerate(_HEADING) if name in _RIGHT]
-    lines = join_columns([_HEADING, *map(_make_cells, rows)], right)
+    lines = join_columns([_HEADING, *map(_make_cells, rows)], _RIGHT_PLACES)
     return join_lines([*lines, "", *list_notes(rows, references)])
 
 
 def render_markdown(rows: Sequence[ReferenceRow], references: References) -> str:
     """Return the same as a table of Markdown and a list."""
-    table = [
-        _HEADING,
-        tuple("---:" if name in _RIGHT else "---" for name in _HEADING),
-        *map(_make_cells, rows),
-    ]
-    lines = ["| " + " | ".join(cell.replace("|", r"\|") for cell in row) + " |" for row in table]
+    lines = join_markdown([_HEADING, *map(_make_cells, rows)], _RIGHT_PLACES)
     notes = [f"- {note}" for note in list_notes(rows, references)]
     return join_lines([*lines, "", *notes])
 
 
 def render_csv(rows: Sequence[ReferenceRow]) -> str:
     """Return a row for each throughput; numbers are not rounded, shares are 0..1."""
-    stream = io.StringIO()
     summaries = [_summarize_row(row) for row in rows]
-    writer = csv.DictWriter(stream, list(summaries[0]), lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(
-        {
-            name: make_cell(value) if isinstance(value, str) else value
-            for name, value in summary.items()
-        }
-        for summary in summaries
-    )
-    return stream.getvalue()
+    return render_rows([summaries[0], *(summary.values() for summary in summaries)])
 
 
 def summarize_references(rows: Sequence[ReferenceRow], references: References) -> dict[str, Any]:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -19,8 +17,9 @@ from resnet50_bench.limits.measure import ACCESSES, ROUNDS
 from resnet50_bench.limits.roofline import UNSTEADY, Roofline, compute_spread
 from resnet50_bench.limits.work import OPERATIONS, count_multiply_adds, plan_layers
 from resnet50_bench.precision.meaning import list_missing, plan_meaning
-from resnet50_bench.printable import join_lines, make_cell, show_controls
+from resnet50_bench.printable import join_lines, show_controls
 from resnet50_bench.report.styled import Line
+from resnet50_bench.report.tables import join_markdown, render_rows
 from resnet50_bench.report.terminal.run import print_rows
 from resnet50_bench.results.limit import DEFINITION
 
@@ -146,23 +145,17 @@ def summarize_roofline(host: Host, roofline: Roofline) -> dict[str, Any]:
 
 def render_csv(host: Host, roofline: Roofline) -> str:
     """Return a row for each peak and bandwidth, numbers as numbers."""
-    stream = io.StringIO()
-    csv.writer(stream, lineterminator="\n").writerows(
-        [make_cell(cell) if isinstance(cell, str) else cell for cell in row]
-        for row in (_HEAD, *_list_rows(host, roofline))
-    )
-    return stream.getvalue()
+    return render_rows([_HEAD, *_list_rows(host, roofline)])
 
 
 def render_markdown(host: Host, roofline: Roofline) -> str:
     """Return the same rows as a Markdown table, below what they are of."""
-    lines = [f"{show_controls(host.cpu_model)}: {_describe_measurement(roofline)}.", ""]
-    lines.append(f"| {' | '.join(_HEAD)} |")
-    lines.append(f"|{' --- |' * len(_HEAD)}")
-    for row in _list_rows(host, roofline):
-        cells = (f"{cell:.1f}" if isinstance(cell, float) else cell or "" for cell in row)
-        lines.append(f"| {' | '.join(cells)} |")
-    return join_lines(lines)
+    cells = (
+        [f"{cell:.1f}" if isinstance(cell, float) else cell or "" for cell in row]
+        for row in _list_rows(host, roofline)
+    )
+    about = f"{show_controls(host.cpu_model)}: {_describe_measurement(roofline)}."
+    return join_lines([about, "", *join_markdown([_HEAD, *cells])])
 
 
 def _list_rows(host: Host, roofline: Roofline) -> Iterator[Sequence[Cell]]:

@@ -4,8 +4,6 @@ precision; for people, for programs, for spreadsheets and for pages.
 
 from __future__ import annotations
 
-import csv
-import io
 import json
 import statistics
 from collections import defaultdict
@@ -13,8 +11,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from resnet50_bench.config import Mode
-from resnet50_bench.printable import join_lines, make_cell
+from resnet50_bench.printable import join_lines
 from resnet50_bench.report.columns import join_columns
+from resnet50_bench.report.tables import join_markdown, render_rows
 from resnet50_bench.search.points import describe_settings
 from resnet50_bench.search.standings import (
     Standing,
@@ -151,19 +150,11 @@ def render_markdown(findings: Findings) -> str:
     for title, rows in _list_tables(findings):
         if not rows:
             continue
-        head, *cells = _list_cells(findings, rows)
-        rules = ["---" if place in _LEFT else "---:" for place in range(len(head))]
+        cells = _list_cells(findings, rows)
         lines += [f"## {title}", "", f"{_describe_value(findings)}.", ""]
-        lines += [_render_line(row) for row in (head, rules, *cells)]
-        lines.append("")
+        lines += [*join_markdown(cells, set(range(len(cells[0]))) - _LEFT), ""]
     remarks = _list_remarks(findings)
     return join_lines([*lines, *(f"- {line.strip()}" for line in remarks if line)])
-
-
-def _render_line(cells: Sequence[str]) -> str:
-    """A row of a table; a bar in a cell ends none."""
-    escaped = (cell.replace("|", "\\|") for cell in cells)
-    return f"| {' | '.join(escaped)} |"
 
 
 def render_csv(findings: Findings) -> str:
@@ -174,20 +165,17 @@ def render_csv(findings: Findings) -> str:
         "low", "high", "rounds", "images_per_s", "latency_ms", "latency_p99_ms",
         "limit_share", "best_of_batch_size", "best_of_precision", "others", "runs",
     ]  # fmt: skip
-    stream = io.StringIO()
-    writer = csv.writer(stream, lineterminator="\n")
-    writer.writerow(head)
+    rows: list[Sequence[object]] = [head]
     for standing in findings.standings:
         row = make_row(standing, findings.cpu)
         low, high = row.interval or (None, None)
-        writer.writerow([
+        rows.append([
             row.precision, row.batch_size, row.cores_per_instance, row.instances,
-            make_cell(row.cpu), row.value, findings.unit, low, high, row.rounds, row.images_per_s,
+            row.cpu, row.value, findings.unit, low, high, row.rounds, row.images_per_s,
             row.latency_ms, row.latency_p99_ms, row.limit_share,
-            standing in sizes, standing in precisions,
-            make_cell(row.others), make_cell(" ".join(row.runs)),
+            standing in sizes, standing in precisions, row.others, " ".join(row.runs),
         ])  # fmt: skip
-    return stream.getvalue()
+    return render_rows(rows)
 
 
 def render_json(findings: Findings) -> str:

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import math
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
-from resnet50_bench.printable import join_lines, make_cell, show_controls
+from resnet50_bench.printable import join_lines
+from resnet50_bench.report.tables import join_markdown, render_rows
 from resnet50_bench.results.kpi import run_kpis
 from resnet50_bench.search.race.costs import plan_costs
 from resnet50_bench.search.race.decision import Place, Reason, Row, count_trials
@@ -217,21 +216,13 @@ def explain_no_winner(story: Story) -> str:
 
 def render_csv(story: Story) -> str:
     """Return all entrants as CSV."""
-    stream = io.StringIO()
-    writer = csv.writer(stream, lineterminator="\n")
-    writer.writerow(_HEAD)
-    for line in list_lines(story):
-        cells = [make_cell(cell) if isinstance(cell, str) else cell for cell in _list_cells(line)]
-        writer.writerow(cells)
-    return stream.getvalue()
+    return render_rows([_HEAD, *map(_list_cells, list_lines(story))])
 
 
 def render_markdown(story: Story) -> str:
     """Return the standing as a table, and the best below it."""
     lines = list_lines(story)
-    rows = ["| " + " | ".join(_HEAD) + " |", "|" + "---|" * len(_HEAD)]
-    rows += ["| " + " | ".join(_show_cell(cell) for cell in _list_cells(line)) + " |"
-             for line in lines]  # fmt: skip
+    rows = join_markdown([_HEAD, *([_show_cell(c) for c in _list_cells(line)] for line in lines)])
     return join_lines([*rows, "", *(f"    {told}" for told in _tell(story, lines))])
 
 
@@ -243,7 +234,7 @@ def _list_cells(line: Line) -> tuple[str | float | int | None, ...]:
 def _show_cell(cell: str | float | None) -> str:
     if isinstance(cell, float):
         return f"{cell:.2f}"
-    return "" if cell is None else show_controls(str(cell)).replace("|", "\\|")
+    return "" if cell is None else str(cell)
 
 
 def summarize(story: Story) -> dict[str, Any]:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import os
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -14,7 +12,8 @@ from resnet50_bench.cli.lines import print_line, print_text
 from resnet50_bench.cli.terminal import print_json
 from resnet50_bench.config import RunConfig
 from resnet50_bench.host.machine import read_host
-from resnet50_bench.printable import join_lines, make_cell, show_controls
+from resnet50_bench.printable import join_lines
+from resnet50_bench.report.tables import join_markdown, render_rows
 from resnet50_bench.search.tuned.answers import (
     describe_basis,
     find_changes,
@@ -92,20 +91,9 @@ def _describe(item: _Answer) -> list[str]:
 
 
 def _render_csv(answers: Sequence[_Answer]) -> str:
-    stream = io.StringIO()
-    writer = csv.writer(stream, lineterminator="\n")
-    writer.writerow(_HEAD)
-    for item in answers:
-        writer.writerow(make_cell(c) if isinstance(c, str) else c for c in item.list_cells())
-    return stream.getvalue()
+    return render_rows([_HEAD, *(item.list_cells() for item in answers)])
 
 
 def _render_markdown(answers: Sequence[_Answer]) -> str:
-    rows = ["| " + " | ".join(_HEAD) + " |", "|" + "---|" * len(_HEAD)]
-    rows += [
-        "| "
-        + " | ".join(show_controls(str(c)).replace("|", "\\|") for c in item.list_cells())
-        + " |"
-        for item in answers
-    ]
-    return join_lines(rows)
+    return join_lines(join_markdown([_HEAD, *([str(c) for c in item.list_cells()]
+                                              for item in answers)]))  # fmt: skip

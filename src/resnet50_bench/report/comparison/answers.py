@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from typing import TYPE_CHECKING, Any
 
-from resnet50_bench.printable import join_lines, make_cell, show_controls
+from resnet50_bench.printable import join_lines, show_controls
 from resnet50_bench.report.columns import join_columns
+from resnet50_bench.report.tables import render_rows
 from resnet50_bench.verdict.comparison.answers import (
     SIGNIFICANT,
     Answer,
@@ -161,14 +160,9 @@ def summarize_comparison(
 
 def render_flips(comparison: Comparison) -> str:
     """Return all flips as CSV; classes are labels, and the background class is -1."""
-    text = io.StringIO()
-    fields = ["image", "label", "change", "first_class", "first_score"]
-    writer = csv.DictWriter(text, [*fields, "second_class", "second_score"], lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(
-        _summarize_flip(flip) | {"image": make_cell(flip.name)} for flip in comparison.flips
-    )
-    return text.getvalue()
+    head = ["image", "label", "change", "first_class", "first_score", "second_class",
+            "second_score"]  # fmt: skip
+    return render_rows([head, *(_summarize_flip(flip).values() for flip in comparison.flips)])
 
 
 def _summarize_accuracy(accuracy: Accuracy) -> dict[str, Any]:

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from typing import TYPE_CHECKING, Any
 
 from resnet50_bench.config import Mode
-from resnet50_bench.printable import join_lines, make_cell, show_controls
+from resnet50_bench.printable import join_lines
+from resnet50_bench.report.tables import join_markdown, render_rows
 from resnet50_bench.verdict.comparison.differences import Weight
 from resnet50_bench.verdict.comparison.speed import (
     ASSUMED_SCATTER,
@@ -18,7 +17,7 @@ from resnet50_bench.verdict.comparison.speed import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator
 
 _WEIGHTS = {
     Weight.FORBIDS: "another thing is measured",
@@ -162,22 +161,13 @@ def summarize_speeds(speeds: Speeds) -> dict[str, Any]:
 
 def render_speeds_csv(speeds: Speeds) -> str:
     """Return one row for each comparison; numbers unrounded."""
-    stream = io.StringIO()
-    writer = csv.writer(stream, lineterminator="\n")
-    writer.writerow(_HEAD)
-    for item in speeds.comparisons:
-        cells = _list_cells(item, speeds)
-        writer.writerow([make_cell(cell) if isinstance(cell, str) else cell for cell in cells])
-    return stream.getvalue()
+    return render_rows([_HEAD, *(_list_cells(item, speeds) for item in speeds.comparisons)])
 
 
 def render_speeds_markdown(speeds: Speeds) -> str:
     """Return a table of the comparisons, what differs, and the sentences."""
     unit = _UNITS[speeds.mode]
-    rows = [
-        ["side", "runs", unit, "against the first", "interval", "shows"],
-        ["---", "---:", "---:", "---:", "---:", "---"],
-    ]
+    rows = [["side", "runs", unit, "against the first", "interval", "shows"]]
     first = speeds.sides[0]
     rows.append([f"A: {first.name}", str(len(first.runs)), f"{first.speed:.2f}", "", "", ""])
     for item in speeds.comparisons:
@@ -193,15 +183,10 @@ def render_speeds_markdown(speeds: Speeds) -> str:
                 item.outcome.value,
             ]
         )
-    lines = [_join_row(row) for row in rows]
+    lines = join_markdown(rows, right=range(1, 5))
     lines += ["", *[f"- {text}" for _, text in _describe_differences(speeds)]]
     lines += ["", *[describe_outcome(item, speeds) for item in speeds.comparisons]]
     return join_lines(lines)
-
-
-def _join_row(cells: Sequence[str]) -> str:
-    escaped = (show_controls(cell).replace("|", "\\|") for cell in cells)
-    return f"| {' | '.join(escaped)} |"
 
 
 def _list_cells(item: SpeedComparison, speeds: Speeds) -> list[Any]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import io
 import json
 import statistics
@@ -11,8 +10,9 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from resnet50_bench.errors import RequestError
-from resnet50_bench.printable import join_lines, make_cell, show_controls
+from resnet50_bench.printable import join_lines, show_controls
 from resnet50_bench.report.kpi.text import KpiRun, list_remarks
+from resnet50_bench.report.tables import render_rows
 
 if TYPE_CHECKING:
     from resnet50_bench.report.kpi.text import KpiLine
@@ -96,12 +96,7 @@ def _make_row(run: KpiRun, names: Sequence[str], labels: Sequence[str]) -> list[
 
 def render_csv(runs: Sequence[KpiRun], *, parameters: bool) -> str:
     """Return the table as CSV (RFC 4180, but lines end in a line feed)."""
-    stream = io.StringIO()
-    csv.writer(stream, lineterminator="\n").writerows(
-        [make_cell(cell) if isinstance(cell, str) else cell for cell in row]
-        for row in make_table(runs, parameters=parameters)
-    )
-    return stream.getvalue()
+    return render_rows(make_table(runs, parameters=parameters))
 
 
 def render_json(runs: Sequence[KpiRun], *, parameters: bool) -> str:
