@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shlex
 import sys
 import time
@@ -14,6 +13,7 @@ import click
 
 from resnet50_bench.cli.compare import Wanted, comparison_options, read_records, tell_comparison
 from resnet50_bench.cli.lines import print_line
+from resnet50_bench.cli.options import output_option
 from resnet50_bench.errors import ExitCode, Interrupted, R50Error, RequestError
 
 if TYPE_CHECKING:
@@ -73,13 +73,7 @@ class _Options:
 @click.option("--seed", type=int, default=0, show_default=True, help="Of the order in each round.")
 @click.option("--python-a", metavar="PYTHON", help="The interpreter of A.  [default: this one]")
 @click.option("--python-b", metavar="PYTHON", help="The interpreter of B.  [default: this one]")
-@click.option(
-    "--output",
-    type=click.Path(file_okay=False, path_type=Path),
-    default=lambda: os.environ.get("R50_OUTPUT", "runs"),
-    metavar="DIR",
-    help="The folder that gets a folder for this comparison.  [default: $R50_OUTPUT or runs]",
-)
+@output_option("a folder for this comparison")
 @comparison_options
 def ab(flags: tuple[str, ...], **options: Any) -> None:
     """Measure A and B in turns, round after round, and compare them.

@@ -1,17 +1,43 @@
-"""The flags of parameters: made from the one table, for every command that takes them."""
+"""Options of several commands: parameters' flags, made from the one table, and a few others."""
 
 from __future__ import annotations
 
+import os
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from resnet50_bench.errors import ExitCode
 from resnet50_bench.parameters.parameter import Setting
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from resnet50_bench.parameters.parameter import Parameter
+
+
+wait_option = click.option(
+    "--wait",
+    is_flag=True,
+    help="While another run measures on the same cores, wait for its end; without it, exit "
+    f"{int(ExitCode.FAILURE)} and say who holds them.",
+)
+
+
+def output_option(gets: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """The folder of runs.
+
+    Args:
+        gets: what it gets of the command, such as `one folder per run`.
+    """
+    return click.option(
+        "--output",
+        type=click.Path(file_okay=False, path_type=Path),
+        default=lambda: os.environ.get("R50_OUTPUT", "runs"),
+        metavar="DIR",
+        help=f"The folder that gets {gets}.  [default: $R50_OUTPUT or runs]",
+    )
 
 
 def parameter_options(

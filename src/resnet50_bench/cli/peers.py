@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from dataclasses import dataclass
 from datetime import datetime, timezone
@@ -12,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from resnet50_bench.cli.lines import print_line, print_text
+from resnet50_bench.cli.options import output_option, wait_option
 from resnet50_bench.errors import ExitCode, R50Error, RequestError
 
 if TYPE_CHECKING:
@@ -63,11 +63,8 @@ class _Options:
 @click.option("--seconds", type=click.FloatRange(1), default=5.0, show_default=True, metavar="S",
               help="How long each measures.")  # fmt: skip
 @click.option("--seed", type=int, default=0, show_default=True, help="Of the order in each round.")
-@click.option("--output", type=click.Path(file_okay=False, path_type=Path), metavar="DIR",
-              default=lambda: os.environ.get("R50_OUTPUT", "runs"),
-              help="The folder that gets a folder for this.  [default: $R50_OUTPUT or runs]",
-              )  # fmt: skip
-@click.option("--wait", is_flag=True, help="While another run measures, wait for its end.")
+@output_option("a folder for this")
+@wait_option
 @click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
 def peers(**values: Any) -> None:
     """Run the engines' own benchmark programs and r50 in turns, and compare.

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from resnet50_bench.cli.lines import print_line, print_text
+from resnet50_bench.cli.options import wait_option
 
 if TYPE_CHECKING:
     from resnet50_bench.host.machine import Host
@@ -32,7 +33,7 @@ Examples:
     help="Of the cores of these CPUs, such as 0-3,8. [default: all that may be used]",
 )
 @click.option("--layers", is_flag=True, help="Show the model's work layer by layer, too.")
-@click.option("--wait", is_flag=True, help="Wait while a run holds the CPUs.")
+@wait_option
 @click.option(
     "--format", "form", type=click.Choice(_FORMATS), default="text", show_default=True,
     help="Of the output; json always has the layers.",

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -11,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from resnet50_bench.cli.lines import print_line, print_text
+from resnet50_bench.cli.options import output_option
 from resnet50_bench.errors import ConfigError, OutputError
 from resnet50_bench.parameters.parameter import Setting
 from resnet50_bench.parameters.settings import make_config
@@ -46,13 +46,7 @@ Examples:
 @click.option("--account", default="", metavar="NAME")
 @click.option("--sbatch-option", "options", multiple=True, metavar="OPTION",
               help="A further option of sbatch, such as --constraint=spr.")  # fmt: skip
-@click.option(
-    "--output",
-    type=click.Path(file_okay=False, path_type=Path),
-    default=lambda: os.environ.get("R50_OUTPUT", "runs"),
-    metavar="DIR",
-    help="The folder that gets one folder per job; on all nodes.  [default: $R50_OUTPUT or runs]",
-)
+@output_option("one folder per job; on all nodes")
 @click.option("--wait", is_flag=True, help="Wait for the job's end, and exit with its exit code.")
 @click.option("--dry-run", is_flag=True, help="Print the script and stop.")
 @click.option("--json", "as_json", is_flag=True, help="Print the job's number as JSON.")

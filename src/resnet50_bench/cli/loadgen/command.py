@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from pathlib import Path
 from typing import Any
@@ -10,7 +9,7 @@ from typing import Any
 import click
 
 from resnet50_bench.cli.loadgen.options import LoadgenOptions
-from resnet50_bench.cli.options import parameter_options, take_flags
+from resnet50_bench.cli.options import output_option, parameter_options, take_flags, wait_option
 from resnet50_bench.parameters.table import PARAMETERS
 
 _LEFT_OUT = frozenset(
@@ -126,14 +125,8 @@ LoadGen's process or the host failed; 130 Ctrl-C: LoadGen's logs so far are kept
     show_default=True,
     help="Whose submission it is.",
 )
-@click.option(
-    "--output",
-    type=click.Path(file_okay=False, path_type=Path),
-    default=lambda: os.environ.get("R50_OUTPUT", "runs"),
-    metavar="DIR",
-    help="The folder that gets one folder per run.  [default: $R50_OUTPUT or runs]",
-)
-@click.option("--wait", is_flag=True, help="While another run measures on these cores, wait.")
+@output_option("one folder per run")
+@wait_option
 @click.option("--dry-run", is_flag=True, help="Print the plan and stop.")
 @click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
 def loadgen(**values: Any) -> None:

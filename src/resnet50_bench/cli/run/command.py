@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import os
 import sys
 from dataclasses import replace
 from functools import partial
@@ -13,7 +12,13 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from resnet50_bench.cli.lines import print_line
-from resnet50_bench.cli.options import collect_flags, parameter_options, take_flags
+from resnet50_bench.cli.options import (
+    collect_flags,
+    output_option,
+    parameter_options,
+    take_flags,
+    wait_option,
+)
 from resnet50_bench.cli.run.options import RunOptions
 from resnet50_bench.cli.settings import collect_case_settings, collect_environment
 from resnet50_bench.config import Mode
@@ -100,13 +105,7 @@ Examples:
     help=f"Exit {int(ExitCode.SKIPPED)}, not 2, where this machine or version cannot run it; of "
     "several engines, measure those that can run.",
 )
-@click.option(
-    "--output",
-    type=click.Path(file_okay=False, path_type=Path),
-    default=lambda: os.environ.get("R50_OUTPUT", "runs"),
-    metavar="DIR",
-    help="The folder that gets one folder per run.  [default: $R50_OUTPUT or runs]",
-)
+@output_option("one folder per run")
 @click.option(
     "--resume",
     type=click.Path(path_type=Path),
@@ -114,12 +113,7 @@ Examples:
     help="Go on with an interrupted accuracy run, given its folder; it names all the rest itself, "
     "but how the instances are started may be given anew: --mpi, --hostfile, --instances.",
 )
-@click.option(
-    "--wait",
-    is_flag=True,
-    help="While another run measures on the same cores, wait for its end; without it, exit "
-    f"{int(ExitCode.FAILURE)} and say who holds them.",
-)
+@wait_option
 @click.option(
     "--compare-unshared",
     is_flag=True,

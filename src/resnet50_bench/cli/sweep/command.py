@@ -9,9 +9,8 @@ from typing import Any
 
 import click
 
-from resnet50_bench.cli.options import parameter_options, take_flags
+from resnet50_bench.cli.options import parameter_options, take_flags, wait_option
 from resnet50_bench.cli.sweep.options import FORMATS, SweepOptions, parse_duration
-from resnet50_bench.errors import ExitCode
 from resnet50_bench.parameters.table import PARAMETERS
 
 _EPILOG = """\b
@@ -75,12 +74,7 @@ is every word of a parameter. docs/sweep.md has the whole grammar."""
     metavar="DIR",
     help="Go on with the sweep in a folder, which names all the rest itself.",
 )
-@click.option(
-    "--wait",
-    is_flag=True,
-    help="While another run measures on the same cores, wait for its end; without it, exit "
-    f"{int(ExitCode.FAILURE)} and say who holds them.",
-)
+@wait_option
 @click.option("--dry-run", is_flag=True, help="List the points and the time they will take.")
 @click.option("--format", "form", type=click.Choice(FORMATS), default="text", show_default=True)
 def sweep(**values: Any) -> None:

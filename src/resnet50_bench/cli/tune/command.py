@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import os
 import sys
-from pathlib import Path
 from typing import Any
 
 import click
 
-from resnet50_bench.cli.options import parameter_options, take_flags
+from resnet50_bench.cli.options import output_option, parameter_options, take_flags, wait_option
 from resnet50_bench.cli.tune.request import FORMATS, TuneOptions
 from resnet50_bench.parameters.table import PARAMETERS
 
@@ -81,15 +79,9 @@ or none gave a valid result; 2 wrong request; 3 the instances or the host failed
 )
 @click.option("--allocator", metavar="LIST", help="[default: those on this machine]")
 @click.option("--engine", metavar="LIST", help="[default: tensorflow]")
-@click.option(
-    "--output",
-    type=click.Path(file_okay=False, path_type=Path),
-    default=lambda: os.environ.get("R50_OUTPUT", "runs"),
-    metavar="DIR",
-    help="The folder that gets one folder per search.  [default: $R50_OUTPUT or runs]",
-)
+@output_option("one folder per search")
 @click.option("--format", "form", type=click.Choice(FORMATS), default="text", show_default=True)
-@click.option("--wait", is_flag=True, help="Wait while another run measures on the same cores.")
+@wait_option
 @click.option("--show", is_flag=True, help="Print the stored answers and stop.")
 @click.option("--dry-run", is_flag=True, help="Print what would be tried and stop.")
 def tune(**values: Any) -> None:
