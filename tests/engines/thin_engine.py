@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import os
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -10,6 +11,7 @@ import numpy as np
 
 from resnet50_bench.config import Precision
 from resnet50_bench.engines import ConvertRequest, LoadRequest
+from resnet50_bench.instance.streams import Stream
 from resnet50_bench.model.graph.probe import plan_probe_images
 
 if TYPE_CHECKING:
@@ -18,6 +20,7 @@ if TYPE_CHECKING:
 
     from resnet50_bench.engines import Engine, Images, Loaded, Scores
 
+CPUS = sorted(os.sched_getaffinity(0))
 IMAGES = plan_probe_images(5, seed=1)
 CALIBRATION_IMAGES = 8
 MOST_DIFFERENT = 0.3
@@ -48,18 +51,21 @@ class ThinEngine:
 
         Args:
             count: images of a query.
-            rest: of a query of another size.
+            rest: of a query of another size, such as an evaluation's last.
         """
         expected = compute_plain_scores(self.plain, IMAGES[:count])
         one = self.load(batch_size=count)
         two = self.load(batch_size=count, options={"callers": "2"})
-        streams = self.load(batch_size=count, streams=2)
-        for run in (one.run, two.run, streams.open_stream(1), streams.open_stream(2)):
-            for images in (count, rest):
-                scores = run(IMAGES[:images])
+        shared = self.load(batch_size=count, streams=2)
+        streams = [Stream(cpus, shared) for cpus in (CPUS[:1], CPUS[-1:], CPUS[:2])]
+        for images in (count, rest):
+            batch = IMAGES[:images]
+            at_once = [stream.submit(stream.query, batch) for stream in streams]
+            found = [one.run(batch), two.run(batch), *(each.result() for each in at_once)]
+            for scores in found:
                 np.testing.assert_allclose(scores, expected[:images], atol=1e-6)
-        for loaded in (one, two, streams):
-            loaded.close()
+        for item in (*streams, one, two, shared):
+            item.close()
 
     def check_rounded_answers(self, precision: Precision) -> None:
         """See that answers are not float32's, and near them."""

@@ -1,7 +1,9 @@
 """Which runtimes execute the model, and what does each of them say that it ran?
 
 The protocol every engine keeps (`base`), the registry, one runtime a file, a folder once it needs
-more. An engine's framework is imported by the instance that runs it, and by nobody else.
+more. What several of them have in common: callers and streams (`callers`), and the instructions of
+code that a runtime does not name (`machine_code`). An engine's framework is imported by the
+instance that runs it, and by nobody else.
 
 May import the package root, and its own framework.
 
