@@ -37,6 +37,7 @@ def test_engines_are_measured_in_rounds_and_put_into_one_table(r50: R50) -> None
 def test_what_cannot_be_had_is_told_before_anything_is_measured(r50: R50) -> None:
     for flags, text in (
         (["--engine", "null,no-such"], "--engine no-such: there is no such engine"),
+        (["--engine", "all", "--instances", "100000"], "error: --instances 100000 does not fit"),
         (["--engine", ","], "--engine ,: it names no engine"),
         (WITH_LACKING[1:], "the zentf engine has no avx_int8"),
         ([*WITH_LACKING[1:], "--skip-unrunnable", "--steps", "0"], "--steps"),

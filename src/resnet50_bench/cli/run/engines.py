@@ -160,11 +160,12 @@ def _plan_entrants(
 
 
 def _join(entrants: Sequence[_Entrant], errors: Sequence[RequestError]) -> RequestError:
-    """Why none can run."""
-    if len({error.message for error in errors}) == 1:
-        return errors[0]
-    is_here = all(isinstance(error, (EngineError, PrecisionError)) for error in errors)
-    kind = EngineError if is_here else RequestError
+    """Why none can run: what keeps those from it that are installed, where there are any."""
+    others = [item for item in errors if not isinstance(item, (EngineError, PrecisionError))]
+    telling = others or errors
+    if len({error.message for error in telling}) == 1:
+        return telling[0]
+    kind = RequestError if others else EngineError
     return kind("; ".join(f"{item.name}: {item.reason}" for item in entrants))
 
 
