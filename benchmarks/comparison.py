@@ -229,15 +229,19 @@ def main() -> int:
         record()
         return 0
     failed = []
-    print(f"{'':34} called different in A/A, by runs a side    a true {SMALLEST:.0%}")
-    print(f"{'':34} {'3':>7} {'5':>7} {'10':>7} {'all':>7}    {'found':>7} {'with (median)':>14}")
-    for place, (name, source) in enumerate({**SYNTHETIC, **read_recorded()}.items()):
+    sources = {**SYNTHETIC, **read_recorded()}
+    width = max(map(len, sources))
+    print(f"{'':{width}} called different in A/A, by runs a side    a true {SMALLEST:.0%}")
+    print(
+        f"{'':{width}} {'3':>7} {'5':>7} {'10':>7} {'all':>7}    {'found':>7} {'with (median)':>14}"
+    )
+    for place, (name, source) in enumerate(sources.items()):
         random = np.random.default_rng([arguments.seed, place])
         shares = [count_errors(source, runs, arguments.comparisons, random) for runs in (3, 5, 10)]
         total = sum(shares) / len(shares)
         found, plan = count_found(source, arguments.comparisons, random)
         columns = " ".join(f"{share:7.1%}" for share in [*shares, total])
-        print(f"{name:34} {columns}    {found:7.1%} {plan:9.0f} runs")
+        print(f"{name:{width}} {columns}    {found:7.1%} {plan:9.0f} runs")
         if total > LARGEST_ERROR or (name in SYNTHETIC and found < LEAST_FOUND):
             failed.append(name)
     if failed:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import msgspec
@@ -106,7 +107,16 @@ def _read_content(run: Path) -> tuple[Path, bytes]:
         path = run / RECORD_FILE if is_folder(run) else run
         return path, read_content(path)
     except (OSError, ValueError) as error:
-        raise RecordError(f"no run at {run}: {describe_problem(error)}", _ADVICE) from error
+        raise RecordError(f"no run at {run}: {describe_problem(error)}", _advise(run)) from error
+
+
+def _advise(run: Path) -> str:
+    """Say what to give instead of what is no run; looks no further than into its own folders."""
+    with suppress(OSError, ValueError):
+        held = [path.parent for path in run.glob(f"*/{RECORD_FILE}")]
+        if held:
+            return f"give one of the {len(held)} runs in it, such as {max(held)}"
+    return _ADVICE
 
 
 def _walk(top: Path) -> Iterator[Path]:

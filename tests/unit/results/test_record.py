@@ -139,6 +139,13 @@ class TestUnreadable:
     def test_folder_without_record(self, tmp_path):
         assert self.error(tmp_path).message == f"no run at {tmp_path}: No such file or directory"
 
+    def test_folder_of_runs(self, tmp_path):
+        for name in ("first", "last"):
+            (tmp_path / name).mkdir()
+            write_record(tmp_path / name, make_record())
+        error = self.error(tmp_path)
+        assert error.advice == f"give one of the 2 runs in it, such as {tmp_path / 'last'}"
+
     def test_name_too_long(self, tmp_path):
         assert "File name too long" in self.error(tmp_path / ("x" * 300)).message
 
