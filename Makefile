@@ -69,6 +69,7 @@ test-containers: setup $(CONTAINERS)/tools  ## build, lint and run images, jobs 
 test-engines:  ## the engines whose packages are too large for every run; ENGINES="openvino zentf"
 	@failed=; for engine in $(ENGINES); do \
 	  folder=$(VENV)/engines/$$engine; \
+	  test -e tests/engines/test_$$engine.py || { echo "== $$engine: there is no tests/engines/test_$$engine.py"; failed="$$failed $$engine"; continue; }; \
 	  echo "== $$engine: install it and TensorFlow into $$folder (the first time gigabytes, and minutes)"; \
 	  { test -x $$folder/bin/python || $(PYTHON) -m venv $$folder; } && \
 	  $$folder/bin/python -m pip install --quiet --disable-pip-version-check --editable ".[tensorflow,$$engine]" pytest hypothesis && \

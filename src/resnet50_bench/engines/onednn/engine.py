@@ -21,7 +21,6 @@ from resnet50_bench.engines.onednn.kernels import Kernel
 from resnet50_bench.engines.onednn.programs import Programs, Runner
 from resnet50_bench.engines.onednn.threads import Crew, Team, plan_shares
 from resnet50_bench.engines.onednn_trace import TRACE_ENVIRONMENT
-from resnet50_bench.errors import ModelError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -74,9 +73,7 @@ class OneDnnEngine(SplittingEngine):
             HostError: the threads are not where they should be.
         """
         callers = plan_calls(request).callers
-        if request.model_path is None:
-            raise ModelError("the onednn engine needs a model", "name one with --model")
-        return LoadedModel(request.model_path, request, callers)
+        return LoadedModel(request.require_model(self.name), request, callers)
 
 
 class LoadedModel:

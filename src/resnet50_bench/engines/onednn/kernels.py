@@ -119,9 +119,10 @@ class Workshop:
         return Program(images=images, kernels=kernels, lives=lives, arena=plan_arena(lives))
 
     def close(self) -> None:
-        """Give the weights' memory back."""
+        """Give the weights' memory back, and close where they were read from."""
         for memory in self._memories:
             memory.close()
+        self._weights.close()
 
     def _make_kernel(self, step: Step, images: int) -> Kernel:
         operation = step.operation

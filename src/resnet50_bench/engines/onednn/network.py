@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     import numpy.typing as npt
+    from numpy.lib.npyio import NpzFile
 
 NETWORK_FILE = "network.json"
 WEIGHTS_FILE = "weights.npz"
@@ -87,7 +88,7 @@ class Weights:
         archive: as `numpy.load` opens it.
     """
 
-    def __init__(self, archive: Mapping[str, npt.NDArray[Any]]) -> None:
+    def __init__(self, archive: NpzFile) -> None:
         self._archive = archive
 
     def kernel(self, name: str) -> npt.NDArray[Any]:
@@ -101,6 +102,10 @@ class Weights:
     def scales(self, name: str) -> npt.NDArray[Any]:
         """float32, what 1 in an int8 kernel stands for, of each filter."""
         return self._archive[f"{name}/scales"]
+
+    def close(self) -> None:
+        """Close the archive."""
+        self._archive.close()
 
 
 def write_network(folder: Path, network: Network, weights: Mapping[str, npt.NDArray[Any]]) -> None:
