@@ -238,9 +238,6 @@ def make_grid(
         number: ((*before.rows[number].images_per_s, seen[number]) if before else (seen[number],))
         for number in seen
     }
-    variances = [
-        statistics.variance(map(math.log, values)) for values in rates.values() if len(values) > 1
-    ]
     overheads = [
         trial.seconds
         - trial.start_s
@@ -262,7 +259,7 @@ def make_grid(
         start_s=statistics.median(trial.start_s for trial in trials if trial.start_s),
         overhead_s=statistics.median(overheads or [1.0]),
         noise=Noise(
-            start=math.sqrt(statistics.fmean(variances)) if variances else 0.01,
+            start=estimate_start_noise(list(rates.values())),
             query=0.02,
             slowed=0.0,
             slowest=0.0,
@@ -280,6 +277,26 @@ def make_grid(
             for plan, entrant in zip(search.plans, search.entrants)
         ),
     )
+
+
+def estimate_start_noise(rates: list[tuple[float, ...]]) -> float:
+    """Return the standard deviation from start to start, as a share; 0.01 of a single round.
+
+    What a whole round is faster or slower by than another is left out: a race compares
+    configurations, and whatever changes the machine's speed for minutes changes that of all.
+
+    Args:
+        rates: of each configuration, in each round.
+    """
+    rounds = list(zip(*rates))
+    if len(rounds) < 2:
+        return 0.01
+    centres = [statistics.fmean(map(math.log, values)) for values in rounds]
+    variances = [
+        statistics.variance(math.log(value) - centre for value, centre in zip(values, centres))
+        for values in rates
+    ]
+    return math.sqrt(statistics.fmean(variances))
 
 
 def write(grid: RecordedGrid) -> None:
