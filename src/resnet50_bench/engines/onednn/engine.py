@@ -89,7 +89,6 @@ class LoadedModel:
         self._programs = Programs(path, request.precision)
         self._request = request
         self._crews: list[Crew] = []
-        self._callers = callers
         self._run = None if request.streams else self._open(request.threads, callers)
 
     def run(self, images: Images) -> Scores:
