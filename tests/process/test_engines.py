@@ -38,6 +38,10 @@ def test_what_cannot_be_had_is_told_before_anything_is_measured(r50: R50) -> Non
     for flags, text in (
         (["--engine", "null,no-such"], "--engine no-such: there is no such engine"),
         (["--engine", "all", "--instances", "100000"], "error: --instances 100000 does not fit"),
+        (
+            ["--engine", "all", "--engine-option", "calers=2"],
+            "\nerror: zentf: --engine-option calers: the zentf engine has no options",
+        ),
         (["--engine", ","], "--engine ,: it names no engine"),
         (WITH_LACKING[1:], "the zentf engine has no avx_int8"),
         ([*WITH_LACKING[1:], "--skip-unrunnable", "--steps", "0"], "--steps"),

@@ -13,6 +13,7 @@ from resnet50_bench.cli.run.points import describe_kpi
 from resnet50_bench.cli.streams import print_error
 from resnet50_bench.cli.terminal import TerminalObserver, print_json
 from resnet50_bench.errors import (
+    ConfigError,
     EngineError,
     ExitCode,
     Interrupted,
@@ -165,8 +166,8 @@ def _join(entrants: Sequence[_Entrant], errors: Sequence[RequestError]) -> Reque
     telling = others or errors
     if len({error.message for error in telling}) == 1:
         return telling[0]
-    kind = RequestError if others else EngineError
-    return kind("; ".join(f"{item.name}: {item.reason}" for item in entrants))
+    reasons = [f"{item.name}: {item.reason}" for item in entrants]
+    return ConfigError(reasons) if others else EngineError("; ".join(reasons))
 
 
 def _explain(error: R50Error) -> str:
