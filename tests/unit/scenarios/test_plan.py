@@ -106,9 +106,24 @@ def test_an_engine_that_takes_no_time_plans_no_endless_run() -> None:
     for scenario in (Scenario.OFFLINE, Scenario.SINGLE_STREAM):
         request = LoadgenRequest(scenario=scenario)
         expected = plan_expected(pace, settle(), request)
-        assert expected.qps <= 100_000
+        assert expected.qps <= 100_100  # and what fills the last batches
         assert expected.latency_ns >= 20_000
-        assert expect_amount(pace, settle(), request, 8).samples <= 1_100_000
+        assert expect_amount(pace, settle(), request, 8).samples <= 1_101_100
+
+
+@pytest.mark.parametrize("images_at_once", [1, 7, 32, 1024])
+def test_offlines_samples_fill_every_batch(images_at_once: int) -> None:
+    """LoadGen takes 1.1 times the rate it expects, for the shortest time allowed, cut to a whole."""
+    pace = replace(PACE, images_at_once=images_at_once)
+    request = LoadgenRequest(scenario=Scenario.OFFLINE)
+    settled = settle()
+    qps = plan_expected(pace, settled, request).qps
+    samples = int(1.1 * qps * settled.min_time_ms / 1000)
+    assert samples % images_at_once == 0
+    assert expect_amount(pace, settled, request, 8).samples == samples
+    assert qps >= PACE.images_per_s
+    told = replace(request, target_qps=33.0)
+    assert plan_expected(pace, settled, told).qps == 33.0
 
 
 def test_the_latency_that_is_told_leaves_room_for_a_faster_run() -> None:
