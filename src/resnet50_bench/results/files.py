@@ -115,7 +115,7 @@ def _advise(run: Path) -> str:
     with suppress(OSError, ValueError):
         held = [path.parent for path in run.glob(f"*/{RECORD_FILE}")]
         if held:
-            return f"give one of the {len(held)} runs in it, such as {max(held)}"
+            return f"give a run in it, such as {max(held)}"
     return _ADVICE
 
 
