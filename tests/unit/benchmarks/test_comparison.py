@@ -16,9 +16,7 @@ KINDS = {**comparison.SYNTHETIC, **comparison.read_recorded()}
 @pytest.mark.parametrize("runs", [3, 10])
 def test_the_same_is_seldom_called_different(name, runs):
     random = np.random.default_rng([5, runs])
-    # The stretches of a recording of 30 runs overlap: 200 of them tell less than 200 new ones.
-    most = 0.08 if name in comparison.SYNTHETIC else 0.12
-    assert comparison.count_errors(KINDS[name], runs, 200, random) <= most
+    assert comparison.count_errors(KINDS[name], runs, 200, random) <= 0.08
 
 
 @pytest.mark.parametrize("name", comparison.SYNTHETIC)
