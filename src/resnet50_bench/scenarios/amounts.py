@@ -72,7 +72,7 @@ def plan_expected(pace: Pace, settled: Settled, request: LoadgenRequest) -> Expe
     if request.target_qps:
         return Expected(request.target_qps, latency_ns)
     qps = min(_MOST_QPS, pace.images_per_s)
-    if request.scenario is Scenario.OFFLINE:
+    if request.scenario is Scenario.OFFLINE and qps < _MOST_QPS:
         qps = _fill_batches(qps, pace, settled)
     return Expected(qps, latency_ns)
 
