@@ -46,7 +46,7 @@ def plan_borrower(root: Path) -> Engine:
         own.append(sys.base_prefix)
     volumes = [f"{place}:{place}:ro" for place in own if Path(place).exists()]
     packages = f"{sysconfig.get_path('purelib')}:{PACKAGES}:ro"
-    return Engine(root, driver="vfs", volumes=(*volumes, packages), seconds=120)
+    return Engine(root, root / "run", driver="vfs", volumes=(*volumes, packages), seconds=120)
 
 
 def make_base(engine: Engine) -> str | None:

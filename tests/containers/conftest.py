@@ -2,11 +2,11 @@ from __future__ import annotations
 
 import os
 import shlex
-import shutil
 import subprocess
 import sys
+import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -28,12 +28,13 @@ GIVE_UP_SECONDS = 120.0
 
 
 @pytest.fixture(scope="session")
-def engine(tmp_path_factory) -> Iterator[Engine]:
+def engine() -> Iterator[Engine]:
     """An engine with the runnable image: the project's own where it is asked for, else a small one
     with the same protocol.
     """
-    folder = tmp_path_factory.mktemp("containers")
-    yield from make_whole(folder) if is_asked() else make_small(folder)
+    # Podman takes no folder for what runs whose name is longer than 50 characters, as pytest's are.
+    with tempfile.TemporaryDirectory(prefix="r50-", ignore_cleanup_errors=True) as name:
+        yield from make_whole(Path(name)) if is_asked() else make_small(Path(name))
 
 
 @pytest.fixture(scope="session")
@@ -55,7 +56,7 @@ def make_whole(folder: Path) -> Iterator[Engine]:
         pytest.skip(obstacle)
     root = Path(os.environ.get(FOLDER_VARIABLE) or folder).absolute()
     root.mkdir(parents=True, exist_ok=True)
-    made = Engine(root)
+    made = Engine(root, folder / "run")
     made.make_base()
     made.build_images(R50)
     yield made
@@ -76,7 +77,6 @@ def make_small(folder: Path) -> Iterator[Engine]:
     build_image(made, IMAGE)
     yield made
     made.buildah("rm", "--all")
-    shutil.rmtree(folder)  # in memory, maybe
 
 
 @dataclass(slots=True)
@@ -91,10 +91,12 @@ class Container:
 
     def wait_for(self, text: str) -> None:
         """Return once the container's log has the text."""
-        deadline = time.monotonic() + GIVE_UP_SECONDS
-        while text not in self.log():
-            assert time.monotonic() < deadline, f"no {text!r} in:\n{self.log()}"
-            time.sleep(0.1)
+        wait_until(lambda: text in self.log(), f"{text!r} in the log", self.log)
+
+    def wait_for_reader(self) -> None:
+        """Return once a process in the container reads /export-logs: one that stops takes none."""
+        find = "cat /proc/[0-9]*/cmdline | tr '\\0' ' '"
+        wait_until(lambda: "cat /export-logs " in self.exec("/bin/sh", "-c", find), "reader", str)
 
     def export(self, folder: Path, *options: str) -> dict[str, str]:
         """Read /export-logs as the README does; return status and output."""
@@ -114,6 +116,13 @@ class Container:
 
     def exec(self, *words: str) -> str:
         return self.engine.podman("exec", self.id, *words)
+
+
+def wait_until(holds: Callable[[], bool], what: str, describe: Callable[[], str]) -> None:
+    deadline = time.monotonic() + GIVE_UP_SECONDS
+    while not holds():
+        assert time.monotonic() < deadline, f"no {what}; there is:\n{describe()}"
+        time.sleep(0.1)
 
 
 def read_logs(folder: Path) -> dict[str, str]:

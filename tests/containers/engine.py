@@ -29,12 +29,14 @@ class Engine:
 
     Attributes:
         root: a folder.
+        run_root: where it keeps what runs; of 50 characters at most.
         driver: how layers are stored. `vfs` copies, which works everywhere and suits small images.
         volumes: what is mounted wherever something is run, as `--volume` takes it.
         seconds: that a command may take.
     """
 
     root: Path
+    run_root: Path
     driver: str = "overlay"
     volumes: tuple[str, ...] = ()
     seconds: float = 1800
@@ -96,7 +98,7 @@ class Engine:
         return [word for volume in self.volumes for word in ("--volume", volume)]
 
     def _storage(self) -> list[str]:
-        return ["--root", str(self.root / "storage"), "--runroot", str(self.root / "run"),
+        return ["--root", str(self.root / "storage"), "--runroot", str(self.run_root),
                 "--storage-driver", self.driver]  # fmt: skip
 
     def _host_trust(self) -> list[str]:

@@ -68,6 +68,7 @@ def test_stop_ends_the_run_and_a_reader_still_gets_the_logs(engine, start, tmp_p
     container = start(*ENDLESS)
     container.wait_for("measure for about")
     reader = container.start_reader(tmp_path / "logs")
+    container.wait_for_reader()
     engine.podman("stop", container.id)
     assert reader.wait(GIVE_UP_SECONDS) == 0
     assert read_logs(tmp_path / "logs")["status"].splitlines() == ["143"]
