@@ -11,8 +11,10 @@ Synthetic series are what runs of a quiet machine, one that drifts, and one that
 and then would show. Recorded series are real ones: the throughputs of short runs of one
 configuration, one after the other, in `recorded_runs.json`; from these, stretches that begin
 anywhere are taken, and within each round it is left to chance which of the neighbours is A and
-which is B. `python benchmarks/comparison.py --record` adds this machine's, in about ten minutes;
-runs that are INVALID are left out, as `r50 compare` leaves them out.
+which is B. `python benchmarks/comparison.py --record null fp32` makes these anew on this machine,
+in about seven minutes; `--record int8 --runs 20` adds so many runs to those of TensorFlow in int8:
+they take nearly half a minute each, so a long series is made bit by bit. Runs that are INVALID are
+left out, as `r50 compare` leaves them out.
 
 Ends in 1 when a rate of errors, or of what is found in synthetic series, is not what is promised.
 What a recorded series lets be found is told and not judged: where one run in twenty loses a third
@@ -30,6 +32,7 @@ import sys
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -51,6 +54,10 @@ Floats = npt.NDArray[np.float64]
 Random = np.random.Generator
 Source = Callable[[int, Random], Floats]
 """How many runs, one after the other, and luck -> their speeds."""
+
+Series = dict[str, Any]
+"""A recorded one: `what` it is, its `speeds` in images/s; of runs their number, the machine and, of
+each, which part of its CPUs' time other work had (`runs`, `machine`, `taken`)."""
 
 COMPARISONS = 400
 PILOT = 5
@@ -148,40 +155,66 @@ def count_found(source: Source, comparisons: int, random: Random) -> tuple[float
     return (found / len(plans), float(np.median(plans))) if plans else (1.0, math.inf)
 
 
-def record() -> None:
+def record(kinds: list[str], count: int) -> None:
     """Add the throughputs of runs on this machine, and of stretches of one run, to the series."""
-    null = ["--engine", "null", "--engine-option", "query_ms=10", "--instances", "2",
-            "--cores-per-instance", "1", "--min-time", "0.5"]  # fmt: skip
-    int8 = ["--precision", "avx_int8", "--batch-size", "16", "--min-time", "2"]
-    found = {
-        "null engine, runs of 0.5 s": measure_runs(60, null),
-        "tensorflow int8, batch 16, runs of 2 s": measure_runs(30, int8),
-        "tensorflow fp32, batch 1, stretches of a run": measure_stretches(10, 150),
-    }
     series = json.loads(RECORDED.read_text())["series"] if RECORDED.exists() else {}
-    RECORDED.write_text(json.dumps({"series": series | found}, indent=1) + "\n")
+    for kind in kinds:
+        name, make = SERIES[kind]
+        series[name] = make(series.get(name), count)
+        RECORDED.write_text(json.dumps({"series": series}, indent=1) + "\n")
 
 
-def measure_runs(count: int, flags: list[str]) -> dict[str, object]:
-    """So many runs one after the other; the speeds of those that are VALID."""
-    speeds, taken = [], []
-    for number in range(count):
-        print(f"\r{number}/{count} {' '.join(flags)}", end="", flush=True)
-        run = measure(flags)
-        if judge(run).valid:
-            kpis = run_kpis(run)
-            assert kpis is not None
-            speeds.append(kpis.images_per_s)
-            taken.append(find_taken(run))
+def record_null(_before: Series | None, count: int) -> Series:
+    return measure_runs(None, count, ["--engine", "null", "--engine-option", "query_ms=10",
+        "--instances", "2", "--cores-per-instance", "1", "--min-time", "0.5"])  # fmt: skip
+
+
+def record_int8(before: Series | None, count: int) -> Series:
+    return measure_runs(
+        before, count, ["--precision", "avx_int8", "--batch-size", "16", "--min-time", "2"]
+    )
+
+
+def measure_runs(before: Series | None, count: int, flags: list[str]) -> Series:
+    """So many runs one after the other, behind those before; the speeds of those that are VALID.
+
+    After Ctrl-C those that are complete are kept.
+    """
+    series = before or {"machine": None, "runs": 0, "speeds": [], "taken": []}
+    try:
+        for number in range(count):
+            print(f"\r{number}/{count} {' '.join(flags)}", end="", flush=True)
+            add_run(series, measure(flags))
+    except KeyboardInterrupt:
+        print(" interrupted", end="")
     print()
-    what = (
-        f"{len(speeds)} VALID of {count} runs on {describe_machine(run)}; other work took "
+    speeds, taken = series["speeds"], series["taken"] or [0.0]
+    series["what"] = (
+        f"{len(speeds)} VALID of {series['runs']} runs on {series['machine']}; other work took "
         f"{np.mean(taken):.1%} of them on average, {max(taken):.1%} at most"
     )
-    return {"what": what, "speeds": [round(speed, 4) for speed in speeds]}
+    return series
 
 
-def measure_stretches(queries: int, seconds: int) -> dict[str, object]:
+def add_run(series: Series, run: Record) -> None:
+    machine = describe_machine(run)
+    if series["machine"] not in (None, machine):
+        sys.exit(
+            f"the series is of {series['machine']}, this is {machine}: remove the series first"
+        )
+    series["machine"] = machine
+    series["runs"] += 1
+    kpis = run_kpis(run)
+    if kpis is not None and judge(run).valid:
+        series["speeds"].append(round(kpis.images_per_s, 4))
+        series["taken"].append(round(find_taken(run), 4))
+
+
+def record_stretches(_before: Series | None, _count: int) -> Series:
+    return measure_stretches(10, 150)
+
+
+def measure_stretches(queries: int, seconds: int) -> Series:
     """One run of one instance, cut in stretches of so many queries; their speeds."""
     run = measure(["--batch-size", "1", "--min-time", str(seconds)])
     ends = np.array(run.instances[0].end_ns)[::queries]
@@ -219,14 +252,22 @@ def describe_machine(run: Record) -> str:
     return f"{len(run.host.cores)} cores of an {run.host.cpu_model}"
 
 
+SERIES: dict[str, tuple[str, Callable[[Series | None, int], Series]]] = {
+    "null": ("null engine, runs of 0.5 s", record_null),
+    "int8": ("tensorflow int8, batch 16, runs of 2 s", record_int8),
+    "fp32": ("tensorflow fp32, batch 1, stretches of a run", record_stretches),
+}
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--comparisons", type=int, default=COMPARISONS, help="of each kind")
     parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--record", action="store_true", help="add series of this machine")
+    parser.add_argument("--record", nargs="+", choices=SERIES, help="series of this machine")
+    parser.add_argument("--runs", type=int, default=60, help="to record, of null and int8")
     arguments = parser.parse_args()
     if arguments.record:
-        record()
+        record(arguments.record, arguments.runs)
         return 0
     failed = []
     sources = {**SYNTHETIC, **read_recorded()}
