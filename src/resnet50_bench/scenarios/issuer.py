@@ -2,8 +2,8 @@
 
 Queries of SingleStream, MultiStream and Offline come one after the other, so the thread in which
 LoadGen issues one collects its answers, too: no thread has to be woken but the instance's. Server's
-come at any time, and a second thread collects. On a core of its own LoadGen stays awake while one
-query is out: a core that sleeps takes longer to wake than the queue takes for everything else.
+come at any time, and a second thread collects. On a core of its own LoadGen is awake when an answer
+comes: a core that sleeps takes longer to wake than the queue takes for everything else.
 """
 
 from __future__ import annotations
@@ -32,6 +32,7 @@ from resnet50_bench.scenarios.messages import (
     encode,
 )
 from resnet50_bench.scenarios.request import Scenario
+from resnet50_bench.scenarios.rest import Rest
 from resnet50_bench.scenarios.settings import (
     make_log_settings,
     make_settings,
@@ -129,7 +130,7 @@ class _Desk:
         self.samples = len(images)
         self._library = Library(images, job)
         closed_loop = {Scenario.SINGLE_STREAM, Scenario.MULTI_STREAM}
-        self._awake = job.own_core and job.request.scenario in closed_loop
+        self._rest = Rest(own_core=job.own_core and job.request.scenario in closed_loop)
         self._collector: threading.Thread | None = None
         self._closed = False
         if job.request.scenario is Scenario.SERVER:
@@ -158,6 +159,7 @@ class _Desk:
                 time.sleep(_FULL_S)
             queue.put(ids, [places[index] for index in indices], indices)
             return
+        awake_from_ns = self._rest.begin()
         first = waiting = 0
         while first < len(ids) or waiting:
             part = slice(first, first + queue.room)
@@ -165,11 +167,12 @@ class _Desk:
             put = min(len(ids), part.stop) - first
             first += put
             waiting += put
-            waiting -= self._collect()
+            waiting -= self._collect(awake_from_ns)
+            self._rest.end()
 
-    def _collect(self) -> int:
+    def _collect(self, awake_from_ns: int | None = None) -> int:
         """Give one batch of answers to LoadGen; return how many they were."""
-        answered = self._queue.collect(awake=self._awake)
+        answered = self._queue.collect(awake_from_ns=awake_from_ns)
         if answered is None:
             if not self._closed:
                 self._give_up()

@@ -155,16 +155,16 @@ class QueryQueue:
         """How many samples can be put before more are collected."""
         return CAPACITY - (self._words[_PUT_COUNT] - self._floor)
 
-    def collect(self, *, awake: bool = False) -> Answered | None:
+    def collect(self, *, awake_from_ns: int | None = None) -> Answered | None:
         """Wait for a batch that was answered; None when the queue has ended.
 
         Args:
-            awake: without sleeping.
+            awake_from_ns: from when on not to sleep, on the monotonic clock; None to sleep.
         """
-        if awake:
-            self._done.spin(None)
-        else:
+        if awake_from_ns is None:
             self._done.wait()
+        elif not self._done.wait_until(awake_from_ns):
+            self._done.spin(None)
         words = self._words
         if words[_BATCHES] == self._collected:  # only the end counts up without a batch
             return None

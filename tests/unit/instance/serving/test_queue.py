@@ -117,6 +117,27 @@ def test_who_computes_for_too_long_is_found() -> None:
     assert queue.find_computing(time.monotonic_ns() + 1) == []
 
 
+@pytest.mark.parametrize("after_ns", [None, 0, 60_000_000_000])
+def test_an_answer_is_collected_asleep_awake_and_before_it_was_expected(
+    after_ns: int | None,
+) -> None:
+    queue = make_queue(streams=1)
+    queue.put([7], [0], [0])
+
+    def answer_one() -> None:
+        batch = queue.take(0, 1, 0)
+        assert batch is not None
+        queue.answer(0, batch, [5])
+
+    answering = threading.Thread(target=answer_one)
+    answering.start()
+    awake_from_ns = after_ns and time.monotonic_ns() + after_ns
+    answered = queue.collect(awake_from_ns=awake_from_ns)
+    answering.join()
+    assert answered is not None
+    assert (list(answered.ids), read_answers(list(answered.addresses))) == ([7], [5])
+
+
 def test_another_process_answers_what_is_put_here() -> None:
     queue = make_queue(streams=1)
     pid = os.fork()
