@@ -12,6 +12,10 @@ A layer's time in the chain, less the smaller of the last two, is what comes of 
 it is the most that depth first could gain with these kernels. Told are medians, in ms an image of
 one core, and shares of the round's peak. A round takes about a minute for three precisions; run it
 on a quiet machine. `--json FILE` keeps every layer.
+
+`--depth-first` measures instead what depth first does gain: each stretch of the chain layer by
+layer and in every way that the engine knows, in turns. Told is a way's time as a share of that
+layer by layer, median and range of cores and rounds.
 """
 
 from __future__ import annotations
@@ -46,10 +50,20 @@ from resnet50_bench.engines.onednn.memory import Memory
 from resnet50_bench.engines.onednn.network import Kind
 from resnet50_bench.engines.onednn.plan import DType, Step, Value
 from resnet50_bench.engines.onednn.programs import Programs
+from resnet50_bench.engines.onednn.race import race
+from resnet50_bench.engines.onednn.threads import Team
+from resnet50_bench.engines.onednn.ways import (
+    Way,
+    find_stretches,
+    list_ways,
+    plan_ways,
+    read_cache_bytes,
+)
 from resnet50_bench.host.amx_probe import probe_amx
 from resnet50_bench.host.machine import read_host
 from resnet50_bench.limits.kind import plan_kind
 from resnet50_bench.limits.measure import choose_cpus
+from resnet50_bench.planning.plan import RunPlan
 from resnet50_bench.session.door import plan
 from resnet50_bench.session.programs import prepare
 from runnable import choose_measured
@@ -59,6 +73,8 @@ TOGETHER = (1, 4, 8)
 
 TILE_BYTES = 256 * 1024
 """What a tile reads and writes at most: a part of an L2, whose rest is the kernel's."""
+
+LAYERS = "layer by layer"
 
 _FILL = 0x3C
 """A byte that is a small number in every data type."""
@@ -81,18 +97,19 @@ def measure_chain(
     batch = np.ascontiguousarray(batch, np.float32)
     scores = np.empty((images, programs.classes), np.float32)
     source, result = batch.ctypes.data, scores.ctypes.data
-    execute, clock = programs.library.execute, time.perf_counter
+    clock = time.perf_counter
+    calls = [call for each in chain.calls for call in each]
     passes: list[float] = []
-    times: list[list[float]] = [[] for _ in chain.calls]
+    times: list[list[float]] = [[] for _ in calls]
     end = clock() + seconds
     chain.run(source, result)
     while clock() < end or len(passes) < _LEAST:
         begin = clock()
         chain.run(source, result)
         passes.append(clock() - begin)
-        for call, taken in zip(chain.calls, times):
+        for (call, arguments), taken in zip(calls, times):
             begin = clock()
-            execute(*call)
+            call(*arguments)
             taken.append(clock() - begin)
     names = [kernel.step.result.name for kernel in program.kernels]
     return (
@@ -117,13 +134,17 @@ def repeat(call: Callable[[], object]) -> float:
 
 def measure_alone(programs: Programs) -> list[float]:
     """Return the ms of each kernel of a chain of one image on what it has read just before."""
-    chain, execute = programs.open_chain(1, 1), programs.library.execute
+    chain = programs.open_chain(1, 1)
     import numpy as np
 
     batch = np.zeros((1, programs.side, programs.side, 3), np.float32)
     scores = np.empty((1, programs.classes), np.float32)
     chain.run(batch.ctypes.data, scores.ctypes.data)
-    return [repeat(lambda call=call: execute(*call)) for call in chain.calls]
+    return [
+        repeat(lambda call=call, arguments=arguments: call(*arguments))
+        for calls in chain.calls
+        for call, arguments in calls
+    ]
 
 
 def choose_rows(step: Step) -> int:
@@ -223,6 +244,60 @@ def work(path: Path, precision: Precision, cpu: int) -> None:
     print(json.dumps(found))
 
 
+def work_depth_first(path: Path, precision: Precision, cpu: int) -> None:
+    """Race the ways on one CPU, and print what was found as JSON."""
+    os.sched_setaffinity(0, {cpu})
+    programs = Programs(path, precision)
+    Team((), 1)
+    cache_bytes = read_cache_bytes([cpu])
+    if cache_bytes is None:
+        sys.exit("this host does not tell how large a core's L2 is")
+    found = {str(images): race_ways(programs, images, cache_bytes) for images in TOGETHER}
+    programs.close()
+    print(json.dumps(found))
+
+
+def race_ways(programs: Programs, images: int, cache_bytes: int) -> dict[str, dict[str, float]]:
+    """Return of each stretch the ms an image layer by layer, and each way's share of it."""
+    times = race(programs, images, 1, plan_ways(programs.steps, images, cache_bytes))
+    found: dict[str, dict[str, float]] = {}
+    for stretch in find_stretches(programs.steps):
+        whole = times.whole[stretch.name]
+        found[stretch.name] = {LAYERS: statistics.median(whole) * _MS / images}
+        for way in list_ways(stretch, images, cache_bytes):
+            if way in times.ways:  # its answers were right
+                shares = [way_s / s for way_s, s in zip(times.ways[way][stretch.name], whole)]
+                found[stretch.name][name_way(way)] = statistics.median(shares)
+    return found
+
+
+def name_way(way: Way) -> str:
+    return f"{'chained' if way.chained else 'blocks'} {way.cache_bytes >> 10} KiB"
+
+
+def show_depth_first(precision: Precision, found: list[dict[str, Any]]) -> None:
+    """Print the medians over rounds and CPUs."""
+    for images, stretches in found[0].items():
+        ways = list(dict.fromkeys(way for row in stretches.values() for way in row))
+        print(
+            f"\n{precision.value}, {images} images together: ms an image {LAYERS}, and shares of it"
+        )
+        print(f"{'stretch':10}" + "".join(f"{way:>18}" for way in ways))
+        for stretch in stretches:
+            rows = [item[images][stretch] for item in found]
+            cells = (_render_way([row[way] for row in rows if way in row], way) for way in ways)
+            print(f"{stretch:10}" + "".join(f"{cell:>18}" for cell in cells))
+
+
+def _render_way(values: list[float], way: str) -> str:
+    if not values:
+        return "-"
+    middle = statistics.median(values)
+    if way == LAYERS:
+        return f"{middle:.3f}"
+    return f"{middle:.3f} ({min(values):.2f}..{max(values):.2f})"
+
+
 def is_convolution(step: Step) -> bool:
     return step.operation is not None and step.operation.kind is Kind.CONVOLUTION
 
@@ -250,11 +325,11 @@ def _name_group(step: Step) -> str:
     return f"{where} 1x1" if operation.relu else f"{where} 1x1 projection"
 
 
-def run_round(
-    path: Path, precision: Precision, environment: dict[str, str], cpus: Iterable[int]
-) -> list[dict[str, Any]]:
-    """Measure on all CPUs at the same time."""
-    command = [sys.executable, __file__, "--work", str(path), precision.value]
+def run_round(work: str, item: RunPlan, cpus: Iterable[int]) -> list[dict[str, Any]]:
+    """Measure on all CPUs at the same time; `work` is the option that has it done."""
+    assert item.model is not None
+    precision, environment = item.config.precision, dict(item.worker_environment)
+    command = [sys.executable, __file__, work, str(item.model.path), precision.value]
     started = [
         subprocess.Popen([*command, str(cpu)], env=environment, stdout=subprocess.PIPE, text=True)
         for cpu in cpus
@@ -326,12 +401,15 @@ def main() -> None:
     parser.add_argument("--precision", action="append", choices=[item.value for item in Precision])
     parser.add_argument("--rounds", type=int, default=4)
     parser.add_argument("--json", type=Path, help="write every layer into this file")
+    parser.add_argument("--depth-first", action="store_true", help="race the ways instead")
     parser.add_argument("--work", nargs=3, help=argparse.SUPPRESS)
+    parser.add_argument("--work-depth-first", nargs=3, help=argparse.SUPPRESS)
     arguments = parser.parse_args()
-    if arguments.work:
-        path, name, cpu = arguments.work
-        work(Path(path), Precision(name), int(cpu))
-        return
+    for asked, do in ((arguments.work, work), (arguments.work_depth_first, work_depth_first)):
+        if asked:
+            path, name, cpu = asked
+            do(Path(path), Precision(name), int(cpu))
+            return
     host = read_host()
     cpus = choose_cpus(host)
     wanted = [Precision(name) for name in arguments.precision or Precision]
@@ -340,17 +418,21 @@ def main() -> None:
         prepare(plan(RunConfig(engine="onednn", precision=item, cores_per_instance=1)))
         for item in chosen
     ]
+    if arguments.depth_first:
+        found_ways = measure_rounds("--work-depth-first", plans, cpus, arguments.rounds)
+        print(f"{host.cpu_model}, {len(cpus)} cores, a chain on each, {arguments.rounds} rounds")
+        for precision, items in found_ways.items():
+            show_depth_first(precision, items)
+        write_json(arguments.json, {key.value: items for key, items in found_ways.items()})
+        return
     found: dict[Precision, list[dict[str, Any]]] = defaultdict(list)
     peaks: dict[Precision, list[float]] = defaultdict(list)
     for number in range(arguments.rounds):
         for item in plans:
             precision = item.config.precision
             print(f"round {number + 1}: {precision.value}", file=sys.stderr)
-            assert item.model is not None
             before = read_peaks(host)
-            found[precision] += run_round(
-                item.model.path, precision, dict(item.worker_environment), cpus
-            )
+            found[precision] += run_round("--work", item, cpus)
             after = read_peaks(host)
             kind = plan_kind(precision, host.cpu_flags)
             peaks[precision].append(max(before[kind], after[kind]) / len(cpus))
@@ -361,8 +443,23 @@ def main() -> None:
         results[precision.value] = result = merge(items)
         result["peak_per_core"] = statistics.median(peaks[precision])
         show(precision, result, result["peak_per_core"])
-    if arguments.json is not None:
-        arguments.json.write_text(json.dumps(results))
+    write_json(arguments.json, results)
+
+
+def measure_rounds(
+    work: str, plans: list[RunPlan], cpus: Iterable[int], rounds: int
+) -> dict[Precision, list[dict[str, Any]]]:
+    found: dict[Precision, list[dict[str, Any]]] = defaultdict(list)
+    for number in range(rounds):
+        for item in plans:
+            print(f"round {number + 1}: {item.config.precision.value}", file=sys.stderr)
+            found[item.config.precision] += run_round(work, item, cpus)
+    return found
+
+
+def write_json(path: Path | None, content: dict[str, Any]) -> None:
+    if path is not None:
+        path.write_text(json.dumps(content))
 
 
 if __name__ == "__main__":

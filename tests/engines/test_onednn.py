@@ -11,15 +11,17 @@ from tests.engines.thin_engine import IMAGES, make_thin_engine
 
 from resnet50_bench.config import Precision
 from resnet50_bench.engines.base import UNKNOWN_ISA, LoadRequest
-from resnet50_bench.engines.onednn import ENGINE
+from resnet50_bench.engines.onednn import ENGINE, race
 from resnet50_bench.engines.onednn.binding import DISTRIBUTION, find_library
 from resnet50_bench.engines.onednn.chain import Chain
+from resnet50_bench.engines.onednn.choice import read_kept
 from resnet50_bench.engines.onednn.memory import Memory
 from resnet50_bench.engines.onednn.network import NETWORK_FILE, WEIGHTS_FILE, Kind, read_network
 from resnet50_bench.engines.onednn.programs import Programs
 from resnet50_bench.engines.onednn.threads import Team
+from resnet50_bench.engines.onednn.ways import plan_ways
 from resnet50_bench.engines.onednn_trace import parse_trace
-from resnet50_bench.errors import EngineError, HostError, ModelError
+from resnet50_bench.errors import ConfigError, EngineError, HostError, ModelError
 from resnet50_bench.model.graph.architecture import plan_network
 from resnet50_bench.results.layers import LayerClock
 
@@ -98,6 +100,92 @@ def test_values_that_share_an_arena_are_those_of_memory_apart_between_guards(thi
     assert sum(memory.size for memory in apart.values()) > 2 * program.arena.size
     assert program.arena.size <= sum(life.size for life in program.lives)
     programs.close()
+
+
+@pytest.fixture
+def small_cache(monkeypatch):
+    """A core that holds a part of the thin model's values, so that there is something to choose."""
+    monkeypatch.setattr(race, "read_cache_bytes", lambda cpus: 256 * 1024)
+    monkeypatch.setattr(race, "ROUNDS", 2)
+
+
+@pytest.mark.parametrize("precision", PRECISIONS)
+@pytest.mark.parametrize("callers", ["1", "2"])
+def test_depth_first_changes_no_answer(thin, small_cache, precision, callers):
+    skip_if_lacking(thin, precision)
+    answers = []
+    for wanted in ("on", "off"):
+        options = {"depth_first": wanted, "callers": callers}
+        loaded = thin.load(precision, options=options, batch_size=5)
+        answers.append(loaded.run(IMAGES))
+        order = loaded.evidence().order
+        loaded.close()
+        assert ("depth first" in order) == (wanted == "on")
+    np.testing.assert_array_equal(*answers)
+
+
+def test_what_is_faster_is_measured_once_by_all_callers_and_kept(
+    thin, small_cache, tmp_path, monkeypatch
+):
+    changes = {"kept": tmp_path / "new", "options": {"callers": "2"}}
+    first = thin.load(**changes)
+    assert len(list((tmp_path / "new").iterdir())) == 1
+    order = first.evidence().order
+    first.close()
+    assert "measured" in order
+    assert "2 images together" in order
+    (kept,) = (tmp_path / "new").iterdir()
+    choice = read_kept(kept)
+    assert choice.rounds == 2 * 2
+    assert [trial.stretch for trial in choice.trials] == ["stem", "56x56", "28x28", "14x14", "7x7"]
+    monkeypatch.setattr(race, "race", None)
+    second = thin.load(**changes)
+    assert second.evidence().order == order
+    second.close()
+
+
+@pytest.mark.parametrize(
+    ("changes", "order"),
+    [
+        ({}, "all layer by layer (not measured: this is not about speed)"),
+        ({"trace": True, "kept": "nowhere"}, "all layer by layer (not measured)"),
+        ({"options": {"depth_first": "off"}}, "all layer by layer (as asked for)"),
+    ],
+)
+def test_what_is_not_measured_goes_layer_by_layer(thin, small_cache, tmp_path, changes, order):
+    if "kept" in changes:
+        changes = {**changes, "kept": tmp_path / "nowhere"}
+    loaded = thin.load(**changes)
+    assert loaded.evidence().order == order
+    loaded.close()
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_way_with_other_answers_is_left_out(thin, small_cache, monkeypatch):
+    monkeypatch.setattr(race, "_is_near", lambda scores, expected: scores is expected)
+    programs = Programs(thin.models[Precision.AVX_FP32], Precision.AVX_FP32)
+    Team((), 1)
+    ways = plan_ways(programs.steps, 2, 256 * 1024)
+    times = race.race(programs, 2, 1, ways)
+    programs.close()
+    assert ways
+    assert (len(times.whole["56x56"]), times.ways) == (2, {})
+
+
+def test_a_cache_that_cannot_be_written_costs_the_answer_nothing(thin, small_cache, tmp_path):
+    (tmp_path / "file").write_text("")
+    loaded = thin.load(kept=tmp_path / "file" / "engines")
+    assert "not kept: " in loaded.evidence().order
+    loaded.close()
+
+
+def test_an_unknown_cache_is_told_where_depth_first_was_asked_for(thin, monkeypatch):
+    monkeypatch.setattr(race, "read_cache_bytes", lambda cpus: None)
+    with pytest.raises(ConfigError, match="depth_first=on: this host does not tell how large"):
+        thin.load(options={"depth_first": "on"})
+    loaded = thin.load()
+    assert "does not tell how large a core's L2 is" in loaded.evidence().order
+    loaded.close()
 
 
 def test_evidence_counts_what_is_fused_into_which_kernel(thin):

@@ -5,7 +5,7 @@ more. What several of them have in common: callers and streams (`callers`), and 
 code that a runtime does not name (`machine_code`). An engine's framework is imported by the
 instance that runs it, and by nobody else.
 
-May import the package root, and its own framework.
+May import `host`, `stats`, `files`, the package root, and its own framework.
 
 Public names:
     `Engine`, `Loaded`, `LoadRequest`: the protocol, with shapes and dtypes.

@@ -61,11 +61,14 @@ class Evidence:
         fused_ops: how often each fused operation stands in the graph as executed, e.g.
             `{"Conv2D[BiasAdd,Relu]": 33}`.
         notes: what the runtime could not tell, and why.
+        order: in which order layers and their rows are computed, where the engine chooses it, and
+            what the choice was made by; None where it does not.
     """
 
     runtime: str
     fused_ops: dict[str, int] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
+    order: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -162,6 +165,9 @@ class LoadRequest:
         streams: how many streams make queries at once, each on its share of the threads; 0 when
             only `run` is called.
         instance: the index of this instance, from 0.
+        instances: of the run on this host.
+        kept: the folder where an engine may keep what it has measured on this host for the next
+            load; None to measure nothing.
         options: engine-specific settings (`--engine-option KEY=VALUE`).
         trace: the kernels of a query will be asked for; nothing is measured.
     """
@@ -172,6 +178,8 @@ class LoadRequest:
     batch_size: int
     streams: int = 0
     instance: int = 0
+    instances: int = 1
+    kept: Path | None = None
     options: Mapping[str, str] = field(default_factory=dict)
     trace: bool = False
 

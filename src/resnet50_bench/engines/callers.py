@@ -62,27 +62,36 @@ class SplittingEngine:
     """What such engines have in common.
 
     Attributes:
-        options: those it has, all of them whole numbers from 1 on.
+        options: those that are whole numbers from 1 on.
+        words: those that are one of some words.
     """
 
     name: str
     options: Sequence[str] = (CALLERS_OPTION,)
+    words: Mapping[str, Sequence[str]] = {}
     needs_model = True
     traces = True
     trace_environment: Mapping[str, str] = {}
 
     def option_problems(self, options: Mapping[str, str]) -> list[str]:
         """Say what is wrong with the options; N must be 1 or more."""
-        known = " and ".join(f"{name}=N" for name in self.options)
+        forms = {name: f"{name}=N" for name in self.options}
+        forms |= {name: f"{name}={'|'.join(words)}" for name, words in self.words.items()}
+        known = " and ".join(forms.values())
         problems = [
             f"--engine-option {name}: the {self.name} engine has only {known}"
             for name in options
-            if name not in self.options
+            if name not in forms
         ]
-        return problems + [
+        problems += [
             f"--engine-option {name}={options[name]}: it must be a whole number, 1 or more"
             for name in self.options
             if name in options and not _is_count(options[name])
+        ]
+        return problems + [
+            f"--engine-option {name}={options[name]}: it must be {' or '.join(words)}"
+            for name, words in self.words.items()
+            if name in options and options[name] not in words
         ]
 
     def images_alone(self, request: LoadRequest) -> int:

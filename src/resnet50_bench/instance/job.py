@@ -98,6 +98,7 @@ class Job(msgspec.Struct, frozen=True, kw_only=True):
         model_path: the prepared graph; None for engines that need none.
         precision: to compute in.
         batch_size, steps, warmup_steps, min_time_ns: as in `Workload`.
+        instances: of the run on this host.
         classes: of the model.
         trace: only run one batch, with the engine's trace on.
         followed: wait for another job when this one is done.
@@ -117,6 +118,7 @@ class Job(msgspec.Struct, frozen=True, kw_only=True):
     steps: int
     warmup_steps: int
     min_time_ns: int
+    instances: int = 1
     classes: int = 1001
     trace: bool = False
     followed: bool = False
@@ -193,6 +195,7 @@ class EvidenceSeen(msgspec.Struct, frozen=True, kw_only=True):
     runtime: str
     fused_ops: dict[str, int]
     notes: tuple[str, ...]
+    order: str | None = None
 
 
 class StreamSamples(msgspec.Struct, frozen=True, kw_only=True):

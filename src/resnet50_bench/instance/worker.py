@@ -61,6 +61,9 @@ if TYPE_CHECKING:
     from resnet50_bench.instance.evaluate import Timings
     from resnet50_bench.instance.streams import Stream
 
+KEPT_FOLDER = "engines"
+"""Of the cache: what engines have measured on this host, see `LoadRequest.kept`."""
+
 _MAX_SUM_ERROR = 0.01
 _OUT_OF_MEMORY = frozenset({"MemoryError", "ResourceExhaustedError"})
 
@@ -328,7 +331,9 @@ def _trace(channel: Channel, job: Job) -> None:
 def _load(job: Job) -> Loaded:
     # Imports numpy, whose BLAS starts threads at once: only now do they inherit the slot's CPUs.
     from resnet50_bench.engines import LoadRequest, load_engine
+    from resnet50_bench.model.cache import default_cache_dir
 
+    kept = default_cache_dir(os.environ).parent / KEPT_FOLDER
     return load_engine(job.engine).load(
         LoadRequest(
             model_path=Path(job.model_path) if job.model_path else None,
@@ -337,6 +342,8 @@ def _load(job: Job) -> Loaded:
             batch_size=job.batch_size,
             streams=len(job.slot.streams),
             instance=job.slot.instance,
+            instances=job.instances,
+            kept=kept if job.evaluation is None else None,
             options=job.engine_options,
             trace=job.trace,
         )
@@ -380,7 +387,10 @@ def _report(
         malloc_library=read_malloc_library(),
         cpu_latency_limit_us=limit.read_us() if limit is not None else None,
         evidence=EvidenceSeen(
-            runtime=evidence.runtime, fused_ops=evidence.fused_ops, notes=evidence.notes
+            runtime=evidence.runtime,
+            fused_ops=evidence.fused_ops,
+            notes=evidence.notes,
+            order=evidence.order,
         ),
     )
 

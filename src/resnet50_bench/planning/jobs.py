@@ -121,6 +121,7 @@ def _plan_job(plan: RunPlan, slot: Slot) -> Job:
         steps=workload.steps,
         warmup_steps=workload.warmup_steps,
         min_time_ns=workload.min_time_ns,
+        instances=len(plan.placement.slots),
         classes=plan.classes,
         cpu_latency_limit_us=config.cpu_latency_limit_us,
         kernel_log=plan.writes_kernels,

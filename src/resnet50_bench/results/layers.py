@@ -12,7 +12,9 @@ A query begins with the stem, which no other layer is like. A layer that was spl
 (`model.graph.split`) is several lines, whose output channels add up to its own.
 
 A query that does not fit, as of several threads whose lines are mixed, is not taken apart: then the
-time of a shape is divided equally among its layers, and that is said.
+time of a shape is divided equally among its layers, and that is said. Nor is one that goes depth
+first: its lines are of bands of rows, or of some of the images, of layers that others have begun
+to read. A band has all columns of its layer, and is a part of it by its rows.
 """
 
 from __future__ import annotations
@@ -34,7 +36,7 @@ if TYPE_CHECKING:
 
 _PROBLEM = re.compile(
     r"mb(?P<images>\d+)_(?:g1)?ic(?P<inputs>\d+)oc(?P<outputs>\d+)_"
-    r"ih\d+oh(?P<side>\d+)kh(?P<kernel>\d+)sh(?P<stride>\d+)\w*"
+    r"ih\d+oh(?P<rows>\d+)kh(?P<kernel>\d+)sh(?P<stride>\d+)\w*?(?:_iw\d+ow(?P<side>\d+)\w*)?"
 )
 _LARGEST = 2**31
 
@@ -76,8 +78,9 @@ class LayerTime:
 
     def add(self, call: Call, time_ms: float, images: int, share: float = 1.0) -> None:
         """Count a kernel, or the share of it that is this layer's."""
-        shape, _ = _read_problem(call.problem)
-        part = share * (shape.outputs if shape is not None else 0) / self.layer.output_shape[2]
+        shape, _, rows = _read_problem(call.problem)
+        outputs = shape.outputs if shape is not None else 0
+        part = share * rows * outputs / self.layer.output_shape[2]
         self.calls += share
         self.passes += part
         self.images += images * part
@@ -142,13 +145,17 @@ class LayerClock:
         """Take the next line."""
         if call.primitive != "convolution":
             return
-        shape, images = _read_problem(call.problem)
+        shape, images, rows = _read_problem(call.problem)
         places = self._model.find(shape) if shape is not None else ()
         if shape is None or not places:
             self._foreign = self._foreign or call.problem
             return
         for place in places:
             self._even[place].add(call, time_ms, images, 1 / len(places))
+        if rows < 1:
+            self._mixed += 1
+            self._drop()
+            return
         if places == (0,) and self._left[0] in (0, self._model.outputs[0]):
             self._close()
             self._is_open = True
@@ -172,8 +179,8 @@ class LayerClock:
                 layers=tuple(self._even),
                 shared=frozenset(shared),
                 problem=(
-                    "lines of several queries are mixed, or some are missing: the time of a shape "
-                    "is divided equally among its layers"
+                    "lines of several queries are mixed, some are missing, or layers were "
+                    "computed depth first: the time of a shape is divided equally among its layers"
                 ),
             )
         return LayerTimes(
@@ -322,14 +329,23 @@ def _read_shape(layer: Layer) -> Shape:
     )
 
 
+class _Problem(NamedTuple):
+    """What a line tells: the shape, if any, the images, and the share of the layer's rows."""
+
+    shape: Shape | None
+    images: int
+    rows: float
+
+
 @lru_cache(maxsize=4096)
-def _read_problem(problem: str) -> tuple[Shape | None, int]:
-    """Return a convolution's shape, and the images that went through it."""
+def _read_problem(problem: str) -> _Problem:
+    """Return a convolution's shape, and how much of it was computed."""
     match = _PROBLEM.fullmatch(problem)
     if match is None:
-        return None, 0
-    numbers = {name: int(text[:12]) for name, text in match.groupdict().items()}
-    images = numbers.pop("images")
-    if not 0 < images < _LARGEST or 0 in numbers.values():
-        return None, 0
-    return Shape(**numbers), images
+        return _Problem(None, 0, 0.0)
+    found = {name: int(text[:12]) for name, text in match.groupdict().items() if text is not None}
+    images, rows = found.pop("images"), found.pop("rows")
+    shape = Shape(**{"side": rows, **found})
+    if not 0 < images < _LARGEST or 0 in shape or not 0 < rows <= shape.side:
+        return _Problem(None, 0, 0.0)
+    return _Problem(shape, images, rows / shape.side)

@@ -144,3 +144,19 @@ def test_damaged_shapes_belong_to_no_layer():
     line = write_line(list_layers()[0], 1)
     for damage in ("mb0_ic3", "mb8_icX", "mb999999999999_ic3"):
         assert read([line.replace("mb8_ic3", damage)]).layers == ()
+
+
+def test_bands_of_rows_are_parts_of_the_layers_that_have_all_their_columns():
+    lines = write_query()
+    cut = [
+        line.replace("oh56kh3", f"oh{rows}kh3") for line in lines if "oh56kh3" in line
+        for rows in (40, 16)
+    ]  # fmt: skip
+    times = read([*cut, *(line for line in lines if "oh56kh3" not in line)])
+    assert "computed depth first" in times.problem
+    threes = [item for item in times.layers if item.layer.kernel == 3]
+    assert [item.images for item in threes[:3]] == pytest.approx([8, 8, 8])
+    assert [item.calls for item in threes[:3]] == pytest.approx([2, 2, 2])
+    assert [item.passes for item in threes[:3]] == pytest.approx([1, 1, 1])
+    # of three layers of one shape, 4, 7 and 10 ms, each line twice
+    assert [item.time_ms for item in threes[:3]] == pytest.approx([2 * (3 + 6 + 9 + 3) / 3] * 3)

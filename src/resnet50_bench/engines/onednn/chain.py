@@ -6,20 +6,29 @@ interpreter's lock; there is nothing else between two kernels.
 
 from __future__ import annotations
 
+import ctypes
+from ctypes import c_size_t, c_void_p
 from typing import TYPE_CHECKING, Any
 
-from resnet50_bench.engines.onednn.binding import OneDnn, require
-from resnet50_bench.engines.onednn.kernels import Program, list_arguments
+from resnet50_bench.engines.onednn.binding import RESULT, SOURCE, OneDnn, require
+from resnet50_bench.engines.onednn.kernels import Execution, Move, Program, list_arguments
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Iterable, Mapping
+
+    Call = tuple[Callable[..., int | None], tuple[Any, ...]]
+
+_move = ctypes.CDLL(None).memmove
+_move.argtypes = (c_void_p, c_void_p, c_size_t)
+_move.restype = None
 
 
 class Chain:
     """A program on the memory of one thread.
 
     Attributes:
-        calls: the arguments of `OneDnn.execute`, for each kernel of the program.
+        calls: what is called with which arguments, for each pass of the program; what an execution
+            returns is its status.
 
     Args:
         library: that executes.
@@ -29,40 +38,59 @@ class Chain:
 
     def __init__(self, library: OneDnn, program: Program, addresses: Mapping[str, int]) -> None:
         self._library = library
-        stream = library.create_stream()
-        self._outside: list[int] = []
-        self.calls = [
-            (kernel.primitive.handle, stream, len(arguments), arguments)
-            for kernel in program.kernels
-            for arguments in [
-                list_arguments(self._place(kernel.values, addresses) | dict(kernel.constants))
+        self._stream = library.create_stream()
+        self._addresses = addresses
+        self._outside: dict[int, list[tuple[int, int]]] = {SOURCE: [], RESULT: []}
+        self.calls: list[list[Call]] = [
+            [
+                self._plan_move(call) if isinstance(call, Move) else self._plan_execution(call)
+                for call in calls
             ]
+            for calls in program.calls
         ]
+        self._all = [call for calls in self.calls for call in calls]
 
-    def run(self, images: int, scores: int) -> None:
-        """Take images through it.
+    def place(self, images: int, scores: int) -> None:
+        """Tell where the images are and the scores go, for the next calls.
 
         Args:
             images: the address of float32 `(program.images, side, side, 3)`.
             scores: the address of float32 `(program.images, classes)`, which is written.
         """
-        execute, set_handle = self._library.execute, self._library.set_handle
-        source, result = self._outside
-        set_handle(source, images)
-        set_handle(result, scores)
-        for primitive, stream, count, arguments in self.calls:
-            status = execute(primitive, stream, count, arguments)
-            if status:
-                require(status, "primitive_execute")
+        set_handle = self._library.set_handle
+        for argument, address in ((SOURCE, images), (RESULT, scores)):
+            for memory, offset in self._outside[argument]:
+                set_handle(memory, address + offset)
 
-    def _place(
-        self, values: Mapping[int, tuple[Any, str]], addresses: Mapping[str, int]
-    ) -> dict[int, int]:
-        """Return the memory of each value; what lies outside of the arena is told at each run."""
-        memories = {}
-        for argument, (layout, place) in values.items():
-            memory = self._library.create_memory(layout, addresses.get(place, 0))
+    def run(self, images: int, scores: int) -> None:
+        """Take images through it; see `place`."""
+        self.place(images, scores)
+        execute_all(self._all)
+
+    def _plan_move(self, move: Move) -> Call:
+        address = self._addresses[move.place]
+        return _move, (address, address + move.offset, move.size)
+
+    def _plan_execution(self, execution: Execution) -> Call:
+        kernel = execution.kernel
+        memories = dict(kernel.constants)
+        for argument, spot in execution.spots.items():
+            begin = self._addresses.get(spot.place)
+            memory = self._library.create_memory(
+                kernel.primitive.layouts[argument], 0 if begin is None else begin + spot.offset
+            )
+            if begin is None:  # what lies outside of the arena is told at each run
+                self._outside[argument].append((memory, spot.offset))
             memories[argument] = memory
-            if place not in addresses:
-                self._outside.append(memory)
-        return memories
+        arguments = list_arguments(memories)
+        return self._library.execute, (
+            kernel.primitive.handle, self._stream, len(arguments), arguments
+        )  # fmt: skip
+
+
+def execute_all(calls: Iterable[Call]) -> None:
+    """Do calls of a chain, one after the other."""
+    for call, arguments in calls:
+        status = call(*arguments)
+        if status:
+            require(status, "primitive_execute")

@@ -16,20 +16,28 @@ from resnet50_bench.engines.callers import CALLERS_OPTION, SplittingEngine, plan
 from resnet50_bench.engines.machine_code.instructions import count_instructions
 from resnet50_bench.engines.machine_code.made import read_own_code
 from resnet50_bench.engines.onednn.binding import DISTRIBUTION
+from resnet50_bench.engines.onednn.choice import Situation, describe_choice
 from resnet50_bench.engines.onednn.evidence import parse_kernels, render_code
 from resnet50_bench.engines.onednn.kernels import Kernel
 from resnet50_bench.engines.onednn.programs import Programs, Runner
+from resnet50_bench.engines.onednn.race import DepthFirst, Kept, choose
 from resnet50_bench.engines.onednn.threads import Crew, Team, plan_shares
 from resnet50_bench.engines.onednn_trace import TRACE_ENVIRONMENT
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable, Iterable, Mapping, Sequence
     from pathlib import Path
 
     from resnet50_bench.engines.base import Images, KernelShare, Loaded, Scores
+    from resnet50_bench.engines.onednn.race import Each
+    from resnet50_bench.engines.onednn.ways import Way
 
 IMAGES_OPTION = "images"
 """`--engine-option images=N`: how many images go through a chain together, at most."""
+
+DEPTH_FIRST_OPTION = "depth_first"
+"""`--engine-option depth_first=auto|on|off`: whether bands of rows go through the layers of a block
+while they are in the core's cache."""
 
 _FLOAT = Form(graph=Precision.AVX_FP32, converter="resnet50_bench.model.converters.onednn")
 _QUANTIZED = replace(_FLOAT, calibrates=True)
@@ -53,6 +61,7 @@ class OneDnnEngine(SplittingEngine):
         Precision.AMX_BFLOAT16: _FLOAT,
     }
     options = (CALLERS_OPTION, IMAGES_OPTION)
+    words: Mapping[str, Sequence[str]] = {DEPTH_FIRST_OPTION: [item.value for item in DepthFirst]}
     trace_environment: Mapping[str, str] = TRACE_ENVIRONMENT
 
     def environment(self, precision: Precision, threads: int) -> dict[str, str]:
@@ -89,6 +98,7 @@ class LoadedModel:
         self._programs = Programs(path, request.precision)
         self._request = request
         self._crews: list[Crew] = []
+        self._orders: list[str] = []
         self._run = None if request.streams else self._open(request.threads, callers)
 
     def run(self, images: Images) -> Scores:
@@ -103,11 +113,12 @@ class LoadedModel:
 
     def evidence(self) -> Evidence:
         """Count the primitives by the kernels that oneDNN has made for them."""
-        program = self._programs.list_all()[0]
+        program = self._programs.list_opened()[0]
         return Evidence(
             runtime=self._programs.library.runtime,
             fused_ops=count_kernels(program.kernels),
             notes=(self._programs.describe(),),
+            order="; ".join(dict.fromkeys(self._orders)),
         )
 
     def list_kernels(self) -> Iterable[str]:
@@ -124,27 +135,51 @@ class LoadedModel:
         """Return what classifies a batch with so many threads; called by the thread that asks."""
         import numpy as np
 
+        programs, batch_size = self._programs, self._request.batch_size
+        together = int(self._request.options.get(IMAGES_OPTION, _TOGETHER * (threads // callers)))
+        chains = self._plan_chains(threads, callers, together)
         if self._request.trace:  # one after the other: the lines of callers would be mixed
             threads, callers = threads // callers, 1
-        programs, each = self._programs, threads // callers
-        together = int(self._request.options.get(IMAGES_OPTION, _TOGETHER * each))
-        shares = plan_shares(sorted(os.sched_getaffinity(0)), threads, callers)
         split: Callable[[Images, Scores], None]
+        shares = plan_shares(sorted(os.sched_getaffinity(0)), threads, callers)
         if callers == 1:
-            Team(shares[0], each)
-            split = Runner(programs, together, each)
+            Team(shares[0], chains.threads)
+            ways = self._choose(chains, lambda work: [work()])
+            split = Runner(programs, together, chains.threads, ways)
         else:
-            split = Crew(shares, each, lambda: Runner(programs, together, each))
-            self._crews.append(split)
+            crew = Crew(shares, chains.threads)
+            self._crews.append(crew)
+            ways = self._choose(chains, crew.do)
+            crew.open(lambda: Runner(programs, together, chains.threads, ways))
+            split = crew
 
         def run(images: Images) -> Scores:
             scores = np.empty((len(images), programs.classes), np.float32)
             split(np.ascontiguousarray(images, np.float32), scores)
             return scores
 
-        first = min(self._request.batch_size, together * callers)
+        first = min(batch_size, together * callers)
         run(np.zeros((first, programs.side, programs.side, 3), np.float32))
         return run
+
+    def _plan_chains(self, threads: int, callers: int, together: int) -> Situation:
+        """Return which chains compute at the same time, and on how many images."""
+        return Situation(
+            images=min(together, -(-self._request.batch_size // callers)),
+            threads=threads // callers,
+            chains=callers,
+            cpus=tuple(sorted(os.sched_getaffinity(0))),
+            instances=self._request.instances,
+        )
+
+    def _choose(self, chains: Situation, each: Each) -> Mapping[str, Way]:
+        """Return the stretches that go depth first, and note why."""
+        request = self._request
+        wanted = DepthFirst(request.options.get(DEPTH_FIRST_OPTION, DepthFirst.AUTO.value))
+        kept = Kept(request.kept, measures=not request.trace)
+        choice = choose(self._programs, wanted, chains, each, kept)
+        self._orders.append(describe_choice(choice, self._programs.steps, chains.images))
+        return choice.ways
 
 
 ENGINE = OneDnnEngine()

@@ -12,7 +12,6 @@ from enum import IntEnum
 from typing import TYPE_CHECKING
 
 from resnet50_bench.config import Precision
-from resnet50_bench.engines.onednn.arena import Life
 from resnet50_bench.engines.onednn.network import IMAGES, Kind, Operation
 from resnet50_bench.errors import ModelError
 
@@ -69,7 +68,12 @@ class Value:
 
     def count_bytes(self, images: int) -> int:
         """Of so many images."""
-        return images * self.side**2 * self.channels * self.dtype.size
+        return images * self.side * self.row_bytes
+
+    @property
+    def row_bytes(self) -> int:
+        """Of a row of an image."""
+        return self.side * self.channels * self.dtype.size
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -98,25 +102,6 @@ def plan_steps(network: Network, precision: Precision) -> tuple[Step, ...]:
     steps = tuple(_Planner(network, precision).plan())
     _require_last_use(steps)
     return steps
-
-
-def plan_lives(steps: Sequence[Step], images: int) -> tuple[Life, ...]:
-    """Return how long each place is needed; the query's images and answers lie elsewhere.
-
-    Args:
-        steps: of a chain.
-        images: that go through it together.
-    """
-    outside = {steps[0].source.name, steps[-1].result.name}
-    lives: dict[str, Life] = {}
-    for number, step in enumerate(steps):
-        for value in (step.source, step.result):
-            if value.name in outside:
-                continue
-            size = value.count_bytes(images)
-            life = lives.get(value.place, Life(value.place, size, number, number))
-            lives[value.place] = replace(life, last=number, size=max(life.size, size))
-    return tuple(lives.values())
 
 
 class _Planner:

@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import threading
+from hashlib import sha256
+from types import MappingProxyType
 from typing import TYPE_CHECKING
+
+import msgspec
 
 from resnet50_bench.engines.onednn.binding import OneDnn
 from resnet50_bench.engines.onednn.chain import Chain
@@ -11,16 +15,29 @@ from resnet50_bench.engines.onednn.kernels import Program, Workshop
 from resnet50_bench.engines.onednn.memory import Memory
 from resnet50_bench.engines.onednn.network import read_network
 from resnet50_bench.engines.onednn.plan import plan_steps
+from resnet50_bench.engines.onednn.ways import plan_passes
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import Path
 
     from resnet50_bench.config import Precision
     from resnet50_bench.engines.base import Images, Scores
+    from resnet50_bench.engines.onednn.ways import Way
+
+
+_BY_LAYERS: Mapping[str, Way] = MappingProxyType({})
 
 
 class Programs:
-    """The programs of a network, one for each number of images and of threads that was asked for.
+    """The programs of a network, one for each number of images, of threads, and way of computing.
+
+    Attributes:
+        side: rows and columns of an image.
+        classes: of an answer.
+        steps: of every chain.
+        library: that executes.
+        identity: what tells the library, the precision and the operations.
 
     Args:
         path: the folder that the converter filled.
@@ -31,32 +48,44 @@ class Programs:
         network, weights = read_network(path)
         self.side = network.side
         self.classes = network.operations[-1].channels
+        self.steps = plan_steps(network, precision)
         self.library = OneDnn()
-        self._workshop = Workshop(self.library, plan_steps(network, precision), weights)
-        self._programs: dict[tuple[int, int], Program] = {}
+        operations = msgspec.json.encode(network.operations)
+        self.identity = (self.library.runtime, precision.value, sha256(operations).hexdigest())
+        self._workshop = Workshop(self.library, weights)
+        self._programs: dict[tuple[int, int, frozenset[tuple[str, Way]]], Program] = {}
+        self._opened: list[Program] = []
         self._arenas: list[Memory] = []
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()
 
-    def open_chain(self, images: int, threads: int) -> Chain:
-        """Return a chain of its own for the thread that asks, which `threads` threads compute."""
+    def open_chain(self, images: int, threads: int, ways: Mapping[str, Way] = _BY_LAYERS) -> Chain:
+        """Return a chain of its own for the thread that asks, which `threads` threads compute.
+
+        Args:
+            images: that go through it together.
+            threads: of OpenMP, as the thread that asks uses them.
+            ways: of the stretches that go depth first, by their names.
+        """
         with self._lock:
-            program = self.find(images, threads)
+            program = self.find(images, threads, ways)
             arena = Memory(program.arena.size)
             self._arenas.append(arena)
-            places = program.arena.offsets.items()
-            addresses = {place: arena.address + offset for place, offset in places}
-            return Chain(self.library, program, addresses)
+            self._opened.append(program)
+            return Chain(self.library, program, program.place(arena.address))
 
-    def find(self, images: int, threads: int) -> Program:
-        """Return a program, made now if there is none yet."""
-        program = self._programs.get((images, threads))
-        if program is None:
-            program = self._programs[images, threads] = self._workshop.make(images)
-        return program
+    def find(self, images: int, threads: int, ways: Mapping[str, Way] = _BY_LAYERS) -> Program:
+        """Return a program, made now if there is none yet; see `open_chain`."""
+        with self._lock:
+            key = images, threads, frozenset(ways.items())
+            program = self._programs.get(key)
+            if program is None:
+                passes = plan_passes(self.steps, images, ways)
+                program = self._programs[key] = self._workshop.make(passes, images, threads)
+            return program
 
-    def list_all(self) -> tuple[Program, ...]:
-        """Return those that there are, the largest first."""
-        return tuple(sorted(self._programs.values(), key=lambda item: -item.images))
+    def list_opened(self) -> tuple[Program, ...]:
+        """Return those of the chains that were opened, the largest first."""
+        return tuple(sorted(self._opened, key=lambda item: -item.images))
 
     def describe(self) -> str:
         """Say what lies in memory."""
@@ -81,12 +110,16 @@ class Runner:
         programs: of the network.
         together: images that go through a chain together, at most.
         threads: that compute each primitive.
+        ways: of the stretches that go depth first, by their names.
     """
 
-    def __init__(self, programs: Programs, together: int, threads: int) -> None:
+    def __init__(
+        self, programs: Programs, together: int, threads: int, ways: Mapping[str, Way]
+    ) -> None:
         self._programs = programs
         self._together = together
         self._threads = threads
+        self._ways = ways
         self._chains: dict[int, Chain] = {}
 
     def __call__(self, images: Images, scores: Scores) -> None:
@@ -96,6 +129,6 @@ class Runner:
             count = min(self._together, len(images) - first)
             chain = self._chains.get(count)
             if chain is None:
-                chain = self._programs.open_chain(count, self._threads)
+                chain = self._programs.open_chain(count, self._threads, self._ways)
                 self._chains[count] = chain
             chain.run(source + first * images.strides[0], result + first * scores.strides[0])

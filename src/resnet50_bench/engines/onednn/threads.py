@@ -11,7 +11,7 @@ import ctypes
 import os
 from concurrent.futures import ThreadPoolExecutor
 from ctypes import c_int, c_uint, c_void_p
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from resnet50_bench.errors import HostError
 
@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from resnet50_bench.engines.base import Images, Scores
 
     Run = Callable[[Images, Scores], None]
+
+T = TypeVar("T")
 
 _OPENMP = "libgomp.so.1"
 _REGION = ctypes.CFUNCTYPE(None, c_void_p)
@@ -72,26 +74,37 @@ class Crew:
     Args:
         shares: the CPUs of each caller; an empty share leaves it where it is.
         threads: that compute each primitive of a caller.
-        open_run: called in each caller's thread; returns what takes images through its chain.
     """
 
-    def __init__(
-        self, shares: Sequence[Sequence[int]], threads: int, open_run: Callable[[], Run]
-    ) -> None:
+    def __init__(self, shares: Sequence[Sequence[int]], threads: int) -> None:
         self._callers = [ThreadPoolExecutor(1, f"caller{number}") for number in range(len(shares))]
-        self._runs = [
-            caller.submit(_open_caller, share, threads, open_run)
+        self._runs: Sequence[Run] = ()
+        places = [
+            caller.submit(_take_place, share, threads)
             for caller, share in zip(self._callers, shares, strict=True)
         ]
-        for run in self._runs:
-            run.result()
+        for place in places:
+            place.result()
+
+    def do(self, work: Callable[[], T]) -> list[T]:
+        """Have every caller do the same at the same time, and return what each of them did."""
+        pending = [caller.submit(work) for caller in self._callers]
+        return [each.result() for each in pending]
+
+    def open(self, open_run: Callable[[], Run]) -> None:
+        """Get ready for queries.
+
+        Args:
+            open_run: called in each caller's thread; returns what takes images through its chain.
+        """
+        self._runs = self.do(open_run)
 
     def __call__(self, images: Images, scores: Scores) -> None:
         """Take images through; of fewer of them than callers, each takes one or none."""
         count = min(len(self._callers), len(images))
         bounds = [number * len(images) // count for number in range(count + 1)]
         pending = [
-            caller.submit(run.result(), images[begin:end], scores[begin:end])
+            caller.submit(run, images[begin:end], scores[begin:end])
             for caller, run, begin, end in zip(self._callers, self._runs, bounds, bounds[1:])
         ]
         for part in pending:
@@ -117,10 +130,9 @@ def plan_shares(cpus: Sequence[int], threads: int, callers: int) -> tuple[tuple[
     return tuple(tuple(cpus[first : first + each]) for first in range(0, threads, each))
 
 
-def _open_caller(share: Sequence[int], threads: int, open_run: Callable[[], Run]) -> Run:
+def _take_place(share: Sequence[int], threads: int) -> None:
     _pin(set(share))
     Team(share, threads)
-    return open_run()
 
 
 def _pin(cpus: set[int]) -> None:

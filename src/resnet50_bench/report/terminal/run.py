@@ -88,6 +88,7 @@ def list_result_rows(record: Record, *, verbose: bool) -> Iterator[Row]:
         if record.model.conversion is not None:
             yield "Answers", describe_answers(record.model.conversion)
     yield "Engine", record.runtime
+    yield from _describe_order(record)
     yield from _describe_precision(record)
     yield from describe_unfused(find_unfused(record.fused_ops))
     yield "Images", _describe_images(record)
@@ -195,6 +196,21 @@ def _describe_latency(latency: Latency) -> str:
     parts += [f"p{percent:g} {value / 1e6:.2f}" for percent, value in latency.percentiles.items()]
     parts += [f"min {latency.min_ns / 1e6:.2f}", f"max {latency.max_ns / 1e6:.2f}"]
     return ", ".join(parts)
+
+
+def _describe_order(record: Record) -> Iterator[Row]:
+    """In which order layers are computed, where the engine has chosen it; by instance if unlike."""
+    orders: dict[str, list[int]] = {}
+    for item in record.instances:
+        if item.evidence is not None and item.evidence.order is not None:
+            orders.setdefault(item.evidence.order, []).append(item.slot.instance)
+    if len(orders) == 1:
+        yield "Order", next(iter(orders))
+    elif orders:
+        yield (
+            "Order",
+            [f"instances {short_list(tuple(each))}: {order}" for order, each in orders.items()],
+        )
 
 
 def _describe_precision(record: Record) -> Iterator[Row]:

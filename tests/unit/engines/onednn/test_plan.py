@@ -1,13 +1,9 @@
-from dataclasses import replace
-
 import msgspec
 import pytest
-from tests.unit.engines.onednn.networks import make_block, make_resnet50
-from tests.unit.engines.onednn.test_arena import find_clashes
+from tests.unit.engines.onednn.networks import make_block
 
 from resnet50_bench.config import Precision
-from resnet50_bench.engines.onednn.arena import Life, measure_peak, plan_arena
-from resnet50_bench.engines.onednn.plan import DType, plan_lives, plan_steps
+from resnet50_bench.engines.onednn.plan import DType, plan_steps
 from resnet50_bench.errors import ModelError
 
 LIMITS = {"images": 127.0, "projection": 12.7, "reduce": 25.5, "spatial": 51.0, "sum": 255.0}
@@ -57,13 +53,6 @@ def test_a_sum_takes_the_memory_of_what_it_adds_to():
     total = next(step for step in steps if step.result.name == "sum")
     assert total.added is not None
     assert (total.added.name, total.result.place) == ("projection", "projection")
-    assert plan_lives(steps, 2) == (
-        Life("projection", 2 * 8 * 8 * 16 * 4, 0, 4),
-        Life("reduce", 2 * 8 * 8 * 4 * 4, 1, 2),
-        Life("spatial", 2 * 8 * 8 * 4 * 4, 2, 3),
-        Life("mean", 2 * 16 * 4, 4, 5),
-        Life("logits", 2 * 10 * 4, 5, 6),
-    )
 
 
 def test_a_value_that_was_added_to_is_not_read_again():
@@ -74,31 +63,3 @@ def test_a_value_that_was_added_to_is_not_read_again():
     )
     with pytest.raises(ModelError, match="mean reads a value that another one was added to"):
         plan_steps(msgspec.structs.replace(network, operations=wrong), Precision.AVX_FP32)
-
-
-@pytest.mark.parametrize(
-    ("precision", "images", "size"),
-    [
-        (Precision.AVX_FP32, 1, 6_422_528),
-        (Precision.AVX_FP32, 4, 25_690_112),
-        (Precision.AVX_BFLOAT16, 1, 3_211_264),
-    ],
-)
-def test_the_models_values_take_what_lives_at_once_and_no_more(precision, images, size):
-    """Most live where the second stage begins: 56x56x256 read, 28x28x512 and 56x56x128 written."""
-    lives = plan_lives(plan_steps(make_resnet50(), precision), images)
-    arena = plan_arena(lives)
-    assert arena.size == size
-    assert measure_peak(lives) == size
-    assert not find_clashes(lives, arena)
-
-
-def test_lives_of_values_end_with_their_last_reader():
-    lives = {
-        life.name: life for life in plan_lives(plan_steps(make_resnet50(), Precision.AVX_FP32), 1)
-    }
-    # stem 0, pool 1, projection 2, a 3, b 4, c 5, and a 6, b 7, c 8 on the same memory
-    assert lives["stem"] == Life("stem", 112 * 112 * 64 * 4, 0, 1)
-    assert lives["pool"] == Life("pool", 56 * 56 * 64 * 4, 1, 3)
-    assert (lives["projection0"].first, lives["projection0"].last) == (2, 13)
-    assert replace(lives["a1"], size=0) == Life("a1", 0, 6, 7)

@@ -1,4 +1,5 @@
 import os
+import threading
 
 import numpy as np
 import pytest
@@ -40,7 +41,8 @@ def test_a_crew_shares_out_all_images_in_their_order(images, parts):
 
         return run
 
-    crew = Crew([(), ()], 1, open_run)
+    crew = Crew([(), ()], 1)
+    crew.open(open_run)
     scores = np.zeros(images, np.int64)
     crew(np.arange(images), scores)
     crew.close()
@@ -58,7 +60,9 @@ def test_the_callers_of_a_crew_are_on_their_cpus_and_the_one_that_asks_is_not():
         seen.append(own)
         return lambda part, scores: None
 
-    Crew(shares, 1, open_run).close()
+    crew = Crew(shares, 1)
+    crew.open(open_run)
+    crew.close()
     assert sorted(map(sorted, seen)) == [list(share) for share in shares]
     assert sorted(os.sched_getaffinity(0)) == cpus
 
@@ -70,7 +74,15 @@ def test_what_a_caller_fails_with_is_raised_where_it_was_asked():
 
         return run
 
-    crew = Crew([()], 1, open_run)
+    crew = Crew([()], 1)
+    crew.open(open_run)
     with pytest.raises(MemoryError, match="none left"):
         crew(np.zeros(1), np.zeros(1))
+    crew.close()
+
+
+def test_callers_do_what_they_are_told_at_the_same_time():
+    together = threading.Barrier(2)
+    crew = Crew([(), ()], 1)
+    assert crew.do(lambda: together.wait(timeout=60) in (0, 1)) == [True, True]
     crew.close()
