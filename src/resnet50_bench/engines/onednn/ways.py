@@ -165,10 +165,14 @@ def _find_blocks(steps: Sequence[Step]) -> Iterator[tuple[Step, ...]]:
             continue
         block = steps[begin:end]
         inner = {item.result.name for item in block if item.result.place != step.result.place}
-        if any(item.source.name in inner for item in steps[end:]):
+        if any(_reads(item, inner) for item in steps[end:]):
             return
         yield tuple(block)
         begin = end
+
+
+def _reads(step: Step, names: set[str]) -> bool:
+    return step.source.name in names or (step.added is not None and step.added.name in names)
 
 
 def _ends_stem(step: Step) -> bool:

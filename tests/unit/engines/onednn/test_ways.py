@@ -34,13 +34,19 @@ def test_the_stretches_are_the_stem_and_the_stages():
     assert sum(len(block) for item in found for block in item.blocks) == 54
 
 
-def test_a_block_whose_inside_is_read_later_ends_the_stretches():
+@pytest.mark.parametrize(
+    "behind",
+    [
+        [convolve("again", "reduce", 16, 8), convolve("end", "again", 16, 8, adds="sum")],
+        [convolve("end", "sum", 4, 8, adds="reduce")],
+    ],
+)
+def test_a_block_whose_inside_is_read_later_ends_the_stretches(behind):
     operations = (
         convolve("first", IMAGES, 16, 8),
         convolve("reduce", "first", 4, 8),
         convolve("sum", "reduce", 16, 8, adds="first"),
-        convolve("again", "reduce", 16, 8),
-        convolve("end", "again", 16, 8, adds="sum"),
+        *behind,
         *make_tail("end", 16),
     )
     steps = plan_steps(Network(operations=operations, side=8), Precision.AVX_FP32)
