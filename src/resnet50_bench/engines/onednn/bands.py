@@ -89,11 +89,13 @@ class Pass:
         return sizes
 
     def describe(self) -> str:
-        """Say what a tile is: `2 images`, `14 of 56 rows`."""
+        """Say what a tile is: `2 images`, `one image`, `14 of 56 rows`."""
         tile, side = self.tiles[0], self.steps[-1].result.side
         heights = [len(band.rows) for tile in self.tiles for band in tile.bands[-1:] if band]
         rows = max(heights)
-        return f"{rows} of {side} rows" if rows < side else f"{len(tile.images)} images"
+        if rows < side:
+            return f"{rows} of {side} rows"
+        return f"{len(tile.images)} images" if len(tile.images) > 1 else "one image"
 
 
 def plan_whole(step: Step, images: int) -> Pass:

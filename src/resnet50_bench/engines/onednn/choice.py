@@ -222,7 +222,8 @@ def _describe_trial(trial: Trial, stretch: Stretch, images: int, rounds: int) ->
         return
     passes = [item for item in plan_stretch(stretch, images, trial.way) if len(item.steps) > 1]
     tiles = ", ".join(dict.fromkeys(item.describe() for item in passes))
-    text = f"{trial.stretch} depth first in {len(passes)} passes, tiles of {tiles}"
+    count = f"{len(passes)} passes" if len(passes) > 1 else "one pass"
+    text = f"{trial.stretch} depth first in {count}, tiles of {tiles}"
     if rounds:
         text += f": {trial.gain:.1%} less time, less in {trial.won} of {rounds} rounds"
     yield text

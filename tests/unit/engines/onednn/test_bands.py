@@ -156,7 +156,7 @@ def test_the_tiles_are_the_largest_that_fit():
     sizes = {images: count_tile_bytes(plan_pass(steps, 4, images)) for images in (1, 2, 4)}
     assert plan_fitting(steps, 4, sizes[4]) is None  # as layer by layer
     assert plan_fitting(steps, 4, sizes[4] - 1).describe() == "3 images"
-    assert plan_fitting(steps, 4, sizes[1]).describe() == "1 images"
+    assert plan_fitting(steps, 4, sizes[1]).describe() == "one image"
     assert plan_fitting(steps, 4, sizes[1] - 1).describe() == "4 of 8 rows"
     assert plan_fitting(steps, 1, sizes[1]) is None
     assert plan_fitting(steps, 4, sum(map(count_kernel_bytes, steps))) is None

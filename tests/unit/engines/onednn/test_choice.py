@@ -103,7 +103,7 @@ def test_everything_that_can_be_is_taken_when_asked_for():
     assert {"stem", "56x56"} <= set(found.ways)
     assert "7x7" not in found.ways
     text = describe_choice(found, STEPS, 4)
-    assert text.startswith("stem depth first in 1 passes, tiles of ")
+    assert text.startswith("stem depth first in one pass, tiles of ")
     assert text.endswith("; the rest layer by layer (as asked for, not measured)")
 
 
