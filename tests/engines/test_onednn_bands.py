@@ -93,7 +93,7 @@ def answer(library, program, images, *, apart):
 
 @pytest.mark.parametrize("precision", PRECISIONS)
 @settings(
-    max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow], derandomize=True
+    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow], derandomize=True
 )
 @given(data=st.data())
 def test_bands_of_any_network_give_the_answers_of_whole_layers(precision, data):

@@ -76,7 +76,8 @@ class OneDnnEngine(SplittingEngine):
         """Read the network, make the kernels, and start the threads.
 
         Raises:
-            ConfigError: the callers do not divide the threads, or exceed the batch.
+            ConfigError: the callers do not divide the threads, or exceed the batch, or depth first
+                is asked for where the size of the cache is not known.
             EngineError: oneDNN lacks an operation in the data type on this CPU.
             ModelError: it is no network that the converter wrote.
             HostError: the threads are not where they should be.
@@ -99,7 +100,11 @@ class LoadedModel:
         self._request = request
         self._crews: list[Crew] = []
         self._orders: list[str] = []
-        self._run = None if request.streams else self._open(request.threads, callers)
+        try:
+            self._run = None if request.streams else self._open(request.threads, callers)
+        except BaseException:
+            self.close()
+            raise
 
     def run(self, images: Images) -> Scores:
         """Classify one batch."""
