@@ -282,11 +282,11 @@ def show_depth_first(precision: Precision, found: list[dict[str, Any]]) -> None:
         print(
             f"\n{precision.value}, {images} images together: ms an image {LAYERS}, and shares of it"
         )
-        print(f"{'stretch':10}" + "".join(f"{way:>18}" for way in ways))
+        print(f"{'stretch':10}" + "".join(f"{way:>21}" for way in ways))
         for stretch in stretches:
             rows = [item[images][stretch] for item in found]
             cells = (_render_way([row[way] for row in rows if way in row], way) for way in ways)
-            print(f"{stretch:10}" + "".join(f"{cell:>18}" for cell in cells))
+            print(f"{stretch:10}" + "".join(f"{cell:>21}" for cell in cells))
 
 
 def _render_way(values: list[float], way: str) -> str:

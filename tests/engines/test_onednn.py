@@ -14,7 +14,7 @@ from resnet50_bench.engines.base import UNKNOWN_ISA, LoadRequest
 from resnet50_bench.engines.onednn import ENGINE, race
 from resnet50_bench.engines.onednn.binding import DISTRIBUTION, find_library
 from resnet50_bench.engines.onednn.chain import Chain
-from resnet50_bench.engines.onednn.choice import read_kept
+from resnet50_bench.engines.onednn.choice import choose_all, read_kept
 from resnet50_bench.engines.onednn.memory import Memory
 from resnet50_bench.engines.onednn.network import NETWORK_FILE, WEIGHTS_FILE, Kind, read_network
 from resnet50_bench.engines.onednn.programs import Programs
@@ -159,6 +159,22 @@ def test_what_is_not_measured_goes_layer_by_layer(thin, small_cache, tmp_path, c
     assert loaded.evidence().order == order
     loaded.close()
     assert not list(tmp_path.iterdir())
+
+
+def test_what_goes_depth_first_is_traced_so(thin, small_cache, tmp_path, monkeypatch):
+    def decide(steps, images, times, origin):
+        return choose_all(steps, images, 256 * 1024)
+
+    monkeypatch.setattr(race, "decide", decide)  # whatever it is by the clock
+    loaded = thin.load(kept=tmp_path)
+    order = loaded.evidence().order
+    loaded.close()
+    assert "56x56 depth first" in order
+    for name, text in ENGINE.trace_environment.items():
+        monkeypatch.setenv(name, text)
+    traced = thin.load(kept=tmp_path, trace=True)
+    assert traced.evidence().order == order
+    traced.close()
 
 
 def test_a_way_with_other_answers_is_left_out(thin, small_cache, monkeypatch):

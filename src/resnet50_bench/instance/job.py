@@ -99,6 +99,7 @@ class Job(msgspec.Struct, frozen=True, kw_only=True):
         precision: to compute in.
         batch_size, steps, warmup_steps, min_time_ns: as in `Workload`.
         instances: of the run on this host.
+        kept_folder: for what the engine measures on this host, see `LoadRequest.kept`.
         classes: of the model.
         trace: only run one batch, with the engine's trace on.
         followed: wait for another job when this one is done.
@@ -119,6 +120,7 @@ class Job(msgspec.Struct, frozen=True, kw_only=True):
     warmup_steps: int
     min_time_ns: int
     instances: int = 1
+    kept_folder: str | None = None
     classes: int = 1001
     trace: bool = False
     followed: bool = False

@@ -61,9 +61,6 @@ if TYPE_CHECKING:
     from resnet50_bench.instance.evaluate import Timings
     from resnet50_bench.instance.streams import Stream
 
-KEPT_FOLDER = "engines"
-"""Of the cache: what engines have measured on this host, see `LoadRequest.kept`."""
-
 _MAX_SUM_ERROR = 0.01
 _OUT_OF_MEMORY = frozenset({"MemoryError", "ResourceExhaustedError"})
 
@@ -331,9 +328,7 @@ def _trace(channel: Channel, job: Job) -> None:
 def _load(job: Job) -> Loaded:
     # Imports numpy, whose BLAS starts threads at once: only now do they inherit the slot's CPUs.
     from resnet50_bench.engines import LoadRequest, load_engine
-    from resnet50_bench.model.cache import default_cache_dir
 
-    kept = default_cache_dir(os.environ).parent / KEPT_FOLDER
     return load_engine(job.engine).load(
         LoadRequest(
             model_path=Path(job.model_path) if job.model_path else None,
@@ -343,7 +338,7 @@ def _load(job: Job) -> Loaded:
             streams=len(job.slot.streams),
             instance=job.slot.instance,
             instances=job.instances,
-            kept=kept if job.evaluation is None else None,
+            kept=Path(job.kept_folder) if job.kept_folder else None,
             options=job.engine_options,
             trace=job.trace,
         )

@@ -24,6 +24,9 @@ if TYPE_CHECKING:
     from resnet50_bench.planning.plan import RunPlan
     from resnet50_bench.scenarios.plan import LoadgenPlan
 
+_KEPT = "engines"
+"""Folder of the cache for what engines measure on this host."""
+
 
 def plan_trace_jobs(plan: RunPlan) -> list[Job]:
     """Return the jobs that run one traced batch of generated images in each instance's slot."""
@@ -122,6 +125,7 @@ def _plan_job(plan: RunPlan, slot: Slot) -> Job:
         warmup_steps=workload.warmup_steps,
         min_time_ns=workload.min_time_ns,
         instances=len(plan.placement.slots),
+        kept_folder=str(plan.cache_dir.parent / _KEPT) if plan.evaluation is None else None,
         classes=plan.classes,
         cpu_latency_limit_us=config.cpu_latency_limit_us,
         kernel_log=plan.writes_kernels,

@@ -28,6 +28,8 @@ class TestJobs:
             assert (job.batch_size, job.steps, job.warmup_steps) == (3, 4, 2)
             assert job.min_time_ns == 500_000_000
             assert (job.dummy, job.real, job.trace) == (DummyFeedRequest(9), None, False)
+            assert job.instances == len(jobs)
+            assert job.kept_folder == str(found.cache_dir.parent / "engines")
 
     def test_images_are_divided_among_the_instances(self, images):
         jobs = plan_jobs(real(images, batch_size=2))

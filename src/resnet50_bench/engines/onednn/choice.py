@@ -43,6 +43,8 @@ BY_LAYERS = "layer by layer"
 
 _KEY_DIGITS = 32
 _SWAYING = ("ONEDNN_", "DNNL_", "OMP_", "GOMP_")
+_TRACE = "VERBOSE"
+"""What is traced must be what was measured."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -233,10 +235,14 @@ def _list_host(root: Path) -> list[str | None]:
     """What tells this host, its CPU and how the library was told to compute."""
     cpuinfo = read_text(root / "proc/cpuinfo")
     names = ("model name", "cpu family", "model", "stepping", "microcode", "flags", "Features")
-    told = sorted(item for item in os.environ.items() if item[0].startswith(_SWAYING))
+    told = sorted(
+        f"{name}={text}"
+        for name, text in os.environ.items()
+        if name.startswith(_SWAYING) and _TRACE not in name
+    )
     return [
         read_text(root / "proc/sys/kernel/hostname"),
         read_text(root / "proc/sys/kernel/osrelease"),
         *(search(cpuinfo, rf"^{name}\s*: (.+)") for name in names),
-        *(f"{name}={text}" for name, text in told),
+        *told,
     ]

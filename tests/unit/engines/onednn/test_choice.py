@@ -21,6 +21,7 @@ from resnet50_bench.engines.onednn.choice import (
 )
 from resnet50_bench.engines.onednn.plan import plan_steps
 from resnet50_bench.engines.onednn.ways import Way, find_stretches, plan_ways
+from resnet50_bench.engines.onednn_trace import TRACE_ENVIRONMENT
 
 MIB = 1 << 20
 STEPS = plan_steps(make_resnet50(), Precision.AVX_FP32)
@@ -136,8 +137,13 @@ def test_an_answer_is_kept_for_its_situation_alone(tmp_path):
     assert len({path, *others}) == 7
 
 
-def test_variables_of_the_library_are_a_part_of_the_key(tmp_path, monkeypatch):
+def test_variables_of_the_library_are_a_part_of_the_key_but_for_those_of_its_trace(
+    tmp_path, monkeypatch
+):
     before = plan_place(tmp_path, (), SITUATION)
+    for name, text in TRACE_ENVIRONMENT.items():
+        monkeypatch.setenv(name, text)
+    assert plan_place(tmp_path, (), SITUATION) == before
     monkeypatch.setenv("ONEDNN_MAX_CPU_ISA", "AVX2")
     assert plan_place(tmp_path, (), SITUATION) != before
 

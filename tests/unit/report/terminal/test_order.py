@@ -17,7 +17,8 @@ def list_orders(*orders):
         )
         for number, order in enumerate(orders)
     ]
-    record = make_record(RunConfig(instances=len(orders)), instances=instances)
+    config = RunConfig(instances=len(orders), cores_per_instance=1)
+    record = make_record(config, instances=instances)
     return dict(list_result_rows(record, verbose=False)).get("Order")
 
 
