@@ -13,22 +13,24 @@ grid's best, or took more than 20 % of its time.
 from __future__ import annotations
 
 import argparse
+import itertools
 import math
 import os
 import random
 import statistics
 import sys
-import time
 from datetime import datetime, timezone
 from pathlib import Path
 
 import msgspec
 
 from resnet50_bench.cli.tune.request import Search, TuneOptions, plan_search
-from resnet50_bench.search.race.costs import Trial
+from resnet50_bench.search.race.costs import OVERHEAD_S, START_S, TRIAL_WARMUP_QUERIES, Trial
 from resnet50_bench.search.race.decision import Rules
 from resnet50_bench.search.race.loop import run_race
 from resnet50_bench.search.race.recorded import Noise, RecordedGrid, RecordedRow, RecordedTrack
+from resnet50_bench.search.race.score import QUERY_DEGREES, QUERY_DEVIATION
+from resnet50_bench.stats.intervals import t_quantile
 
 GRIDS = Path(__file__).parent / "grids"
 SEEDS = 10
@@ -37,6 +39,11 @@ ALLOWED_TIME = 0.20
 BATCH_SIZES = (1, 2, 4, 8, 16, 32, 64, 128)
 FLOP_PER_IMAGE = 8.18e9
 LAYERS = 54
+PASSES = 2
+"""Trials of a configuration in each recorded start."""
+
+Rounds = tuple[tuple[float, ...], ...]
+"""Images/s of one configuration: of each start, what its trials measured."""
 
 
 def main() -> int:
@@ -80,7 +87,7 @@ def race(grid: RecordedGrid) -> int:
 
 def generate() -> int:
     """Write grids of larger machines, by a model of throughput; see `model_query_s`."""
-    noise = Noise(start=0.01, query=0.02, slowed=0.02, slowest=0.10)
+    noise = Noise(start=0.01, trial=0.0, query=0.02, slowed=0.02, slowest=0.10)
     machines = {
         "synthetic-16-cores-fp32": Machine(16, 200e9 * 0.85, 40e-6, 1, 11),
         "synthetic-56-cores-int8": Machine(56, 2.8e12 * 0.3, 15e-6, 3, 12),
@@ -152,7 +159,7 @@ class Machine:
             lanes=lanes,
             cores=size,
             batch_size=batch_size,
-            images_per_s=(lanes * batch_size / query_s,),
+            images_per_s=((lanes * batch_size / query_s,),),
             base=base,
         )
 
@@ -194,7 +201,11 @@ def record(precision: str, batch_sizes: str) -> int:
 
 
 def measure_round(search: Search, number: int) -> list[Trial]:
-    """Make a trial of each configuration, those of one start together, in a seeded order."""
+    """Measure each configuration, those of one start together, in a seeded order.
+
+    A start measures all of its configurations, and then all of them again: so what trials within a
+    start differ by can be told from what starts differ by.
+    """
     import tempfile
 
     from resnet50_bench.contention.cpu_lock import hold_cpus
@@ -204,8 +215,9 @@ def measure_round(search: Search, number: int) -> list[Trial]:
     from resnet50_bench.session.race import HostTrack, Stadium, Watcher
     from resnet50_bench.session.stages import Silence
 
+    order = random.Random(number)
     starts = sorted({entrant.start for entrant in search.entrants})
-    random.Random(number).shuffle(starts)
+    order.shuffle(starts)
     cpus = {cpu for plan in search.plans for cpu in list_plan_cpus(plan)}
     trials = []
     with tempfile.TemporaryDirectory() as folder, hold_cpus(cpus, sys.argv, os.environ) as lock:
@@ -215,13 +227,11 @@ def measure_round(search: Search, number: int) -> list[Trial]:
         with HostTrack(stadium) as track:
             for place, key in enumerate(starts, 1):
                 same = [entrant for entrant in search.entrants if entrant.start == key]
-                for first, entrant in enumerate(same):
-                    amounts = Amounts(1.5, 3)
-                    step = Measure(entrant.number, amounts, first == 0, 0.0)
-                    begin_s = time.monotonic()
-                    trials.append(track.measure(step, place + 100 * number))
-                    print(f"round {number}: {trials[-1]}, {time.monotonic() - begin_s:.1f} s",
-                          flush=True)  # fmt: skip
+                passes = [order.sample(same, len(same)) for _ in range(PASSES)]
+                for turn, entrant in enumerate(itertools.chain(*passes)):
+                    step = Measure(entrant.number, Amounts(1.5, 3), turn == 0, 0.0)
+                    trials.append(track.measure(step, place))
+                    print(f"round {number}: {trials[-1]}", flush=True)
     return trials
 
 
@@ -233,37 +243,26 @@ def make_grid(
 
     host, now = search.host, datetime.now(timezone.utc)
     starts = list(dict.fromkeys(entrant.start for entrant in search.entrants))
-    seen = {trial.entrant: trial.score for trial in trials}
-    rates = {
-        number: ((*before.rows[number].images_per_s, seen[number]) if before else (seen[number],))
-        for number in seen
-    }
-    overheads = [
-        trial.seconds
-        - trial.start_s
-        - trial.query_s * (1 + trial.queries / search.entrants[trial.entrant].lanes)
-        for trial in trials
-        if trial.attempts == 1
-    ]
+    rates = [
+        (*(before.rows[entrant.number].images_per_s if before else ()),
+         tuple(trial.score for trial in trials if trial.entrant == entrant.number))
+        for entrant in search.entrants
+    ]  # fmt: skip
     disturbed = sum(trial.disturbed for trial in trials)
     provenance = (
         f"round of {now:%Y-%m-%d %H:%M} UTC: measured on {host.physical_cores} cores of an "
-        f"{host.cpu_model} by `python benchmarks/tune.py --record {precision}`, trials of 1.5 s "
-        f"and 3 queries at least; other work had the cores in {disturbed} of {len(trials)} trials, "
-        f"which were made twice; overhead_s is that of the {len(overheads)} made once"
+        f"{host.cpu_model} by `python benchmarks/tune.py --record {precision}`, "
+        f"{len(rates[0][-1])} trials of 1.5 s and 3 queries at least in each start; other work had "
+        f"the cores in {disturbed} of {len(trials)} trials, which were made twice"
     )
+    start_s, overhead_s = find_costs(trials, search)
     return RecordedGrid(
         name=f"measured-{host.physical_cores}-cores-{precision}",
         provenance=f"{before.provenance}; {provenance}" if before else provenance,
         synthetic=False,
-        start_s=statistics.median(trial.start_s for trial in trials if trial.start_s),
-        overhead_s=statistics.median(overheads or [1.0]),
-        noise=Noise(
-            start=estimate_start_noise(list(rates.values())),
-            query=0.02,
-            slowed=0.0,
-            slowest=0.0,
-        ),
+        start_s=start_s,
+        overhead_s=overhead_s,
+        noise=estimate_noise(rates, trials),
         rows=tuple(
             RecordedRow(
                 configuration=describe_plan(plan),
@@ -279,24 +278,76 @@ def make_grid(
     )
 
 
-def estimate_start_noise(rates: list[tuple[float, ...]]) -> float:
-    """Return the standard deviation from start to start, as a share; 0.01 of a single round.
+def find_costs(trials: list[Trial], search: Search) -> tuple[float, float]:
+    """Return the seconds of a start and of a trial, beside their queries: medians.
 
-    What a whole round is faster or slower by than another is left out: a race compares
-    configurations, and whatever changes the machine's speed for minutes changes that of all.
+    A start takes longer than its instances take to load: those before it have to end, and the feed
+    has to be filled.
+    """
+    rests: dict[bool, list[float]] = {True: [], False: []}
+    for trial in trials:
+        if trial.attempts == 1:
+            queries = TRIAL_WARMUP_QUERIES + trial.queries / search.entrants[trial.entrant].lanes
+            rests[trial.start_s > 0].append(trial.seconds - queries * trial.query_s)
+    overhead_s = statistics.median(rests[False] or [OVERHEAD_S])
+    return statistics.median(rests[True] or [START_S + overhead_s]) - overhead_s, overhead_s
+
+
+def estimate_noise(rates: list[Rounds], trials: list[Trial]) -> Noise:
+    """Return how measurements scatter, by components of variance (nested analysis of variance).
+
+    What the queries of a trial explain of its scatter is not counted twice.
 
     Args:
         rates: of each configuration, in each round.
+        trials: of the last round.
+
+    Source: S. R. Searle, G. Casella and C. E. McCulloch 1992, Variance Components, ch. 3: the
+    means of starts scatter by the variance of starts, and that of trials over their number.
     """
-    rounds = list(zip(*rates))
-    if len(rounds) < 2:
-        return 0.01
-    centres = [statistics.fmean(map(math.log, values)) for values in rounds]
-    variances = [
-        statistics.variance(math.log(value) - centre for value, centre in zip(values, centres))
-        for values in rates
-    ]
-    return math.sqrt(statistics.fmean(variances))
+    logs = [[[math.log(rate) for rate in start] for start in row] for row in rates]
+    trial = find_trial_variance(logs)
+    shares = statistics.fmean(1 / len(start) for start in logs[0])
+    query = statistics.median(map(find_query_deviation, trials))
+    shown = statistics.fmean(query**2 / item.queries for item in trials)
+    return Noise(
+        start=math.sqrt(max(0.0, find_start_variance(logs) - trial * shares)),
+        trial=math.sqrt(max(0.0, trial - shown)),
+        query=query,
+        slowed=0.0,
+        slowest=0.0,
+    )
+
+
+def find_trial_variance(logs: list[list[list[float]]]) -> float:
+    """Return the variance of trials within a start; 0 when each start made one of each."""
+    starts = [start for row in logs for start in row]
+    degrees = sum(len(start) - 1 for start in starts)
+    squares = sum((value - statistics.fmean(start)) ** 2 for start in starts for value in start)
+    return squares / max(1, degrees)
+
+
+def find_start_variance(logs: list[list[list[float]]]) -> float:
+    """Return the variance of starts' means, without what whole rounds differ by; 1e-4 of one.
+
+    A race compares configurations, and whatever changes the machine's speed for minutes changes
+    that of all.
+    """
+    means = [list(map(statistics.fmean, row)) for row in logs]
+    centres = list(map(statistics.fmean, zip(*means)))
+    if len(centres) < 2:
+        return 1e-4
+    return statistics.fmean(
+        statistics.variance(mean - centre for mean, centre in zip(row, centres)) for row in means
+    )
+
+
+def find_query_deviation(trial: Trial) -> float:
+    """Return what the queries of a trial scatter by: its half width, without the prior in it."""
+    degrees = QUERY_DEGREES + trial.queries - 1
+    deviation = trial.half_width * math.sqrt(trial.queries) / t_quantile(degrees)
+    squares = degrees * deviation**2 - QUERY_DEGREES * QUERY_DEVIATION**2
+    return math.sqrt(max(0.0, squares) / (trial.queries - 1))
 
 
 def write(grid: RecordedGrid) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import random
+import statistics
 from collections.abc import Sequence
 
 import msgspec
@@ -33,7 +34,7 @@ class RecordedRow(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True)
         lanes: queries made at once.
         cores: of a lane.
         batch_size: images per query.
-        images_per_s: measured, each in a start of its own; of a synthetic row one true value.
+        images_per_s: of each start, what its trials measured; of a synthetic row one true value.
         base: the row that it is a variant of.
     """
 
@@ -42,13 +43,13 @@ class RecordedRow(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True)
     lanes: int
     cores: int
     batch_size: int
-    images_per_s: tuple[float, ...]
+    images_per_s: tuple[tuple[float, ...], ...]
     base: int | None = None
 
     @property
     def rate(self) -> float:
         """Images/s: the mean of what was measured."""
-        return math.fsum(self.images_per_s) / len(self.images_per_s)
+        return statistics.fmean(rate for start in self.images_per_s for rate in start)
 
     @property
     def query_s(self) -> float:
@@ -61,12 +62,14 @@ class Noise(msgspec.Struct, frozen=True, kw_only=True):
 
     Attributes:
         start: standard deviation from start to start.
+        trial: standard deviation from trial to trial within a start, beside that.
         query: standard deviation of a query's time within a trial.
         slowed: the share of trials that something slows down without being noticed.
         slowest: by how much, at most.
     """
 
     start: float
+    trial: float
     query: float
     slowed: float
     slowest: float
@@ -79,7 +82,8 @@ class RecordedGrid(msgspec.Struct, frozen=True, kw_only=True):
         name: of the grid.
         provenance: where the figures come from, in plain words.
         synthetic: they were computed by a model and not measured.
-        start_s: seconds of a start.
+        start_s: seconds of a start: until instances are ready for a first trial, those before
+            them ended.
         overhead_s: seconds of a trial beside its start, its warm-up and its queries: filling the
             feed, planning, writing the record.
         noise: with which they are measured again.
@@ -143,7 +147,7 @@ class RecordedTrack:
         """Make a trial."""
         grid, row = self._grid, self._grid.rows[step.number]
         start_s = grid.start_s * math.exp(self._random.gauss(0, 0.1)) if step.fresh else 0.0
-        luck = self._find_luck(start, step.number)
+        luck = self._find_luck(start, step.number) + self._random.gauss(0, grid.noise.trial)
         if self._random.random() < grid.noise.slowed:
             luck += self._random.uniform(0, grid.noise.slowest)
         durations = self._draw_queries(row.query_s * math.exp(luck), step)
