@@ -25,10 +25,17 @@ from pathlib import Path
 import msgspec
 
 from resnet50_bench.cli.tune.request import Search, TuneOptions, plan_search
-from resnet50_bench.search.race.costs import OVERHEAD_S, START_S, TRIAL_WARMUP_QUERIES, Trial
+from resnet50_bench.search.race.costs import Trial, plan_costs
 from resnet50_bench.search.race.decision import Rules
 from resnet50_bench.search.race.loop import run_race
-from resnet50_bench.search.race.recorded import Noise, RecordedGrid, RecordedRow, RecordedTrack
+from resnet50_bench.search.race.recorded import (
+    RECORDED,
+    Noise,
+    RecordedGrid,
+    RecordedRow,
+    RecordedTrack,
+    center_rounds,
+)
 from resnet50_bench.search.race.score import QUERY_DEGREES, QUERY_DEVIATION
 from resnet50_bench.stats.intervals import t_quantile
 
@@ -209,7 +216,6 @@ def measure_round(search: Search, number: int) -> list[Trial]:
     import tempfile
 
     from resnet50_bench.contention.cpu_lock import hold_cpus
-    from resnet50_bench.search.race.costs import Amounts
     from resnet50_bench.search.race.decision import Measure
     from resnet50_bench.session.contention import list_plan_cpus
     from resnet50_bench.session.race import HostTrack, Stadium, Watcher
@@ -229,7 +235,7 @@ def measure_round(search: Search, number: int) -> list[Trial]:
                 same = [entrant for entrant in search.entrants if entrant.start == key]
                 passes = [order.sample(same, len(same)) for _ in range(PASSES)]
                 for turn, entrant in enumerate(itertools.chain(*passes)):
-                    step = Measure(entrant.number, Amounts(1.5, 3), turn == 0, 0.0)
+                    step = Measure(entrant.number, RECORDED, turn == 0, 0.0)
                     trials.append(track.measure(step, place))
                     print(f"round {number}: {trials[-1]}", flush=True)
     return trials
@@ -255,13 +261,13 @@ def make_grid(
         f"{len(rates[0][-1])} trials of 1.5 s and 3 queries at least in each start; other work had "
         f"the cores in {disturbed} of {len(trials)} trials, which were made twice"
     )
-    start_s, overhead_s = find_costs(trials, search)
+    costs = plan_costs(search.entrants, [trial for trial in trials if trial.attempts == 1])
     return RecordedGrid(
         name=f"measured-{host.physical_cores}-cores-{precision}",
         provenance=f"{before.provenance}; {provenance}" if before else provenance,
         synthetic=False,
-        start_s=start_s,
-        overhead_s=overhead_s,
+        start_s=costs.start_s,
+        overhead_s=costs.overhead_s,
         noise=estimate_noise(rates, trials),
         rows=tuple(
             RecordedRow(
@@ -278,40 +284,18 @@ def make_grid(
     )
 
 
-def find_costs(trials: list[Trial], search: Search) -> tuple[float, float]:
-    """Return the seconds of a start and of a trial, beside their queries: medians.
-
-    A start takes longer than its instances take to load: those before it have to end, and the feed
-    has to be filled.
-    """
-    rests: dict[bool, list[float]] = {True: [], False: []}
-    for trial in trials:
-        if trial.attempts == 1:
-            queries = TRIAL_WARMUP_QUERIES + trial.queries / search.entrants[trial.entrant].lanes
-            rests[trial.start_s > 0].append(trial.seconds - queries * trial.query_s)
-    overhead_s = statistics.median(rests[False] or [OVERHEAD_S])
-    return statistics.median(rests[True] or [START_S + overhead_s]) - overhead_s, overhead_s
-
-
 def estimate_noise(rates: list[Rounds], trials: list[Trial]) -> Noise:
-    """Return how measurements scatter, by components of variance (nested analysis of variance).
-
-    What the queries of a trial explain of its scatter is not counted twice.
+    """Return how measurements scatter; what queries explain of a trial is not counted twice.
 
     Args:
         rates: of each configuration, in each round.
         trials: of the last round.
-
-    Source: S. R. Searle, G. Casella and C. E. McCulloch 1992, Variance Components, ch. 3: the
-    means of starts scatter by the variance of starts, and that of trials over their number.
     """
-    logs = [[[math.log(rate) for rate in start] for start in row] for row in rates]
-    trial = find_trial_variance(logs)
-    shares = statistics.fmean(1 / len(start) for start in logs[0])
+    start, trial = find_components(center_rounds(rates))
     query = statistics.median(map(find_query_deviation, trials))
     shown = statistics.fmean(query**2 / item.queries for item in trials)
     return Noise(
-        start=math.sqrt(max(0.0, find_start_variance(logs) - trial * shares)),
+        start=math.sqrt(start),
         trial=math.sqrt(max(0.0, trial - shown)),
         query=query,
         slowed=0.0,
@@ -319,27 +303,33 @@ def estimate_noise(rates: list[Rounds], trials: list[Trial]) -> Noise:
     )
 
 
-def find_trial_variance(logs: list[list[list[float]]]) -> float:
-    """Return the variance of trials within a start; 0 when each start made one of each."""
-    starts = [start for row in logs for start in row]
-    degrees = sum(len(start) - 1 for start in starts)
-    squares = sum((value - statistics.fmean(start)) ** 2 for start in starts for value in start)
-    return squares / max(1, degrees)
+def find_components(rows: list[list[list[float]]]) -> tuple[float, float]:
+    """Return the variances of starts, and of trials within a start; 1e-4 and 0 of a single round.
 
-
-def find_start_variance(logs: list[list[list[float]]]) -> float:
-    """Return the variance of starts' means, without what whole rounds differ by; 1e-4 of one.
-
-    A race compares configurations, and whatever changes the machine's speed for minutes changes
-    that of all.
+    The means of starts scatter by the variance of starts, and that of trials over their number.
+    Where that leaves less than nothing for starts, it is nothing, and all trials together show
+    what trials scatter by (S. R. Searle, G. Casella and C. E. McCulloch 1992, Variance Components,
+    ch. 3 and 4).
     """
-    means = [list(map(statistics.fmean, row)) for row in logs]
-    centres = list(map(statistics.fmean, zip(*means)))
-    if len(centres) < 2:
-        return 1e-4
-    return statistics.fmean(
-        statistics.variance(mean - centre for mean, centre in zip(row, centres)) for row in means
-    )
+    count = len(rows[0])
+    if count < 2:
+        return 1e-4, 0.0
+    inner = [start for row in rows for start in row]
+    trial = add_squares(inner) / max(1, sum(len(start) - 1 for start in inner))
+    means = [[statistics.fmean(start) for start in row] for row in rows]
+    degrees = (len(rows) - 1) * (count - 1)
+    start = add_squares(means) / degrees
+    start -= trial * statistics.fmean(1 / len(start) for start in rows[0])
+    if start >= 0:
+        return start, trial
+    whole = [[value for start in row for value in start] for row in rows]
+    return 0.0, add_squares(whole) / (sum(map(len, whole)) - len(rows) - count + 1)
+
+
+def add_squares(groups: list[list[float]]) -> float:
+    """Return the squares around the mean of each group, added up."""
+    means = map(statistics.fmean, groups)
+    return sum((value - mean) ** 2 for group, mean in zip(groups, means) for value in group)
 
 
 def find_query_deviation(trial: Trial) -> float:

@@ -142,7 +142,7 @@ def _tell_best(story: Story, lines: Sequence[Line]) -> list[str]:
         told.append(f"Confirmed   {_describe_record(story.record)}")
     told.append(
         f"Trials      {best.value:.2f} {best.unit} ({best.low:.2f} .. {best.high:.2f} with 95 %) "
-        f"over {best.trials} start{'s' * (best.trials != 1)}"
+        f"in {best.trials} trial{'s' * (best.trials != 1)}"
     )
     return told
 

@@ -226,7 +226,7 @@ def _require_time(search: Search) -> None:
     if budget_s is None:
         return
     costs = plan_costs(search.entrants, ())
-    amounts = Amounts(search.rules.first_s, 2)
+    amounts = Amounts(search.rules.trial_s, 2)
     least_s = min(
         costs.expect_trial_s(entrant, amounts, fresh=True)
         + costs.expect_confirmation_s(entrant, search.rules.confirm_s)

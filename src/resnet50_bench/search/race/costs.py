@@ -74,7 +74,7 @@ class Trial:
         score: the higher the better: images/s, or queries/s of one lane for a latency.
         half_width: of the score's 95 % interval by what the trial itself shows, as a share.
         query_s: mean seconds of a query.
-        start_s: seconds the start took; 0 in instances that ran already.
+        start_s: seconds until the instances had loaded; 0 in those that ran already.
         seconds: all it took, its start included.
         over: queries that took longer than the limit.
         queries: in all.
@@ -102,8 +102,8 @@ class Costs:
     """Expected seconds.
 
     Attributes:
-        start_s: of a start.
-        overhead_s: of a trial beside its start and its queries: filling the feed, and writing.
+        start_s: of a start: until its first trial can begin, those that ran before ended.
+        overhead_s: of a trial beside its start and its queries: asking for it, and writing.
         query_s: of a query of each entrant that was measured.
         scale: of the guesses for the others.
     """
@@ -148,22 +148,36 @@ class Costs:
 
 def plan_costs(entrants: Sequence[Entrant], trials: Sequence[Trial]) -> Costs:
     """Return what to expect, given what was seen."""
-    starts = [trial.start_s for trial in trials if trial.start_s > 0]
+    scored = [trial for trial in trials if trial.query_s > 0]
     seen: dict[int, list[float]] = {}
-    for trial in trials:
-        if trial.query_s > 0:
-            seen.setdefault(trial.entrant, []).append(trial.query_s)
+    for trial in scored:
+        seen.setdefault(trial.entrant, []).append(trial.query_s)
     query_s = {number: statistics.median(values) for number, values in seen.items()}
-    overheads = [_find_overhead_s(trial, entrants) for trial in trials if trial.query_s > 0]
     ratios = [value / entrants[number].query_s for number, value in query_s.items()]
+    start_s, overhead_s = _find_fixed_s(entrants, scored)
     return Costs(
-        start_s=statistics.median(starts or [entrant.start_s for entrant in entrants]),
-        overhead_s=statistics.median(overheads) if overheads else OVERHEAD_S,
+        start_s=start_s,
+        overhead_s=overhead_s,
         query_s=query_s,
         scale=statistics.median(ratios) if ratios else 1.0,
     )
 
 
-def _find_overhead_s(trial: Trial, entrants: Sequence[Entrant]) -> float:
+def _find_fixed_s(entrants: Sequence[Entrant], trials: Sequence[Trial]) -> tuple[float, float]:
+    """Seconds of a start and of a trial, beside the queries: medians.
+
+    A start is more than loading: what ran before has to end, the feed is filled, and the first
+    query of all takes longest. Trials in instances that ran already show what is no part of it.
+    """
+    warm = [_find_rest_s(item, entrants) for item in trials if item.start_s == 0]
+    fresh = [(_find_rest_s(item, entrants), item.start_s) for item in trials if item.start_s > 0]
+    if not fresh:
+        return statistics.median(item.start_s for item in entrants), OVERHEAD_S
+    beyond = [rest - start_s for rest, start_s in fresh]
+    overhead_s = statistics.median(warm or beyond)
+    return statistics.median(rest for rest, _ in fresh) - overhead_s, overhead_s
+
+
+def _find_rest_s(trial: Trial, entrants: Sequence[Entrant]) -> float:
     queries = TRIAL_WARMUP_QUERIES + trial.queries / entrants[trial.entrant].lanes
-    return max(0.0, trial.seconds - trial.start_s - queries * trial.query_s)
+    return max(trial.start_s, trial.seconds - queries * trial.query_s)

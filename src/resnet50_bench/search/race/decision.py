@@ -1,13 +1,13 @@
 """Measurements -> what to measure next, or the end of the race: a pure function, `plan_step`.
 
 Every entrant gets a short trial; those that cannot be the best any more drop out; the others are
-measured again, in instances started anew and for twice as long, the most promising first. Intervals
-decide: an entrant is dropped when it is shown not to be better than the leader by more than the
-rules' `within`. This is successive elimination (E. Even-Dar, S. Mannor and Y. Mansour 2006, "Action
-elimination and stopping conditions for the multi-armed bandit and reinforcement learning problems",
-JMLR 7: 1079-1105) with the doubling rounds of successive halving (K. Jamieson and A. Talwalkar
-2016, AISTATS) and the shared confidence of F-Race's post-hoc comparisons (M. Birattari et al. 2002,
-GECCO), over estimates that know that two trials in one start share its luck (`estimates`).
+measured again, the most promising first: as often in instances that run as pays, then in instances
+started anew. Intervals decide: an entrant is dropped when it is shown not to be better than the
+leader by more than the rules' `within`. This is successive elimination (E. Even-Dar, S. Mannor and
+Y. Mansour 2006, "Action elimination and stopping conditions for the multi-armed bandit and
+reinforcement learning problems", JMLR 7: 1079-1105) with the shared confidence of F-Race's post-hoc
+comparisons (M. Birattari et al. 2002, GECCO), over estimates that know that two trials in one start
+share its luck (`estimates`).
 
 What is assumed of the entrants' order, and nothing else: one with a `base` (the same
 configuration, another allocator) is tried only while its base is in contention.
@@ -15,9 +15,11 @@ configuration, another allocator) is tried only while its base is in contention.
 
 from __future__ import annotations
 
+import math
 import random
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from enum import Enum
 
 from resnet50_bench.search.race.costs import (
@@ -36,14 +38,20 @@ from resnet50_bench.search.race.estimates import (
     estimate_scores,
     find_critical_value,
     judge_limit,
+    pool_estimates,
 )
 
-GRID_SHARE = 0.18
-"""A fifth, less what one trial may take longer than was expected."""
+GRID_SHARE = 0.19
+"""A fifth, less what the time of a grid and of the last steps may be off by."""
 
 _FIRST_QUERIES = 2
 _QUERIES = 3
 """Of each lane, at least, in its first trial and in later ones."""
+
+TRIALS_A_START = 4
+"""Of an entrant. What pays is the root of a start's cost in trials (about 8 s to 1.5 s), times what
+trials scatter by over what starts do (W. G. Cochran 1977, Sampling Techniques, 3rd ed., ch. 10.6):
+2 where they scatter alike, 5 where trials scatter twice as much. Recorded starts differ by less."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,8 +65,9 @@ class Rules:
         budget_s: seconds the race may take, the confirming run included; None for `GRID_SHARE` of
             what a run of each entrant would take, by what is known of that so far, and for no less
             than a first trial of each.
-        first_s: seconds of a first trial; each further one takes twice as long as the one before.
-        levels: trials of an entrant, at most.
+        trial_s: seconds of a trial. Short ones, many: what a trial is off by beyond its queries'
+            scatter is the same for longer ones (docs/tuning.md).
+        starts: that an entrant is measured in, at most.
         confirm_s: seconds that the run of the winner measures, at least.
         seed: of the order of the starts.
     """
@@ -67,8 +76,8 @@ class Rules:
     within: float = 0.02
     confidence: float = 0.95
     budget_s: float | None = None
-    first_s: float = 1.5
-    levels: int = 5
+    trial_s: float = 0.75
+    starts: int = 5
     confirm_s: float = CONFIRM_S
     seed: int = 0
 
@@ -110,18 +119,14 @@ class Row:
         place: where it stands.
         estimate: of its score; None before it was measured.
         feasibility: whether it keeps to the limit; MET where there is none.
+        pooled: the estimate of a contender, with what the others say; see `pool_estimates`.
     """
 
     number: int
     place: Place
     estimate: Estimate | None
     feasibility: Feasibility
-
-    @property
-    def low(self) -> float:
-        """The lower bound of its score that it is chosen by."""
-        assert self.estimate is not None
-        return self.estimate.low
+    pooled: Estimate | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,7 +135,7 @@ class Standing:
 
     Attributes:
         rows: in the order of the entrants.
-        leader: the contender with the highest lower bound, of those shown to keep to the limit if
+        leader: the contender with the highest pooled score, of those shown to keep to the limit if
             there are any; None before there is one.
     """
 
@@ -163,7 +168,7 @@ class Reason(str, Enum):
     """Why a race ends."""
 
     DECIDED = "the others are shown not to be better by more than the difference asked for"
-    LEVELS = "the contenders could not be told apart in as many trials as are made"
+    STARTS = "the contenders could not be told apart in as many starts as are made"
     BUDGET = "the time is used up"
     NOBODY = "no configuration is left"
     STOPPED = "it was stopped"
@@ -187,17 +192,29 @@ def plan_step(race: Race, rules: Rules) -> Measure | Finish:
     contenders = standing.select(Place.CONTENDER)
     if not waiting and not contenders:
         return Finish(Reason.NOBODY)
-    if not waiting and _is_decided(contenders):
+    if not waiting and _is_decided(standing, race):
         return Finish(Reason.DECIDED)
-    levels = count_trials(race.trials)
-    open_rows = [row for row in (*waiting, *contenders) if levels.get(row.number, 0) < rules.levels]
+    open_rows = [*waiting, *(row for row in contenders if not _is_spent(row, race, rules))]
     if not open_rows:
-        return Finish(Reason.LEVELS)
+        return Finish(Reason.STARTS)
     return _plan_measure(race, rules, standing, open_rows)
 
 
-def _is_decided(contenders: Sequence[Row]) -> bool:
-    return len(contenders) == 1 and contenders[0].feasibility is Feasibility.MET
+def _is_decided(standing: Standing, race: Race) -> bool:
+    """Whether one is left, and not by the word of a single trial, which may have been lucky."""
+    contenders = standing.select(Place.CONTENDER)
+    if len(contenders) != 1 or contenders[0].feasibility is not Feasibility.MET:
+        return False
+    trials = count_trials(race.trials)[contenders[0].number]
+    return trials > 1 or not standing.select(Place.SLOWER)
+
+
+def _is_spent(row: Row, race: Race, rules: Rules) -> bool:
+    """Whether it was measured in as many starts as are made, each of them used up."""
+    trials = Counter(trial.start for trial in race.trials if trial.entrant == row.number)
+    used = [start for start, count in trials.items()
+            if start != race.open_start or count >= TRIALS_A_START]  # fmt: skip
+    return len(used) >= rules.starts
 
 
 def find_standing(race: Race, rules: Rules) -> Standing:
@@ -205,20 +222,33 @@ def find_standing(race: Race, rules: Rules) -> Standing:
     by_entrant = group_trials(race.trials)
     estimates = estimate_scores(by_entrant)
     rows = [_plan_row(item, by_entrant, estimates, rules) for item in race.entrants]
-    leader = _find_leader(rows)
+    best = _find_leader(rows, lambda row: row.estimate.mean if row.estimate else -math.inf)
     # Nobody drops out for one that may not be allowed to win.
-    if leader is not None and leader.feasibility is Feasibility.MET:
+    if best is not None and best.feasibility is Feasibility.MET:
         quantile = find_critical_value(by_entrant, len(race.entrants), rules.confidence)
-        rows = [_drop_slower(row, leader, quantile, rules.within) for row in rows]
+        rows = [_drop_slower(row, best, quantile, rules.within) for row in rows]
+    rows = _pool(rows, rules.within / 2)
     rows = [_drop_with_base(row, rows, race.entrants[row.number].base) for row in rows]
+    leader = _find_leader(rows, lambda row: row.pooled.mean if row.pooled else -math.inf)
     return Standing(tuple(rows), leader.number if leader is not None else None)
 
 
-def _find_leader(rows: Sequence[Row]) -> Row | None:
-    """The highest lower bound, among those that are shown to keep to the limit if there are any."""
+def _find_leader(rows: Sequence[Row], score: Callable[[Row], float]) -> Row | None:
+    """The highest score, among those that are shown to keep to the limit if there are any."""
     contenders = [row for row in rows if row.place is Place.CONTENDER]
     met = [row for row in contenders if row.feasibility is Feasibility.MET]
-    return max(met or contenders, key=lambda row: row.low, default=None)
+    return max(met or contenders, key=score, default=None)
+
+
+def _pool(rows: Sequence[Row], least: float) -> list[Row]:
+    """The same rows, the contenders with their pooled estimates.
+
+    They are taken to differ by `least`, even where noise hides it: else all would be the same.
+    """
+    estimates = {row.number: row.estimate for row in rows
+                 if row.place is Place.CONTENDER and row.estimate is not None}  # fmt: skip
+    pooled = pool_estimates(estimates, least)
+    return [replace(row, pooled=pooled.get(row.number)) for row in rows]
 
 
 def group_trials(trials: Sequence[Trial]) -> dict[int, tuple[Trial, ...]]:
@@ -261,9 +291,7 @@ def _drop_slower(row: Row, best: Row, quantile: float, within: float) -> Row:
     assert best.estimate is not None
     if row.estimate.exceeds(best.estimate, quantile, within):
         return row
-    return Row(
-        number=row.number, place=Place.SLOWER, estimate=row.estimate, feasibility=row.feasibility
-    )
+    return replace(row, place=Place.SLOWER)
 
 
 def _drop_with_base(row: Row, rows: Sequence[Row], base: int | None) -> Row:
@@ -271,7 +299,7 @@ def _drop_with_base(row: Row, rows: Sequence[Row], base: int | None) -> Row:
         return row
     if rows[base].place in {Place.WAITING, Place.CONTENDER}:
         return row
-    return Row(number=row.number, place=Place.BASE, estimate=None, feasibility=row.feasibility)
+    return replace(row, place=Place.BASE)
 
 
 @dataclass(slots=True)
@@ -281,22 +309,23 @@ class _Choice:
     Attributes:
         race, rules: of the decision.
         costs: what trials take.
-        levels: how many trials each entrant has had.
+        here: trials of each entrant in the start that runs.
         ranks: place of a start in the seeded order, by its key.
     """
 
     race: Race
     rules: Rules
     costs: Costs
-    levels: dict[int, int]
-    ranks: dict[str, int] = field(default_factory=dict)
+    here: Counter[int]
+    ranks: dict[str, int]
 
 
 def _plan_measure(
     race: Race, rules: Rules, standing: Standing, rows: Sequence[Row]
 ) -> Measure | Finish:
     costs = plan_costs(race.entrants, race.trials)
-    choice = _Choice(race, rules, costs, count_trials(race.trials), _shuffle_starts(race, rules))
+    here = Counter(trial.entrant for trial in race.trials if trial.start == race.open_start)
+    choice = _Choice(race, rules, costs, here, _shuffle_starts(race, rules))
     left_s = plan_budget_s(race, rules) - race.spent_s - _reserve_s(race, rules, standing)
     # Where the most promising does not fit any more, a cheaper one may.
     for row in sorted(rows, key=lambda row: _rank(row, rows, choice)):
@@ -316,7 +345,7 @@ def plan_budget_s(race: Race, rules: Rules) -> float:
 
 def _expect_round_s(race: Race, rules: Rules, costs: Costs) -> float:
     """What a first trial of each entrant takes, and the run that confirms the dearest of them."""
-    amounts = Amounts(rules.first_s, _FIRST_QUERIES)
+    amounts = Amounts(rules.trial_s, _FIRST_QUERIES)
     starts = len({entrant.start for entrant in race.entrants})
     trials_s = sum(costs.expect_trial_s(item, amounts, fresh=False) for item in race.entrants)
     confirm_s = max(costs.expect_confirmation_s(item, rules.confirm_s) for item in race.entrants)
@@ -334,17 +363,18 @@ def _rank(row: Row, rows: Sequence[Row], choice: _Choice) -> tuple[float, ...]:
     """Low comes first: never tried, in a start that runs, the most promising start and entrant.
 
     What promises most is the highest upper bound (S. Kalyanakrishnan et al. 2012, "PAC subset
-    selection in stochastic multi-armed bandits", ICML): it is high, or it is little known.
+    selection in stochastic multi-armed bandits", ICML): it is high, or it is little known. Those in
+    one start take turns, so that what disturbs the machine for seconds does not hit one alone.
     """
     entrant = choice.race.entrants[row.number]
     tried = row.place is not Place.WAITING
     is_variant = entrant.base is not None and not tried
-    warm = not _is_fresh(entrant, choice.race)
+    warm = not _is_fresh(entrant, choice)
     same = [item for item in rows if choice.race.entrants[item.number].start == entrant.start]
-    promise = max((item.estimate.high for item in same if item.estimate is not None), default=0.0)
-    own = row.estimate.high if row.estimate is not None else 0.0
+    promise = max((item.pooled.high for item in same if item.pooled is not None), default=0.0)
+    own = row.pooled.high if row.pooled is not None else 0.0
     return (float(tried), float(is_variant), float(not warm), -promise * tried,
-            choice.ranks[entrant.start], -own, entrant.number)  # fmt: skip
+            choice.ranks[entrant.start], choice.here[row.number], -own, entrant.number)  # fmt: skip
 
 
 def _shuffle_starts(race: Race, rules: Rules) -> dict[str, int]:
@@ -353,23 +383,21 @@ def _shuffle_starts(race: Race, rules: Rules) -> dict[str, int]:
     return {key: rank for rank, key in enumerate(keys)}
 
 
-def _is_fresh(entrant: Entrant, race: Race) -> bool:
-    """Whether it needs a start: none of its kind runs, or it was measured in the one that does."""
-    seen = [trial for trial in race.trials if trial.start == race.open_start]
-    if race.open_start is None or not seen:
+def _is_fresh(entrant: Entrant, choice: _Choice) -> bool:
+    """Whether it needs a start: none of its kind runs, or that one is used up."""
+    running = next(iter(choice.here), None)
+    if running is None or choice.race.entrants[running].start != entrant.start:
         return True
-    if race.entrants[seen[0].entrant].start != entrant.start:
-        return True
-    return any(trial.entrant == entrant.number for trial in seen)
+    return choice.here[entrant.number] >= TRIALS_A_START
 
 
 def _plan_trial(row: Row, choice: _Choice) -> Measure:
     entrant, rules = choice.race.entrants[row.number], choice.rules
-    level = choice.levels.get(row.number, 0)
-    queries = _FIRST_QUERIES if level == 0 else _QUERIES
-    if rules.limit is not None and level > 0:
+    is_first = row.place is Place.WAITING
+    queries = _FIRST_QUERIES if is_first else _QUERIES
+    if rules.limit is not None and not is_first:
         queries = max(queries, count_needed_queries(rules.limit) // entrant.lanes + 1)
-    amounts = Amounts(seconds=rules.first_s * 2**level, queries=queries)
-    fresh = _is_fresh(entrant, choice.race)
+    amounts = Amounts(seconds=rules.trial_s, queries=queries)
+    fresh = _is_fresh(entrant, choice)
     cost_s = choice.costs.expect_trial_s(entrant, amounts, fresh=fresh)
     return Measure(row.number, amounts, fresh, cost_s)

@@ -1,16 +1,18 @@
 """What trials say of an entrant: its score with an interval, and whether it keeps to a limit.
 
 Scores are compared as logarithms: what matters is a ratio, and noise is in proportion. A trial's
-logarithm scatters for two reasons: within the trial, which its own interval shows, and from start
-to start (where memory came to lie, what the host did at that time), which no interval from within a
-trial can show. The second is estimated from the entrants that were measured in several starts,
-pooled, and shrunk towards a prior as in G. K. Smyth 2004, "Linear models and empirical Bayes
-methods", Stat. Appl. Genet. Mol. Biol. 3: 3; hence Student's t with the degrees of both.
+logarithm scatters for three reasons: its queries do, which its own interval shows; trials of one
+start differ (what the host does at that time); and starts do (where memory came to lie). The second
+and third are estimated from all entrants that were measured more than once, pooled, and shrunk
+towards a prior; and what trials of one entrant scatter by is shrunk towards that, as in G. K. Smyth
+2004, "Linear models and empirical Bayes methods", Stat. Appl.
+Genet. Mol. Biol. 3: 3; hence Student's t with the degrees of both.
 """
 
 from __future__ import annotations
 
 import math
+import statistics
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
@@ -19,7 +21,8 @@ from resnet50_bench.search.race.costs import Trial
 from resnet50_bench.stats.intervals import t_quantile
 
 PRIOR_DEVIATION = 0.01
-"""Standard deviation from start to start, as a share; see docs/tuning.md."""
+"""Standard deviation from start to start, and from trial to trial within one, as a share; see
+docs/tuning.md."""
 
 DISTURBED_DEVIATION = 0.25
 """Of a trial during which other work had the cores: it says next to nothing, so that it drops
@@ -52,11 +55,6 @@ class Estimate:
         return math.exp(self.mean)
 
     @property
-    def low(self) -> float:
-        """The bound that the logarithm is above with 95 %: what an entrant is chosen by."""
-        return self.mean - _ONE_SIDED * self.deviation
-
-    @property
     def high(self) -> float:
         """The bound that it is below with 95 %: what an entrant promises."""
         return self.mean + _ONE_SIDED * self.deviation
@@ -76,23 +74,72 @@ class Estimate:
         return gap + quantile * deviation > math.log1p(within)
 
 
+@dataclass(frozen=True, slots=True)
+class Scatter:
+    """Standard deviations of a score's logarithm.
+
+    Attributes:
+        start: from start to start.
+        trial: from trial to trial within a start.
+    """
+
+    start: float
+    trial: float
+
+
 def estimate_scores(trials: Mapping[int, Sequence[Trial]]) -> dict[int, Estimate]:
     """Return an estimate for each entrant that has a score."""
     scored = {number: _select_scored(items) for number, items in trials.items()}
-    between = find_start_deviation(trials)
-    return {number: _combine(items, between) for number, items in scored.items() if items}
+    scatter = find_scatter(trials)
+    return {number: _combine(items, scatter) for number, items in scored.items() if items}
 
 
-def find_start_deviation(trials: Mapping[int, Sequence[Trial]]) -> float:
-    """Return the standard deviation of a score from start to start, as a share."""
-    squares, degrees = PRIOR_DEGREES * PRIOR_DEVIATION**2, PRIOR_DEGREES
-    for items in trials.values():
-        logs = [math.log(item.score) for item in _select_scored(items)]
-        if len(logs) > 1:
-            mean = math.fsum(logs) / len(logs)
-            squares += math.fsum((value - mean) ** 2 for value in logs)
-            degrees += len(logs) - 1
-    return math.sqrt(squares / degrees)
+def find_scatter(trials: Mapping[int, Sequence[Trial]]) -> Scatter:
+    """Return what scores scatter by: the components of variance of a nested design.
+
+    The means of starts scatter by the variance of starts, and that of trials over their number (S.
+    R. Searle, G. Casella and C. E. McCulloch 1992, Variance Components, ch. 3).
+    """
+    rows = [_list_starts(_select_scored(items)) for items in trials.values()]
+    starts = [start for row in rows for start in row]
+    trial = _shrink(sum(map(_add_squares, starts)), sum(len(start) - 1 for start in starts))
+    squares, degrees = 0.0, 0
+    for row in (row for row in rows if len(row) > 1):
+        shown = trial**2 * statistics.fmean(1 / len(start) for start in row)
+        squares += _add_squares([statistics.fmean(start) for start in row])
+        squares -= shown * (len(row) - 1)
+        degrees += len(row) - 1
+    return Scatter(start=_shrink(max(0.0, squares), degrees), trial=trial)
+
+
+def _list_starts(trials: Sequence[Trial]) -> list[list[float]]:
+    """The logarithms of the scores of each start."""
+    return [[math.log(trial.score) for trial in items] for items in _group_starts(trials)]
+
+
+def _group_starts(trials: Sequence[Trial]) -> list[list[Trial]]:
+    groups: dict[int, list[Trial]] = {}
+    for trial in trials:
+        groups.setdefault(trial.start, []).append(trial)
+    return list(groups.values())
+
+
+def _add_squares(values: Sequence[float]) -> float:
+    mean = statistics.fmean(values)
+    return math.fsum((value - mean) ** 2 for value in values)
+
+
+def _shrink(squares: float, degrees: int, prior: float = PRIOR_DEVIATION) -> float:
+    """The deviation that squares show, and the prior."""
+    squares += PRIOR_DEGREES * prior**2
+    return math.sqrt(squares / (PRIOR_DEGREES + degrees))
+
+
+def _moderate(trials: Sequence[Trial], scatter: float) -> float:
+    """What trials of one entrant scatter by: some are steadier than others."""
+    starts = _list_starts(trials)
+    squares = sum(map(_add_squares, starts))
+    return _shrink(squares, sum(len(start) - 1 for start in starts), scatter)
 
 
 def find_critical_value(
@@ -109,24 +156,62 @@ def _select_scored(trials: Sequence[Trial]) -> list[Trial]:
     return [trial for trial in trials if trial.problem is None and trial.score > 0]
 
 
-def _combine(trials: Sequence[Trial], between: float) -> Estimate:
-    """The mean of trials in as many starts, each weighted by how well it is known.
+def _combine(trials: Sequence[Trial], scatter: Scatter) -> Estimate:
+    """The mean of starts, and theirs of trials, each weighted by how well it is known.
 
-    Where they disagree by more than that allows, the error grows with the Birge ratio (R. T. Birge
-    1932, Phys. Rev. 40: 207-227): one of them was disturbed, and nobody knows which.
+    Where starts disagree by more than that allows, the error grows with the Birge ratio (R. T.
+    Birge 1932, Phys. Rev. 40: 207-227): one of them was disturbed, and nobody knows which.
     """
-    logs = [math.log(trial.score) for trial in trials]
-    weights = [1 / _find_variance(trial, between) for trial in trials]
-    total = math.fsum(weights)
-    mean = math.fsum(w * value for w, value in zip(weights, logs)) / total
-    squares = math.fsum(w * (value - mean) ** 2 for w, value in zip(weights, logs))
-    birge = math.sqrt(squares / (len(trials) - 1)) if len(trials) > 1 else 1.0
-    return Estimate(mean, max(1.0, birge) * math.sqrt(1 / total), len(trials))
+    within = _moderate(trials, scatter.trial)
+    starts = []
+    for items in _group_starts(trials):
+        mean, variance = _weigh([_read_trial(item, within) for item in items])
+        starts.append((mean, variance + scatter.start**2))
+    mean, variance = _weigh(starts)
+    squares = math.fsum((value - mean) ** 2 / own for value, own in starts)
+    birge = math.sqrt(squares / (len(starts) - 1)) if len(starts) > 1 else 1.0
+    return Estimate(mean, max(1.0, birge) * math.sqrt(variance), len(starts))
 
 
-def _find_variance(trial: Trial, between: float) -> float:
+def pool_estimates(estimates: Mapping[int, Estimate], least: float) -> dict[int, Estimate]:
+    """Return estimates that know of each other: the less is known of one, the more it is like all.
+
+    Of many that were measured a few times, the highest was lucky (B. Efron 2011, JASA 106:
+    1602-1614). So each is drawn towards their mean, as in B. Efron and C. Morris 1975, JASA 70:
+    311-319; what they truly differ by is estimated as in R. DerSimonian and N. Laird 1986, Control.
+    Clin. Trials 7: 177-188.
+
+    Args:
+        estimates: of those that may be the best.
+        least: standard deviation that they truly differ by at least.
+    """
+    if len(estimates) < 2:
+        return dict(estimates)
+    values = [(item.mean, item.deviation**2) for item in estimates.values()]
+    mean, error = _weigh(values)
+    squares = math.fsum((value - mean) ** 2 / variance for value, variance in values)
+    share = 1 / error - error * math.fsum(1 / variance**2 for _, variance in values)
+    own = max(least**2, (squares - (len(values) - 1)) / share)
+    centre, _ = _weigh([(value, variance + own) for value, variance in values])
+    return {number: _draw(item, centre, own) for number, item in estimates.items()}
+
+
+def _draw(estimate: Estimate, centre: float, variance: float) -> Estimate:
+    kept = variance / (variance + estimate.deviation**2)
+    mean = centre + kept * (estimate.mean - centre)
+    return Estimate(mean, math.sqrt(kept) * estimate.deviation, estimate.starts)
+
+
+def _weigh(values: Sequence[tuple[float, float]]) -> tuple[float, float]:
+    """The mean of values with their variances, and the variance of that."""
+    total = math.fsum(1 / variance for _, variance in values)
+    return math.fsum(value / variance for value, variance in values) / total, 1 / total
+
+
+def _read_trial(trial: Trial, scatter: float) -> tuple[float, float]:
+    """The logarithm of its score, and the variance of that within a start."""
     disturbed = DISTURBED_DEVIATION if trial.disturbed else 0.0
-    return math.hypot(between, trial.half_width / _Z95, disturbed) ** 2
+    return math.log(trial.score), math.hypot(scatter, trial.half_width / _Z95, disturbed) ** 2
 
 
 @dataclass(frozen=True, slots=True)

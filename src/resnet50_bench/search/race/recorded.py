@@ -1,7 +1,13 @@
-"""A race over recorded measurements: what it would have found, and how long it would have taken."""
+"""A race over recorded measurements: what it would have found, and how long it would have taken.
+
+A row that was recorded more than once is measured again as in the bootstrap (B. Efron 1979, Ann.
+Statist. 7: 1-26): around the mean of its trials, off by what one of them was off by. So rows that
+scatter more than others do here too, and a trial that went badly wrong may come up again.
+"""
 
 from __future__ import annotations
 
+import itertools
 import math
 import random
 import statistics
@@ -16,6 +22,7 @@ from resnet50_bench.search.race.costs import (
     RUN_S,
     RUN_WARMUP_QUERIES,
     TRIAL_WARMUP_QUERIES,
+    Amounts,
     Entrant,
     Trial,
 )
@@ -23,6 +30,9 @@ from resnet50_bench.search.race.decision import Finish, Measure, Race
 from resnet50_bench.search.race.score import find_half_width
 
 _IMAGES_PER_CORE_S = 15.0
+
+RECORDED = Amounts(1.5, 3)
+"""How long a recorded trial measured."""
 
 
 class RecordedRow(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -62,7 +72,8 @@ class Noise(msgspec.Struct, frozen=True, kw_only=True):
 
     Attributes:
         start: standard deviation from start to start.
-        trial: standard deviation from trial to trial within a start, beside that.
+        trial: standard deviation from trial to trial within a start, beside that; rows that were
+            recorded more than once have their own.
         query: standard deviation of a query's time within a trial.
         slowed: the share of trials that something slows down without being noticed.
         slowest: by how much, at most.
@@ -108,6 +119,28 @@ class RecordedGrid(msgspec.Struct, frozen=True, kw_only=True):
         """Images/s of the best row."""
         return max(row.rate for row in self.rows)
 
+    def list_deviations(self) -> list[list[float]]:
+        """Return what the trials of each row were off by, as logarithms; nothing of a single one.
+
+        What starts and the queries of a trial explain is left out: they are drawn apart.
+        """
+        rows = center_rounds([row.images_per_s for row in self.rows])
+        return [self._scale(list(itertools.chain(*starts)), row)
+                for starts, row in zip(rows, self.rows)]  # fmt: skip
+
+    def _scale(self, values: list[float], row: RecordedRow) -> list[float]:
+        """Values less their mean, as wide as their variance less that of starts and queries."""
+        if len(values) < 2:
+            return []
+        mean, variance = statistics.fmean(values), statistics.variance(values)
+        queries = row.lanes * max(RECORDED.queries, math.ceil(RECORDED.seconds / row.query_s))
+        own = max(0.0, variance - self.noise.start**2 - self.noise.query**2 / queries)
+        if own == 0:
+            return [0.0] * len(values)
+        # The mean is theirs: they lie closer to it than to the true one.
+        scale = math.sqrt(own / statistics.pvariance(values))
+        return [scale * (value - mean) for value in values]
+
     def run_s(self, row: RecordedRow, queries: int, seconds: float) -> float:
         """Seconds of a run of one row: two starts, for the measurement and for its proof."""
         measuring_s = max(seconds, queries * row.query_s)
@@ -120,6 +153,18 @@ class RecordedGrid(msgspec.Struct, frozen=True, kw_only=True):
                     query_s=row.batch_size / (_IMAGES_PER_CORE_S * row.cores), base=row.base)
             for number, row in enumerate(self.rows)
         )  # fmt: skip
+
+
+def center_rounds(rows: Sequence[Sequence[Sequence[float]]]) -> list[list[list[float]]]:
+    """Return rates of rows, starts and trials as logarithms, less what a round has in common.
+
+    A race compares configurations, and whatever changes the machine's speed for minutes changes
+    that of all.
+    """
+    logs = [[[math.log(rate) for rate in start] for start in row] for row in rows]
+    centres = [statistics.fmean(itertools.chain(*starts)) for starts in zip(*logs)]
+    return [[[value - centre for value in start] for start, centre in zip(row, centres)]
+            for row in logs]  # fmt: skip
 
 
 class RecordedTrack:
@@ -135,6 +180,7 @@ class RecordedTrack:
         self._random = random.Random(seed)  # noqa: S311 - noise, not a secret
         self._spent_s = 0.0
         self._luck: dict[tuple[int, int], float] = {}
+        self._deviations = grid.list_deviations()
 
     def spent_s(self) -> float:
         """Seconds that all of it would have taken."""
@@ -147,7 +193,7 @@ class RecordedTrack:
         """Make a trial."""
         grid, row = self._grid, self._grid.rows[step.number]
         start_s = grid.start_s * math.exp(self._random.gauss(0, 0.1)) if step.fresh else 0.0
-        luck = self._find_luck(start, step.number) + self._random.gauss(0, grid.noise.trial)
+        luck = self._find_luck(start, step.number) + self._draw_trial(step.number)
         if self._random.random() < grid.noise.slowed:
             luck += self._random.uniform(0, grid.noise.slowest)
         durations = self._draw_queries(row.query_s * math.exp(luck), step)
@@ -178,6 +224,12 @@ class RecordedTrack:
         if key not in self._luck:
             self._luck[key] = self._random.gauss(0, self._grid.noise.start)
         return self._luck[key]
+
+    def _draw_trial(self, number: int) -> float:
+        """What one trial is off by, as a logarithm of its time."""
+        if self._deviations[number]:
+            return -self._random.choice(self._deviations[number])
+        return self._random.gauss(0, self._grid.noise.trial)
 
     def _draw_queries(self, query_s: float, step: Measure) -> list[float]:
         """The times of all lanes' queries until both bounds are met."""

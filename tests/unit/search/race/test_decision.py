@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from resnet50_bench.search.race.costs import Entrant, Trial
 from resnet50_bench.search.race.decision import (
+    TRIALS_A_START,
     Finish,
     Measure,
     Place,
@@ -25,8 +26,8 @@ from resnet50_bench.search.race.estimates import Feasibility, Limit
 from resnet50_bench.search.race.loop import run_race
 from resnet50_bench.search.race.recorded import Noise, RecordedGrid, RecordedRow, RecordedTrack
 
-QUIET = Noise(start=0.0, query=0.0, slowed=0.0, slowest=0.0)
-USUAL = Noise(start=0.01, query=0.02, slowed=0.0, slowest=0.0)
+QUIET = Noise(start=0.0, trial=0.0, query=0.0, slowed=0.0, slowest=0.0)
+USUAL = Noise(start=0.01, trial=0.01, query=0.02, slowed=0.0, slowest=0.0)
 LIMIT = Limit(99.0, 0.020)
 
 
@@ -41,7 +42,8 @@ def make_entrants(*starts: str, base: dict[int, int] | None = None) -> tuple[Ent
 def make_trial(entrant: int, score: float, start: int = 1, **changes) -> Trial:
     return replace(
         Trial(entrant=entrant, start=start, score=score, half_width=0.005, query_s=0.1,
-              start_s=8.0 if entrant == 0 else 0.0, seconds=2.0, queries=15),
+              start_s=8.0 if entrant == 0 else 0.0, seconds=10.0 if entrant == 0 else 2.0,
+              queries=15),
         **changes,
     )  # fmt: skip
 
@@ -49,7 +51,7 @@ def make_trial(entrant: int, score: float, start: int = 1, **changes) -> Trial:
 def make_grid(rates: list[float], starts: int = 2, noise: Noise = USUAL) -> RecordedGrid:
     rows = tuple(
         RecordedRow(configuration=f"row {number}", start=f"start {number % starts}", lanes=1,
-                    cores=2, batch_size=8, images_per_s=(rate,))
+                    cores=2, batch_size=8, images_per_s=((rate,),))
         for number, rate in enumerate(rates)
     )  # fmt: skip
     return RecordedGrid(name="test", provenance="made here", synthetic=True, start_s=8.0,
@@ -83,12 +85,43 @@ def test_the_same_measurements_give_the_same_step() -> None:
     assert plan_step(race, Rules(seed=3)) == plan_step(race, Rules(seed=3))
 
 
-def test_an_entrant_measured_in_a_start_is_measured_again_in_another() -> None:
-    race = Race(make_entrants("a", "a"), (make_trial(0, 30.0), make_trial(1, 30.1)), 12.0, 1)
+def test_contenders_take_turns_in_a_start_and_then_get_another() -> None:
+    grid = make_grid([30.0, 30.1], starts=1, noise=QUIET)
+    track = RecordedTrack(grid, 0)
+    trials: list[Trial] = []
+    steps: list[Measure] = []
+    for _ in range(2 * TRIALS_A_START + 1):
+        race = Race(grid.plan_entrants(), tuple(trials), track.spent_s(), 1 if trials else None)
+        step = plan_step(race, Rules(budget_s=1e6, within=0.001))
+        assert isinstance(step, Measure)
+        steps.append(step)
+        trials.append(track.measure(step, 1))
+    turns = [{first.number, second.number} for first, second in zip(steps[:-1:2], steps[1::2])]
+    assert turns == [{0, 1}] * TRIALS_A_START
+    assert [step.fresh for step in steps] == [True, *[False] * (2 * TRIALS_A_START - 1), True]
+    assert {step.amounts.seconds for step in steps} == {Rules().trial_s}
+
+
+def test_the_last_start_is_used_up_and_no_other_follows() -> None:
+    trials = [make_trial(0, 30.0, start=start) for start in range(1, 6)]
+    trials += [make_trial(1, 30.0, start=start) for start in range(1, 6)]
+    race = Race(make_entrants("a", "a"), tuple(trials), 100.0, 5)
+    rules = Rules(budget_s=1e6, within=0.0001)
+    step = plan_step(race, rules)
+    assert isinstance(step, Measure)
+    assert not step.fresh
+    assert plan_step(replace(race, open_start=None), rules) == Finish(Reason.STARTS)
+
+
+def test_nobody_wins_by_a_single_trial_that_dropped_the_others() -> None:
+    trials = (make_trial(0, 40.0), make_trial(1, 30.0))
+    race = Race(make_entrants("a", "a"), trials, 12.0, 1)
+    assert place(race, Rules(), 1) is Place.SLOWER
     step = plan_step(race, Rules(budget_s=1e6))
     assert isinstance(step, Measure)
-    assert step.fresh
-    assert step.amounts.seconds == 2 * Rules().first_s
+    assert step.number == 0
+    again = replace(race, trials=(*trials, make_trial(0, 40.0, start_s=0.0, seconds=2.0)))
+    assert plan_step(again, Rules(budget_s=1e6)) == Finish(Reason.DECIDED)
 
 
 def test_one_that_is_shown_to_be_slower_drops_out_and_one_that_is_not_stays() -> None:
@@ -97,6 +130,19 @@ def test_one_that_is_shown_to_be_slower_drops_out_and_one_that_is_not_stays() ->
     assert place(race, Rules(), 0) is Place.CONTENDER
     assert place(race, Rules(), 1) is Place.SLOWER
     assert place(race, Rules(), 2) is Place.CONTENDER
+
+
+def test_a_lucky_trial_does_not_lead_before_what_was_often_measured() -> None:
+    often = [make_trial(0, 30.0, start=start) for start in range(1, 5)]
+    others = [make_trial(number, 29.8) for number in (2, 3)]
+    trials = (*often, *others, make_trial(1, 30.05))
+    standing = find_standing(Race(make_entrants(*"aaaa"), trials, 60.0, 4), Rules())
+    assert [row.place for row in standing.rows] == [Place.CONTENDER] * 4
+    estimates = [row.estimate for row in standing.rows]
+    assert estimates[1] is not None
+    assert estimates[0] is not None
+    assert estimates[1].mean > estimates[0].mean
+    assert standing.leader == 0
 
 
 def test_a_disturbed_trial_drops_nobody() -> None:
@@ -131,13 +177,15 @@ def test_nothing_is_started_that_does_not_fit_the_budget() -> None:
 def test_the_usual_budget_is_a_share_of_the_grid_by_what_is_known_of_it() -> None:
     entrants = make_entrants("a", "b")
     unknown = plan_budget_s(Race(entrants, (), 0.0), Rules())
-    slow = plan_budget_s(Race(entrants, (make_trial(0, 3.0, query_s=10.0),), 0.0), Rules())
+    slow = plan_budget_s(
+        Race(entrants, (make_trial(0, 3.0, query_s=10.0, seconds=168.0),), 0.0), Rules()
+    )
     assert slow > 5 * unknown
     # Of each: two starts of 8 s, 5 queries of warm-up and 20 s.
     many = plan_budget_s(Race(make_entrants(*"a" * 40), (), 0.0), Rules())
-    assert many == pytest.approx(0.18 * 40 * (16 + 0.5 + 20))
+    assert many == pytest.approx(0.19 * 40 * (16 + 0.5 + 20))
     # No less than a start and a first trial each, and the run that confirms.
-    assert unknown == pytest.approx(2 * 8 + 2 * (1.0 + 0.1 + 1.55) + (16 + 0.5 + 10))
+    assert unknown == pytest.approx(2 * 8 + 2 * (1.0 + 0.1 + 0.8) + (16 + 0.5 + 10))
 
 
 def test_failed_entrants_leave_the_race_to_the_others() -> None:
@@ -234,7 +282,7 @@ def test_nobody_keeps_to_the_limit() -> None:
 def test_what_is_on_the_limit_is_not_shown_to_keep_to_it_and_does_not_win() -> None:
     outcome = race_for_service([0.01], [90.0])
     assert outcome.winner is None
-    assert outcome.finish == Finish(Reason.LEVELS)
+    assert outcome.finish == Finish(Reason.STARTS)
     assert outcome.standing.rows[0].feasibility is Feasibility.OPEN
 
 
