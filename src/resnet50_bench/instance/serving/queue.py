@@ -202,7 +202,9 @@ class QueryQueue:
         if not awake_ns or not waiting.spin(awake_ns):
             waiting.wait()
         first, count = words[_TAKEN], 1
-        while count < most and waiting.try_wait():
+        # Whoever puts samples may have been put off its core by the first of them; all are written.
+        while count < min(most, words[_PUT_COUNT] - first) and not words[_ENDED]:
+            waiting.wait()
             count += 1
         if wait_ns and count < most:
             deadline_ns = words[_find_slot(first) + _PUT] + wait_ns

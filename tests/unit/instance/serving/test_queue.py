@@ -73,6 +73,35 @@ def test_a_batch_waits_for_more_until_its_first_sample_has_waited_long_enough() 
     assert len(batch.places) == 4
 
 
+class Late:
+    """Counts up only when somebody waits, as where who counts has to wait for that core."""
+
+    def __init__(self) -> None:
+        self.count = 0
+
+    def post(self) -> None:
+        self.count += 1
+
+    def wait(self) -> None:
+        assert self.count
+        self.count -= 1
+
+    def try_wait(self) -> bool:
+        return False
+
+
+@pytest.mark.parametrize(("most", "taken"), [(4, 4), (32, 6)])
+def test_samples_that_are_put_together_are_taken_together(
+    most: int, taken: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    queue = make_queue(streams=1)
+    monkeypatch.setattr(queue, "_waiting", Late())
+    queue.put(list(range(6)), [0] * 6, list(range(6)))
+    batch = queue.take(0, most, 0)
+    assert batch is not None
+    assert batch.indices == list(range(taken))
+
+
 @pytest.mark.parametrize("streams", [1, 3])
 def test_the_end_wakes_all_who_wait(streams: int) -> None:
     queue = make_queue(streams)
