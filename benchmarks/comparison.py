@@ -56,8 +56,7 @@ Source = Callable[[int, Random], Floats]
 """How many runs, one after the other, and luck -> their speeds."""
 
 Series = dict[str, Any]
-"""A recorded one: `what` it is, its `speeds` in images/s; of runs their number, the machine and, of
-each, which part of its CPUs' time other work had (`runs`, `machine`, `taken`)."""
+"""A recorded one: `what` it is, and its `speeds` in images/s."""
 
 COMPARISONS = 400
 PILOT = 5
@@ -160,57 +159,49 @@ def record(kinds: list[str], count: int) -> None:
     series = json.loads(RECORDED.read_text())["series"] if RECORDED.exists() else {}
     for kind in kinds:
         name, make = SERIES[kind]
-        series[name] = make(series.get(name), count)
+        found = make(count)
+        series[name] = join(series.get(name), found) if kind == "int8" else found
         RECORDED.write_text(json.dumps({"series": series}, indent=1) + "\n")
 
 
-def record_null(_before: Series | None, count: int) -> Series:
-    return measure_runs(None, count, ["--engine", "null", "--engine-option", "query_ms=10",
+def join(before: Series | None, after: Series) -> Series:
+    if before is None:
+        return after
+    return {"what": f"{before['what']}; {after['what']}",
+            "speeds": before["speeds"] + after["speeds"]}  # fmt: skip
+
+
+def record_null(count: int) -> Series:
+    return measure_runs(count, ["--engine", "null", "--engine-option", "query_ms=10",
         "--instances", "2", "--cores-per-instance", "1", "--min-time", "0.5"])  # fmt: skip
 
 
-def record_int8(before: Series | None, count: int) -> Series:
-    return measure_runs(
-        before, count, ["--precision", "avx_int8", "--batch-size", "16", "--min-time", "2"]
-    )
+def record_int8(count: int) -> Series:
+    return measure_runs(count, ["--precision", "avx_int8", "--batch-size", "16", "--min-time", "2"])
 
 
-def measure_runs(before: Series | None, count: int, flags: list[str]) -> Series:
-    """So many runs one after the other, behind those before; the speeds of those that are VALID.
-
-    After Ctrl-C those that are complete are kept.
-    """
-    series = before or {"machine": None, "runs": 0, "speeds": [], "taken": []}
+def measure_runs(count: int, flags: list[str]) -> Series:
+    """So many runs one after the other, or until Ctrl-C; the speeds of those that are VALID."""
+    runs: list[Record] = []
     try:
         for number in range(count):
             print(f"\r{number}/{count} {' '.join(flags)}", end="", flush=True)
-            add_run(series, measure(flags))
+            runs.append(measure(flags))
     except KeyboardInterrupt:
         print(" interrupted", end="")
     print()
-    speeds, taken = series["speeds"], series["taken"] or [0.0]
-    series["what"] = (
-        f"{len(speeds)} VALID of {series['runs']} runs on {series['machine']}; other work took "
+    if not runs:
+        sys.exit("no run was complete: nothing is recorded")
+    valid = [(kpis, run) for run in runs if judge(run).valid and (kpis := run_kpis(run))]
+    taken = [find_taken(run) for _, run in valid] or [0.0]
+    what = (
+        f"{len(valid)} VALID of {len(runs)} runs on {describe_machine(runs[-1])}; other work took "
         f"{np.mean(taken):.1%} of them on average, {max(taken):.1%} at most"
     )
-    return series
+    return {"what": what, "speeds": [round(kpis.images_per_s, 4) for kpis, _ in valid]}
 
 
-def add_run(series: Series, run: Record) -> None:
-    machine = describe_machine(run)
-    if series["machine"] not in (None, machine):
-        sys.exit(
-            f"the series is of {series['machine']}, this is {machine}: remove the series first"
-        )
-    series["machine"] = machine
-    series["runs"] += 1
-    kpis = run_kpis(run)
-    if kpis is not None and judge(run).valid:
-        series["speeds"].append(round(kpis.images_per_s, 4))
-        series["taken"].append(round(find_taken(run), 4))
-
-
-def record_stretches(_before: Series | None, _count: int) -> Series:
+def record_stretches(_count: int) -> Series:
     return measure_stretches(10, 150)
 
 
@@ -252,7 +243,7 @@ def describe_machine(run: Record) -> str:
     return f"{len(run.host.cores)} cores of an {run.host.cpu_model}"
 
 
-SERIES: dict[str, tuple[str, Callable[[Series | None, int], Series]]] = {
+SERIES: dict[str, tuple[str, Callable[[int], Series]]] = {
     "null": ("null engine, runs of 0.5 s", record_null),
     "int8": ("tensorflow int8, batch 16, runs of 2 s", record_int8),
     "fp32": ("tensorflow fp32, batch 1, stretches of a run", record_stretches),
