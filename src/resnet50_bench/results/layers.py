@@ -111,6 +111,16 @@ class LayerTimes:
     problem: str | None = None
 
 
+def _count_queries(layers: Sequence[LayerTime]) -> None:
+    """Have a query be of as many images in every layer as in those that take most at once.
+
+    Depth first, the kernels of a layer are gone through once for each image of a query.
+    """
+    together = max((item.images / item.passes for item in layers if item.passes), default=1.0)
+    for item in layers:
+        item.passes = item.images / together
+
+
 @dataclass(slots=True)
 class _Step:
     """A line of a query and the layer it was taken for."""
@@ -174,6 +184,7 @@ class LayerClock:
             return LayerTimes(problem="there is no convolution in it")
         names = [layer.name for layer in self._model.layers]
         if self._mixed or not self._queries:
+            _count_queries(self._even)
             shared = {names[place] for group in self._model.groups for place in group}
             return LayerTimes(
                 layers=tuple(self._even),

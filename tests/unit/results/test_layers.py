@@ -160,3 +160,14 @@ def test_bands_of_rows_are_parts_of_the_layers_that_have_all_their_columns():
     assert [item.passes for item in threes[:3]] == pytest.approx([1, 1, 1])
     # of three layers of one shape, 4, 7 and 10 ms, each line twice
     assert [item.time_ms for item in threes[:3]] == pytest.approx([2 * (3 + 6 + 9 + 3) / 3] * 3)
+
+
+def test_a_layer_that_goes_image_by_image_is_told_for_as_many_images_as_the_others():
+    lines = write_query()
+    alone = [line.replace("mb8_", "mb1_") for line in lines if "oh56kh3" in line for _ in range(8)]
+    times = read([*alone, *(line for line in lines if "oh56kh3" not in line)])
+    assert [item.images for item in times.layers] == pytest.approx([8] * 53)
+    assert [item.passes for item in times.layers] == pytest.approx([1] * 53)
+    threes = [item for item in times.layers if item.layer.kernel == 3]
+    # of three layers of one shape, 4, 7 and 10 ms, each line eight times
+    assert [item.time_ms for item in threes[:3]] == pytest.approx([8 * (4 + 7 + 10) / 3] * 3)
