@@ -38,6 +38,7 @@ if TYPE_CHECKING:
 
 _GIB = 1024**3
 _SHOWN_TAIL_LINES = 12
+_SHOWN_ORDERS = 4
 
 Row = tuple[str, "str | Sequence[str]"]
 """A name and what stands behind it: one line, or several."""
@@ -207,10 +208,12 @@ def _describe_order(record: Record) -> Iterator[Row]:
     if len(orders) == 1:
         yield "Order", next(iter(orders))
     elif orders:
-        yield (
-            "Order",
-            [f"instances {short_list(tuple(each))}: {order}" for order, each in orders.items()],
-        )
+        shown = [
+            f"instance{'s' * (len(each) > 1)} {short_list(tuple(each))}: {order}"
+            for order, each in list(orders.items())[:_SHOWN_ORDERS]
+        ]
+        more = len(orders) - len(shown)
+        yield "Order", [*shown, *([f"and {more} more: record.json has all"] if more else [])]
 
 
 def _describe_precision(record: Record) -> Iterator[Row]:

@@ -6,6 +6,7 @@ from tests.records import make_instance, make_record
 
 from resnet50_bench.config import RunConfig
 from resnet50_bench.instance.job import EvidenceSeen
+from resnet50_bench.report.terminal import run
 from resnet50_bench.report.terminal.run import list_result_rows
 
 
@@ -29,7 +30,16 @@ def test_instances_that_agree_are_one_line():
 def test_instances_that_do_not_agree_are_told_apart():
     assert list_orders("in bands", "all layer by layer", "in bands") == [
         "instances 0,2: in bands",
-        "instances 1: all layer by layer",
+        "instance 1: all layer by layer",
+    ]
+
+
+def test_of_many_that_do_not_agree_some_are_shown(monkeypatch):
+    monkeypatch.setattr(run, "_SHOWN_ORDERS", 2)
+    assert list_orders("a", "b", "c", "b") == [
+        "instance 0: a",
+        "instances 1,3: b",
+        "and 1 more: record.json has all",
     ]
 
 
