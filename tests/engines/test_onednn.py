@@ -1,18 +1,18 @@
 import ctypes
 import os
 from collections import Counter
-from importlib import metadata
 
 import numpy as np
 import pytest
 from tests.engines.conftest import THIN
 from tests.engines.emulation import skip_if_emulated
+from tests.engines.installed import needs_onednn
 from tests.engines.thin_engine import IMAGES, make_thin_engine
 
 from resnet50_bench.config import Precision
 from resnet50_bench.engines.base import UNKNOWN_ISA, LoadRequest
 from resnet50_bench.engines.onednn import ENGINE, race
-from resnet50_bench.engines.onednn.binding import DISTRIBUTION, find_library
+from resnet50_bench.engines.onednn.binding import find_library
 from resnet50_bench.engines.onednn.chain import Chain
 from resnet50_bench.engines.onednn.choice import choose_all, read_kept
 from resnet50_bench.engines.onednn.memory import Memory
@@ -25,22 +25,7 @@ from resnet50_bench.errors import ConfigError, EngineError, HostError, ModelErro
 from resnet50_bench.model.graph.architecture import plan_network
 from resnet50_bench.results.layers import LayerClock
 
-
-def _is_installed():
-    try:
-        metadata.version(DISTRIBUTION)
-    except metadata.PackageNotFoundError:
-        return False
-    return True
-
-
-pytestmark = [
-    pytest.mark.tensorflow,
-    pytest.mark.skipif(
-        not _is_installed(),
-        reason="oneDNN is not installed: pip install 'resnet50-bench[onednn]'",
-    ),
-]
+pytestmark = [pytest.mark.tensorflow, needs_onednn]
 
 PRECISIONS = (Precision.AVX_FP32, Precision.AVX_BFLOAT16, Precision.AVX_INT8)
 

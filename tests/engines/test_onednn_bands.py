@@ -4,18 +4,16 @@ Random blocks, bands, tiles, strides and paddings; each value in memory of its o
 that end the process when they are touched.
 """
 
-from importlib import metadata
-
 import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from tests.unit.engines.onednn.networks import draw_network
-from tests.unit.engines.onednn.test_bands import find_ends, list_block
+from tests.engines.installed import needs_onednn
+from tests.unit.engines.onednn.networks import draw_network, find_ends, list_block
 
 from resnet50_bench.config import Precision
 from resnet50_bench.engines.onednn.bands import is_safe, plan_pass, plan_whole
-from resnet50_bench.engines.onednn.binding import DISTRIBUTION, OneDnn
+from resnet50_bench.engines.onednn.binding import OneDnn
 from resnet50_bench.engines.onednn.chain import Chain
 from resnet50_bench.engines.onednn.kernels import Workshop
 from resnet50_bench.engines.onednn.memory import Memory
@@ -24,18 +22,7 @@ from resnet50_bench.engines.onednn.plan import plan_steps
 from resnet50_bench.engines.onednn.threads import Team
 from resnet50_bench.errors import EngineError
 
-
-def _is_installed():
-    try:
-        metadata.version(DISTRIBUTION)
-    except metadata.PackageNotFoundError:
-        return False
-    return True
-
-
-pytestmark = pytest.mark.skipif(
-    not _is_installed(), reason="oneDNN is not installed: pip install 'resnet50-bench[onednn]'"
-)
+pytestmark = needs_onednn
 
 PRECISIONS = (Precision.AVX_FP32, Precision.AVX_BFLOAT16, Precision.AVX_INT8)
 CLASSES = 10

@@ -136,3 +136,19 @@ def draw_convolution(draw, what, windows) -> Operation:
 def find_side(side, window, stride, padding) -> int:
     """Rows of what a window gives."""
     return (side + padding[0] + padding[2] - window) // stride + 1
+
+
+def list_block(steps):
+    """The steps up to the last sum."""
+    last = max(number for number, step in enumerate(steps) if step.added is not None)
+    return steps[: last + 1]
+
+
+def find_ends(steps):
+    """Where a pass may end: behind a pooling or a sum."""
+    return [
+        number
+        for number, step in enumerate(steps, 1)
+        if step.added is not None
+        or (step.operation is not None and step.operation.kind is Kind.MAX_POOL)
+    ]

@@ -8,6 +8,8 @@ from hypothesis import strategies as st
 from tests.unit.engines.onednn.networks import (
     convolve,
     draw_network,
+    find_ends,
+    list_block,
     make_block,
     make_resnet50,
     make_tail,
@@ -26,14 +28,8 @@ from resnet50_bench.engines.onednn.bands import (
     plan_pass,
     plan_whole,
 )
-from resnet50_bench.engines.onednn.network import IMAGES, Kind, Network
+from resnet50_bench.engines.onednn.network import IMAGES, Network
 from resnet50_bench.engines.onednn.plan import plan_steps
-
-
-def list_block(steps):
-    """The steps up to the last sum."""
-    last = max(number for number, step in enumerate(steps) if step.added is not None)
-    return steps[: last + 1]
 
 
 def compute_rows(step, read, band):
@@ -202,16 +198,6 @@ def test_each_row_is_computed_once_by_rows_that_are_there(data):
     behind = [plan_whole(step, images) for step in steps[end:]]
     whole = [plan_whole(step, images) for step in steps]
     assert list_results([*before, item, *behind], images) == list_results(whole, images)
-
-
-def find_ends(steps):
-    """Where a pass may end: behind a pooling or a sum."""
-    return [
-        number
-        for number, step in enumerate(steps, 1)
-        if step.added is not None
-        or (step.operation is not None and step.operation.kind is Kind.MAX_POOL)
-    ]
 
 
 @given(st.data())

@@ -146,10 +146,47 @@ def test_who_computes_for_too_long_is_found() -> None:
     assert queue.find_computing(time.monotonic_ns() + 1) == []
 
 
-@pytest.mark.parametrize("after_ns", [None, 0, 60_000_000_000])
-def test_an_answer_is_collected_asleep_awake_and_before_it_was_expected(
-    after_ns: int | None,
+class Answered:
+    """A semaphore that an answer has counted up when somebody has looked so often."""
+
+    def __init__(self, looks: int) -> None:
+        self.looks = looks
+        self.calls: list[object] = []
+
+    def wait(self) -> None:
+        self.calls.append("wait")
+
+    def wait_until(self, deadline_ns: int) -> bool:
+        self.calls.append(deadline_ns)
+        self.looks -= 1
+        return self.looks < 1
+
+    def spin(self, limit_ns: int | None) -> bool:
+        self.calls.append(("spin", limit_ns))
+        return True
+
+
+@pytest.mark.parametrize(
+    ("awake_from_ns", "looks", "calls"),
+    [(None, 1, ["wait"]), (123, 1, [123]), (123, 2, [123, ("spin", None)])],
+)
+def test_who_collects_sleeps_until_it_is_to_be_awake(
+    awake_from_ns: int | None, looks: int, calls: list[object], monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    queue = make_queue(streams=1)
+    queue.put([7], [0], [0])
+    batch = queue.take(0, 1, 0)
+    assert batch is not None
+    queue.answer(0, batch, [5])
+    done = Answered(looks)
+    monkeypatch.setattr(queue, "_done", done)
+    answered = queue.collect(awake_from_ns=awake_from_ns)
+    assert done.calls == calls
+    assert answered is not None
+    assert (list(answered.ids), read_answers(list(answered.addresses))) == ([7], [5])
+
+
+def test_an_answer_that_comes_before_it_was_expected_is_collected_when_it_comes() -> None:
     queue = make_queue(streams=1)
     queue.put([7], [0], [0])
 
@@ -160,11 +197,11 @@ def test_an_answer_is_collected_asleep_awake_and_before_it_was_expected(
 
     answering = threading.Thread(target=answer_one)
     answering.start()
-    awake_from_ns = after_ns and time.monotonic_ns() + after_ns
-    answered = queue.collect(awake_from_ns=awake_from_ns)
+    expected_ns = time.monotonic_ns() + 600_000_000_000
+    answered = queue.collect(awake_from_ns=expected_ns)
     answering.join()
     assert answered is not None
-    assert (list(answered.ids), read_answers(list(answered.addresses))) == ([7], [5])
+    assert time.monotonic_ns() < expected_ns
 
 
 def test_another_process_answers_what_is_put_here() -> None:
