@@ -61,7 +61,8 @@ class LayerTime:
     Attributes:
         layer: of the model.
         calls: kernels executed for it; of a layer that was split several in a query.
-        passes: how often its weights were gone through: once in each query.
+        passes: how often its weights were gone through, once in each query; depth first, how many
+            queries as of the other layers its images are.
         images: taken through it.
         time_ms: of all its kernels.
         added_images: of these, those whose kernel added the shortcut, too.
